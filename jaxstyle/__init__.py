@@ -1,0 +1,1 @@
+"""jaxstyle: stylise and generate pictures with JAX."""

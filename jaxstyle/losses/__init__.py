@@ -1,0 +1,1 @@
+"""Losses: pure functions of arrays, knowing nothing of files, devices or loops."""

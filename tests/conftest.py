@@ -1,0 +1,42 @@
+"""Every test runs with 8 CPU devices, rank promotion an error, and warnings errors (see pyproject.toml)."""
+
+import os
+import pathlib
+
+os.environ["JAX_PLATFORMS"] = "cpu"
+os.environ["XLA_FLAGS"] = "--xla_force_host_platform_device_count=8 " + os.environ.get("XLA_FLAGS", "")
+
+import jax
+import pytest
+
+jax.config.update("jax_numpy_rank_promotion", "raise")
+
+ROOT = pathlib.Path(__file__).resolve().parent.parent
+STRICT_ROOMS = {"losses", "models", "metrics", "features"}
+
+
+def pytest_collection_modifyitems(config, items):
+    """`slow` tests run only when they are asked for by `-m`."""
+    if config.getoption("-m"):
+        return
+    skip = pytest.mark.skip(reason="slow: select with -m slow")
+    for item in items:
+        if "slow" in item.keywords:
+            item.add_marker(skip)
+
+
+@pytest.fixture(autouse=True)
+def dtype_promotion(request):
+    """Losses, models, metrics and features must not promote dtypes silently; optax itself cannot be that strict."""
+    strict = STRICT_ROOMS & set(request.node.path.parts)
+    with jax.numpy_dtype_promotion("strict" if strict else "standard"):
+        yield
+
+
+@pytest.fixture(scope="session")
+def real_data() -> pathlib.Path:
+    """The folder of real weights and pictures, or a skip with the reason."""
+    folder = pathlib.Path(os.environ.get("JAXSTYLE_TEST_DATA", ROOT.parent / "shared" / "data"))
+    if not folder.is_dir():
+        pytest.skip(f"no real data: JAXSTYLE_TEST_DATA names {folder}, which is not a folder")
+    return folder
