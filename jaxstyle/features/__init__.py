@@ -1,0 +1,18 @@
+"""Fixed networks that look: which there are, where their weights come from, and how they are applied."""
+
+from jaxstyle.features.features import DEFAULT, Features, build, load
+from jaxstyle.features.squeezenet import SqueezeNet
+from jaxstyle.features.vgg import VGG
+from jaxstyle.features.weights import Weights, read_weights, save_weights
+
+__all__ = [
+    "DEFAULT",
+    "VGG",
+    "Features",
+    "SqueezeNet",
+    "Weights",
+    "build",
+    "load",
+    "read_weights",
+    "save_weights",
+]

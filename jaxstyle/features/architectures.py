@@ -1,0 +1,155 @@
+"""Which tensors a network consists of, in depth order, and everything that can be wrong with a set of them.
+
+Names are jaxstyle's own: `preprocess/kernel` [3, 3] and `preprocess/bias` [3] are the affine colour map from
+RGB in [0, 1] to what the network expects.
+A convolution is `LAYER/kernel` [h, w, in, out] and `LAYER/bias` [out].
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import NamedTuple
+
+import numpy as np
+
+PREPROCESS = "preprocess"
+
+
+class Layer(NamedTuple):
+    """One convolution.
+
+    Attributes:
+      name: Its canonical name.
+      size: Height and width of its kernel.
+      inputs: The layers whose outputs, one after another along the channels, are its input.
+      stage: A file may end after any stage, not inside one.
+      width: Its output channels; None where any width will do.
+    """
+
+    name: str
+    size: int
+    inputs: tuple[str, ...]
+    stage: str
+    width: int | None = None
+
+
+def _vgg(convolutions: tuple[int, ...]) -> tuple[Layer, ...]:
+    """VGG (Simonyan & Zisserman 2014, table 1) of any width, by the number of convolutions in each block."""
+    names = [f"conv{i}_{j + 1}" for i, count in enumerate(convolutions, 1) for j in range(count)]
+    return tuple(
+        Layer(name, 3, (above,), name) for name, above in zip(names, [PREPROCESS, *names[:-1]], strict=True)
+    )
+
+
+def _squeezenet(width: int, size: int) -> tuple[Layer, ...]:
+    """SqueezeNet (Iandola et al. 2016, table 1); the versions differ in the stem, and in where they pool."""
+    layers = [Layer("conv1", size, (PREPROCESS,), "conv1", width)]
+    above: tuple[str, ...] = ("conv1",)
+    for i, squeeze in enumerate((16, 16, 32, 32, 48, 48, 64, 64), 2):
+        fire = f"fire{i}"
+        layers.append(Layer(f"{fire}/squeeze1x1", 1, above, fire, squeeze))
+        layers.append(Layer(f"{fire}/expand1x1", 1, (f"{fire}/squeeze1x1",), fire, 4 * squeeze))
+        layers.append(Layer(f"{fire}/expand3x3", 3, (f"{fire}/squeeze1x1",), fire, 4 * squeeze))
+        above = (f"{fire}/expand1x1", f"{fire}/expand3x3")
+    return (*layers, Layer("conv10", 1, above, "conv10", 1000))
+
+
+VGG_BLOCKS = {"vgg19": (2, 2, 4, 4, 4), "vgg16": (2, 2, 3, 3, 3)}
+
+# Where a file could be either, because it ends before they part, the first is meant.
+ARCHITECTURES: dict[str, tuple[Layer, ...]] = {
+    **{name: _vgg(blocks) for name, blocks in VGG_BLOCKS.items()},
+    "squeezenet1_1": _squeezenet(64, 3),
+    "squeezenet1_0": _squeezenet(96, 7),
+}
+
+
+def problems(architecture: str, tensors: Mapping[str, np.ndarray]) -> list[str]:
+    """Everything that keeps the tensors from being a network of this architecture, or the beginning of one.
+
+    Args:
+      architecture: A key of `ARCHITECTURES`.
+      tensors: Arrays by canonical name.
+
+    Returns:
+      One clause for each problem, in depth order; empty when all is well. A network may end after any stage.
+    """
+    layers = _present(architecture, tensors)
+    widths = {PREPROCESS: 3}
+    found = []
+    for name in (PREPROCESS, *(layer.name for layer in layers)):
+        found += [
+            f"{name}/{leaf} is missing" for leaf in ("kernel", "bias") if f"{name}/{leaf}" not in tensors
+        ]
+    found += _colour_map_problems(tensors)
+    for layer in layers:
+        found += _layer_problems(layer, widths, tensors)
+    known = {
+        f"{name}/{leaf}" for name in (PREPROCESS, *(la.name for la in layers)) for leaf in ("kernel", "bias")
+    }
+    found += [f"{name} is not part of {architecture}" for name in tensors if name not in known]
+    for name, tensor in tensors.items():
+        found += _value_problems(name, tensor)
+    return found
+
+
+def deepest_layer(architecture: str, tensors: Mapping[str, np.ndarray]) -> str | None:
+    """The name of the deepest convolution that the tensors reach, None where there is none."""
+    present = _present(architecture, tensors)
+    return present[-1].name if present else None
+
+
+def _present(architecture: str, tensors: Mapping[str, np.ndarray]) -> tuple[Layer, ...]:
+    """All layers as far as the last stage of which there is any tensor; the first at least."""
+    layers = ARCHITECTURES[architecture]
+    stages = list(dict.fromkeys(layer.stage for layer in layers))
+    seen = {la.stage for la in layers if f"{la.name}/kernel" in tensors or f"{la.name}/bias" in tensors}
+    last = max((stages.index(stage) for stage in seen), default=0)
+    return tuple(layer for layer in layers if stages.index(layer.stage) <= last)
+
+
+def _colour_map_problems(tensors: Mapping[str, np.ndarray]) -> Iterator[str]:
+    for name, shape in ((f"{PREPROCESS}/kernel", (3, 3)), (f"{PREPROCESS}/bias", (3,))):
+        if name in tensors and tensors[name].shape != shape:
+            yield f"{name} has shape {_text(tensors[name])}, not {list(shape)}"
+
+
+def _layer_problems(layer: Layer, widths: dict[str, int], tensors: Mapping[str, np.ndarray]) -> Iterator[str]:
+    """Problems of one layer's shapes; notes the layer's width in `widths` where it is known."""
+    kernel, bias = (tensors.get(f"{layer.name}/{leaf}") for leaf in ("kernel", "bias"))
+    if kernel is not None and (kernel.ndim != 4 or 0 in kernel.shape):
+        yield f"{layer.name}/kernel has shape {_text(kernel)}, not four sizes [h, w, in, out]"
+        kernel = None
+    if kernel is not None:
+        out = kernel.shape[3]
+        yield from _kernel_problems(layer, kernel, widths)
+    elif bias is not None and bias.ndim == 1:
+        out = bias.shape[0]
+    else:
+        return
+    widths[layer.name] = out
+    if bias is not None and bias.shape != (out,):
+        yield f"{layer.name}/bias has shape {_text(bias)}, its kernel has {out} outputs"
+    if layer.width not in (None, out):
+        yield f"{layer.name} has {out} outputs, not {layer.width}"
+
+
+def _kernel_problems(layer: Layer, kernel: np.ndarray, widths: dict[str, int]) -> Iterator[str]:
+    if kernel.shape[:2] != (layer.size, layer.size):
+        yield f"{layer.name}/kernel is {kernel.shape[0]}x{kernel.shape[1]}, not {layer.size}x{layer.size}"
+    if all(name in widths for name in layer.inputs):  # else the layer above is the problem, and named as such
+        inputs = sum(widths[name] for name in layer.inputs)
+        if kernel.shape[2] != inputs:
+            above = " and ".join(layer.inputs)
+            yield f"{layer.name}/kernel takes {kernel.shape[2]} inputs, but gets {inputs} from {above}"
+
+
+def _value_problems(name: str, tensor: np.ndarray) -> Iterator[str]:
+    if tensor.dtype.kind != "f":
+        yield f"{name} is {tensor.dtype}, not floating point"
+    elif not np.isfinite(tensor).all():
+        yield f"{name} has NaN or infinite values"
+
+
+def _text(tensor: np.ndarray) -> str:
+    return str(list(tensor.shape))

@@ -1,0 +1,178 @@
+"""How the files of other projects name and order their tensors, as tables.
+
+A layout is data: a pattern that splits a tensor's name into layer and leaf, a table from the file's layers to
+the canonical ones (`architectures.py`), the order of the kernel's axes, and the preprocessing that its
+networks expect. `recognise.py` finds the one that fits a file.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from typing import NamedTuple
+
+import numpy as np
+
+from jaxstyle.features.architectures import ARCHITECTURES, PREPROCESS, VGG_BLOCKS
+
+
+def _mean_subtracted_bgr(*mean: float) -> tuple[np.ndarray, np.ndarray]:
+    """Caffe's: BGR in 0 to 255 minus the mean of ImageNet (given as B, G, R)."""
+    return 255 * np.eye(3, dtype=np.float32)[:, ::-1], -np.array(mean, np.float32)
+
+
+# torchvision's, for RGB in [0, 1].
+_MEAN, _STD = np.array([0.485, 0.456, 0.406]), np.array([0.229, 0.224, 0.225])
+
+# The affine colour maps `y = x @ kernel + bias` of RGB in [0, 1].
+PREPROCESSING: dict[str, tuple[np.ndarray, np.ndarray]] = {
+    "caffe": _mean_subtracted_bgr(103.939, 116.779, 123.68),
+    "caffe-rounded": _mean_subtracted_bgr(104, 117, 123),
+    "torchvision": (np.diag(1 / _STD).astype(np.float32), (-_MEAN / _STD).astype(np.float32)),
+    "unit": (2 * np.eye(3, dtype=np.float32), -np.ones(3, np.float32)),
+}
+
+LEAVES = {
+    "kernel": "kernel",
+    "weight": "kernel",
+    "W": "kernel",
+    "uniform": "kernel",
+    "bias": "bias",
+    "b": "bias",
+}
+
+SLASHED = re.compile(r"(?P<layer>.+)/(?P<leaf>kernel|bias)")
+DOTTED = re.compile(r"(?P<layer>.+)\.(?P<leaf>kernel|weight|bias)")
+# block1_conv1/block1_conv1_W_1:0, block1_conv1/block1_conv1/kernel:0, vgg19/block1_conv1/kernel,
+# conv1/uniform1, fire2/expand1x1/fire2/expand1x1_b: Keras changed its mind about names more than once.
+KERAS = re.compile(
+    r"(?:[^/]+/)*?(?P<layer>block\d_conv\d|conv\d+|fire\d/\w+?)"
+    r"/(?:.*/)?(?:\w*?_)?(?P<leaf>kernel|bias|uniform|W|b)\d*(?:_\d+)?(?::0)?"
+)
+
+
+class Layout(NamedTuple):
+    """How one family of files names and orders the tensors of one architecture.
+
+    Attributes:
+      name: For messages and metadata.
+      architecture: A key of `ARCHITECTURES`.
+      pattern: Splits a tensor's name into `layer` and `leaf`.
+      layers: The file's name of a layer -> its canonical name.
+      preprocessing: A key of `PREPROCESSING`; None where the file carries its own colour map.
+      oihw: Whether kernels are [out, in, h, w] (torch) instead of [h, w, in, out].
+      ceil_pooling: Whether the network was trained with pools that round up.
+      dropped: Names of tensors that the features do not need.
+    """
+
+    name: str
+    architecture: str
+    pattern: re.Pattern[str]
+    layers: Mapping[str, str]
+    preprocessing: str | None = None
+    oihw: bool = False
+    ceil_pooling: bool = False
+    dropped: re.Pattern[str] = re.compile(r"(?!)")  # matches nothing
+
+
+def _names(architecture: str) -> list[str]:
+    return [layer.name for layer in ARCHITECTURES[architecture]]
+
+
+def _torchvision_vgg(blocks: tuple[int, ...]) -> dict[str, str]:
+    """torchvision's `features` are numbered: a ReLU follows each convolution, a pool each block."""
+    layers, index = {}, 0
+    for i, count in enumerate(blocks, 1):
+        for j in range(1, count + 1):
+            # Without the prefix: the state of `vgg.features` alone.
+            layers[f"features.{index}"] = layers[str(index)] = f"conv{i}_{j}"
+            index += 2
+        index += 1
+    return layers
+
+
+def _fires(
+    pattern: str, leaves: Mapping[str, str], numbers: Mapping[int, int] | None = None
+) -> dict[str, str]:
+    """The fire modules' convolutions, which the file names by `pattern`.
+
+    `{n}` is the module's number in the file, a key of `numbers`; `{c}` the convolution's, a key of `leaves`.
+    """
+    numbers = numbers or {i: i for i in range(2, 10)}
+    return {
+        pattern.format(n=n, c=theirs): f"fire{i}/{ours}"
+        for n, i in numbers.items()
+        for theirs, ours in leaves.items()
+    }
+
+
+_PLAIN_FIRE = {"squeeze1x1": "squeeze1x1", "expand1x1": "expand1x1", "expand3x3": "expand3x3"}
+_TORCH_FIRE = {"squeeze": "squeeze1x1", "expand1x1": "expand1x1", "expand3x3": "expand3x3"}
+_SIZED_FIRE = {"conv1x1_1": "squeeze1x1", "conv1x1_2": "expand1x1", "conv3x3_2": "expand3x3"}
+# Where torchvision's `features` have their fire modules: the pools between them shift the indices.
+_TORCH_1_0 = dict(zip((3, 4, 5, 7, 8, 9, 10, 12), range(2, 10), strict=True))
+_TORCH_1_1 = dict(zip((3, 4, 6, 7, 9, 10, 11, 12), range(2, 10), strict=True))
+_TORCH_ENDS = {"features.0": "conv1", "classifier.1": "conv10"}
+_KERAS_SQUEEZENET = {"conv1": "conv1", "conv10": "conv10"} | _fires("fire{n}/{c}", _PLAIN_FIRE)
+
+LAYOUTS: tuple[Layout, ...] = (
+    *(
+        Layout("jaxstyle", a, SLASHED, {name: name for name in (PREPROCESS, *_names(a))})
+        for a in ARCHITECTURES
+    ),
+    *(
+        Layout(
+            "keras",
+            a,
+            KERAS,
+            {name.replace("conv", "block").replace("_", "_conv"): name for name in _names(a)},
+            "caffe",
+            dropped=re.compile(r"(?:.*/)?(?:fc1|fc2|predictions)/.*"),
+        )
+        for a in VGG_BLOCKS
+    ),
+    *(
+        Layout(
+            "torchvision",
+            a,
+            DOTTED,
+            _torchvision_vgg(blocks),
+            "torchvision",
+            True,
+            dropped=re.compile(r"classifier\..*"),
+        )
+        for a, blocks in VGG_BLOCKS.items()
+    ),
+    # MingSun-Tse/Collaborative-Distillation; the 1x1 `_aux` heads only served its training.
+    Layout(
+        "distilled",
+        "vgg19",
+        DOTTED,
+        {"conv0": PREPROCESS} | {name.replace("_", ""): name for name in _names("vgg19")},
+        oihw=True,
+        dropped=re.compile(r"conv\d1_aux\..*"),
+    ),
+    Layout("keras", "squeezenet1_1", KERAS, _KERAS_SQUEEZENET, "caffe"),
+    Layout("keras", "squeezenet1_0", KERAS, _KERAS_SQUEEZENET, "caffe"),
+    # Converted from songhan/SqueezeNet-Deep-Compression, in the naming of the Caffe model's TensorFlow ports.
+    Layout(
+        "squeezenet-hwio",
+        "squeezenet1_0",
+        DOTTED,
+        {"conv1": "conv1", "conv_final": "conv10"} | _fires("fire{n}.{c}", _SIZED_FIRE),
+        "caffe-rounded",
+        ceil_pooling=True,
+    ),
+    *(
+        Layout(
+            "torchvision",
+            a,
+            DOTTED,
+            _TORCH_ENDS | _fires("features.{n}.{c}", _TORCH_FIRE, n),
+            "torchvision",
+            True,
+            True,
+        )
+        for a, n in (("squeezenet1_1", _TORCH_1_1), ("squeezenet1_0", _TORCH_1_0))
+    ),
+)

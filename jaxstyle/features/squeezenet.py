@@ -1,0 +1,142 @@
+"""SqueezeNet 1.0 and 1.1 (Iandola et al. 2016, arXiv 1602.07360) as networks that look."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import flax.linen as nn
+import jax
+import jax.numpy as jnp
+
+from jaxstyle.features.layers import POOLING_SCALE, ColorMap, Conv, Padding, Pooling, deepest_tap
+
+
+class Plan(NamedTuple):
+    """What tells the two versions apart."""
+
+    stem_width: int
+    stem_size: int
+    pool_after: tuple[int, ...]  # 1 is the stem; 2…9 are the fire modules
+
+
+PLANS = {
+    "squeezenet1_0": Plan(96, 7, (1, 4, 8)),
+    "squeezenet1_1": Plan(64, 3, (1, 3, 5)),
+}
+SQUEEZE_WIDTHS = {2: 16, 3: 16, 4: 32, 5: 32, 6: 48, 7: 48, 8: 64, 9: 64}
+CLASSES = 1000
+
+
+def pool3(x: jax.Array, pooling: Pooling, ceil: bool) -> jax.Array:
+    """3x3 pooling with stride 2 of `[N, H, W, C]`, rescaled like `pool2`.
+
+    Args:
+      x: Activations, at least 3 pixels on each side.
+      pooling: `"max"`, `"average"` or `"l2"`.
+      ceil: Whether a window may hang over the last row and column (Caffe, torchvision) or not (Keras).
+    """
+    hang = [(0, (side - 3) % 2) if ceil else (0, 0) for side in x.shape[1:3]]
+    padding = [(0, 0), *hang, (0, 0)]
+    window, strides = (1, 3, 3, 1), (1, 2, 2, 1)
+    if pooling == "max":
+        return jax.lax.reduce_window(x, -jnp.inf, jax.lax.max, window, strides, padding)
+    zero = jnp.zeros((), x.dtype)
+    values = x if pooling == "average" else jnp.square(x) + jnp.finfo(x.dtype).tiny ** 0.5
+    total = jax.lax.reduce_window(values, zero, jax.lax.add, window, strides, padding)
+    # `POOLING_SCALE` was measured on windows of four; here they are of nine.
+    if pooling == "average":
+        return total * (POOLING_SCALE["average"] / 9)
+    return jnp.sqrt(total) * (POOLING_SCALE["l2"] * 2 / 3)
+
+
+class SqueezeNet(nn.Module):
+    """SqueezeNet, returning every named activation.
+
+    Attributes:
+      architecture: `"squeezenet1_0"` or `"squeezenet1_1"`.
+      depth: Number of the last convolutional stage present, 1 (the stem) to 10 (the classifier).
+      ceil_pooling: Whether pools round their size up; it belongs to the weights.
+      pooling: How activations are pooled.
+      padding: `"replicate"` repeats the picture's edge pixels before the stem, which otherwise does not pad.
+    """
+
+    architecture: str = "squeezenet1_1"
+    depth: int = 9
+    ceil_pooling: bool = True
+    pooling: Pooling = "max"
+    padding: Padding = "replicate"
+
+    @property
+    def taps(self) -> tuple[str, ...]:
+        """Names of all activations, shallow to deep: `conv1, relu1, pool1, fire2/squeeze1x1, …, fire2, …`.
+
+        A fire module has `squeeze1x1`, `relu_squeeze1x1`, `expand1x1`, `relu_expand1x1`, `expand3x3`,
+        `relu_expand3x3`, and its output under its own name. `conv10` and its ReLU's mean `logits` end it.
+        """
+        names = ["conv1", "relu1"]
+        for stage in range(1, min(self.depth, 9) + 1):
+            if stage > 1:
+                parts = ("squeeze1x1", "expand1x1", "expand3x3")
+                names += [f"fire{stage}/{prefix}{part}" for part in parts for prefix in ("", "relu_")]
+                names.append(f"fire{stage}")
+            if stage in PLANS[self.architecture].pool_after:
+                names.append(f"pool{stage}")
+        return (*names, "conv10", "relu10", "logits") if self.depth == 10 else tuple(names)
+
+    @nn.compact
+    def __call__(
+        self, images: jax.Array, taps: tuple[str, ...] | None = None
+    ) -> tuple[jax.Array, dict[str, jax.Array]]:
+        """Runs the network as far as the deepest tap asked for.
+
+        Args:
+          images: `[N, H, W, 3]`, RGB in [0, 1].
+          taps: Names out of `self.taps`; None means all of them.
+
+        Returns:
+          The deepest activation computed, and a dict of the asked-for activations (`logits` is `[N, 1000]`).
+
+        Raises:
+          JaxstyleError: A tap is not a layer of this network.
+        """
+        wanted = self.taps if taps is None else taps
+        left = self.taps[: deepest_tap(wanted, self.taps) + 1]
+        plan, seen = PLANS[self.architecture], {}
+        x = ColorMap(name="preprocess")(images)
+        if self.padding == "replicate":
+            margin = plan.stem_size // 2
+            x = jnp.pad(x, ((0, 0), (margin, margin), (margin, margin), (0, 0)), mode="edge")
+        seen["conv1"] = x = Conv(plan.stem_width, plan.stem_size, 2, "VALID", name="conv1")(x)
+        seen["relu1"] = x = nn.relu(x)
+        for stage in range(1, min(self.depth, 9) + 1):
+            if f"fire{stage}" in self.taps and any(name.startswith(f"fire{stage}") for name in left):
+                x = self.fire(stage, x, seen)
+            if f"pool{stage}" in left:
+                seen[f"pool{stage}"] = x = pool3(x, self.pooling, self.ceil_pooling)
+        if "conv10" in left:
+            x = self.classify(x, seen)
+        return x, {name: seen[name] for name in wanted}
+
+    def fire(self, stage: int, x: jax.Array, seen: dict[str, jax.Array]) -> jax.Array:
+        """Squeeze to few channels by 1x1, expand by 1x1 and 3x3 side by side; every part is put into `seen`."""
+        width = SQUEEZE_WIDTHS[stage]
+
+        def convolve(part: str, x: jax.Array, features: int, size: int) -> jax.Array:
+            name = f"fire{stage}/{part}"
+            seen[name] = Conv(features, size, name=name)(x)
+            seen[f"fire{stage}/relu_{part}"] = nn.relu(seen[name])
+            return seen[f"fire{stage}/relu_{part}"]
+
+        squeezed = convolve("squeeze1x1", x, width, 1)
+        both = [convolve("expand1x1", squeezed, 4 * width, 1), convolve("expand3x3", squeezed, 4 * width, 3)]
+        seen[f"fire{stage}"] = jnp.concatenate(both, -1)
+        return seen[f"fire{stage}"]
+
+    def classify(self, x: jax.Array, seen: dict[str, jax.Array]) -> jax.Array:
+        """The 1000-way classifier. Caffe pads its 1x1 convolution by one pixel, so the border sees only the bias."""
+        margin = 1 if self.architecture == "squeezenet1_0" else 0
+        x = jnp.pad(x, ((0, 0), (margin, margin), (margin, margin), (0, 0)))
+        seen["conv10"] = x = Conv(CLASSES, 1, name="conv10")(x)
+        seen["relu10"] = x = nn.relu(x)
+        seen["logits"] = x = jnp.mean(x, (1, 2))
+        return x

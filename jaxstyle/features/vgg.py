@@ -1,0 +1,78 @@
+"""VGG-16 and VGG-19 (Simonyan & Zisserman 2014, arXiv 1409.1556) as networks that look, of any width."""
+
+from __future__ import annotations
+
+import flax.linen as nn
+import jax
+
+from jaxstyle.features.layers import ColorMap, Conv, Padding, Pooling, deepest_tap, pool2
+
+CONVOLUTIONS = {"vgg16": (2, 2, 3, 3, 3), "vgg19": (2, 2, 4, 4, 4)}
+
+
+class VGG(nn.Module):
+    """VGG's convolutions, returning every named activation.
+
+    Attributes:
+      widths: Channels of every convolution, block by block: VGG-19 is `((64, 64), (128, 128), (256,) * 4, …)`.
+        A network may end anywhere.
+      pooling: How blocks are joined, see `pool2`. Gatys et al. (2016) prefer average, crowsonkb max.
+      padding: Of the first convolution; all others pad by zeros.
+    """
+
+    widths: tuple[tuple[int, ...], ...]
+    pooling: Pooling = "max"
+    padding: Padding = "replicate"
+
+    @property
+    def taps(self) -> tuple[str, ...]:
+        """The names of all activations, shallow to deep: `conv1_1, relu1_1, conv1_2, …, pool1, conv2_1, …`."""
+        names = []
+        for i, block in enumerate(self.widths, 1):
+            for j in range(1, len(block) + 1):
+                names += [f"conv{i}_{j}", f"relu{i}_{j}"]
+            names.append(f"pool{i}")
+        # A network that breaks off inside its last block has no pool there.
+        complete = tuple(map(len, self.widths)) in CONVOLUTIONS.values()
+        return tuple(names if complete else names[:-1])
+
+    @nn.compact
+    def __call__(
+        self, images: jax.Array, taps: tuple[str, ...] | None = None
+    ) -> tuple[jax.Array, dict[str, jax.Array]]:
+        """Runs the network as far as the deepest tap asked for.
+
+        Args:
+          images: `[N, H, W, 3]`, RGB in [0, 1].
+          taps: Names out of `self.taps`; None means all of them.
+
+        Returns:
+          The deepest activation computed, and a dict of the asked-for activations `[N, h, w, C]`.
+
+        Raises:
+          JaxstyleError: A tap is not a layer of this network.
+        """
+        wanted = self.taps if taps is None else taps
+        left = deepest_tap(wanted, self.taps) + 1
+        x, seen = ColorMap(name="preprocess")(images), {}
+        for name in self.taps[:left]:
+            x = self.layer(name, x)
+            if name in wanted:
+                seen[name] = x
+        return x, seen
+
+    def layer(self, name: str, x: jax.Array) -> jax.Array:
+        """One named layer applied to the activation before it."""
+        if name.startswith("relu"):
+            return nn.relu(x)
+        if name.startswith("pool"):
+            return pool2(x, self.pooling)
+        block, index = (int(number) for number in name.removeprefix("conv").split("_"))
+        padding = "replicate" if name == "conv1_1" and self.padding == "replicate" else "SAME"
+        return Conv(self.widths[block - 1][index - 1], padding=padding, name=name)(x)
+
+
+def full_widths(architecture: str) -> tuple[tuple[int, ...], ...]:
+    """The published channel counts of `"vgg16"` or `"vgg19"`, block by block."""
+    channels = (64, 128, 256, 512, 512)
+    return tuple((width,) * count for width, count in zip(channels, CONVOLUTIONS[architecture], strict=True))
