@@ -43,9 +43,7 @@ def contact_sheet(
     wide, high = max(tile.width for tile in tiles), [max(tiles[i].height for i in row) for row in rows]
     points = max(10, cell // 16)
     font, gap, line = ImageFont.load_default(size=points), max(4, cell // 20), 2 * points
-    sheet = Image.new(
-        "RGB", (gap + columns * (wide + gap), gap + sum(high) + len(rows) * (line + gap)), "white"
-    )
+    sheet = Image.new("RGB", (gap + columns * (wide + gap), gap + sum(high) + len(rows) * (line + gap)), "white")
     draw = ImageDraw.Draw(sheet)
     top = gap
     for row, tallest in zip(rows, high, strict=True):

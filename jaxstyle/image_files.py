@@ -125,9 +125,7 @@ def _kind(path: pathlib.Path, bits: int) -> str:
     if bits not in (8, 16):
         raise JaxstyleError(f"pictures are written with 8 or 16 bits a channel, not {bits}")
     if bits == 16 and kind not in DEEP:
-        raise JaxstyleError(
-            f"{kind} cannot hold 16 bits a channel: name {path.name!r} .png or .tif, or ask for 8 bits"
-        )
+        raise JaxstyleError(f"{kind} cannot hold 16 bits a channel: name {path.name!r} .png or .tif, or ask for 8 bits")
     return kind
 
 

@@ -54,12 +54,8 @@ def opened(source: str | os.PathLike | Image.Image, name: str) -> Iterator[Image
         raise _too_large(name, "its pixels") from None
     except UnidentifiedImageError:
         raise JaxstyleError(f"{name} is not a picture in a known format ({', '.join(FORMATS)})") from None
-    except (
-        Exception
-    ) as error:  # decoders raise anything for damaged files: OSError, SyntaxError, struct.error, …
-        raise JaxstyleError(
-            f"picture {name} cannot be read, it may be damaged or cut short: {error}"
-        ) from error
+    except Exception as error:  # decoders raise anything for damaged files: OSError, SyntaxError, struct.error, …
+        raise JaxstyleError(f"picture {name} cannot be read, it may be damaged or cut short: {error}") from error
 
 
 @functools.cache
@@ -169,8 +165,7 @@ def _transform(image: Image.Image, source: ImageCms.ImageCmsProfile) -> Image.Im
 def from_array(array: np.ndarray) -> Picture:
     if array.ndim not in (2, 3) or (array.ndim == 3 and array.shape[-1] not in (1, 3, 4)) or 0 in array.shape:
         raise JaxstyleError(
-            f"a picture array must be [H, W], [H, W, 3] or [H, W, 4] and not empty, "
-            f"but its shape is {array.shape}"
+            f"a picture array must be [H, W], [H, W, 3] or [H, W, 4] and not empty, but its shape is {array.shape}"
         )
     if array.dtype in (np.uint8, np.uint16):
         array = array / np.float64(np.iinfo(array.dtype).max)
@@ -191,8 +186,7 @@ def _check_floats(values: np.ndarray, what: str) -> np.ndarray:
     low, high = float(values.min()), float(values.max())
     if low < -1e-3 or high > 1 + 1e-3:
         raise JaxstyleError(
-            f"{what} holds floats from {low:g} to {high:g}, outside [0, 1]: "
-            "scale them, by 1/255 if bytes were meant"
+            f"{what} holds floats from {low:g} to {high:g}, outside [0, 1]: scale them, by 1/255 if bytes were meant"
         )
     return np.clip(values, 0, 1)
 

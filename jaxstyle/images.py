@@ -130,9 +130,7 @@ def fit_size(height: int, width: int, longer_side: int) -> tuple[int, int]:
       `(height, width)`: the longer exactly `longer_side`, the other rounded, at least 1.
     """
     longer = max(height, width)
-    scaled = [
-        longer_side if n == longer else max(1, round(n * longer_side / longer)) for n in (height, width)
-    ]
+    scaled = [longer_side if n == longer else max(1, round(n * longer_side / longer)) for n in (height, width)]
     return scaled[0], scaled[1]
 
 
@@ -153,9 +151,7 @@ def resize(image: np.ndarray, height: int, width: int) -> np.ndarray:
     image = np.asarray(image, np.float32)
     planes = image.reshape(*image.shape[:2], -1)
     resized = [
-        Image.fromarray(np.ascontiguousarray(planes[..., c])).resize(
-            (width, height), Image.Resampling.BICUBIC
-        )
+        Image.fromarray(np.ascontiguousarray(planes[..., c])).resize((width, height), Image.Resampling.BICUBIC)
         for c in range(planes.shape[-1])
     ]
     stacked = np.stack([np.asarray(plane) for plane in resized], axis=-1)

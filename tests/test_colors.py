@@ -18,9 +18,7 @@ def mean_and_covariance(image):
 
 def test_yiq_against_colorsys_and_back():
     rgb = RNG.random((50, 3))
-    expected = [
-        colorsys.rgb_to_yiq(*pixel) for pixel in rgb
-    ]  # colorsys rounds the coefficients to 2 to 4 places
+    expected = [colorsys.rgb_to_yiq(*pixel) for pixel in rgb]  # colorsys rounds the coefficients to 2 to 4 places
     np.testing.assert_allclose(colors.rgb_to_yiq(rgb), expected, atol=0.01)
     np.testing.assert_allclose(colors.yiq_to_rgb(colors.rgb_to_yiq(rgb)), rgb, atol=1e-12)
     np.testing.assert_allclose(colors.rgb_to_yiq(np.full((2, 3), 0.7)), [[0.7, 0, 0]] * 2, atol=1e-12)

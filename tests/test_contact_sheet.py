@@ -61,9 +61,7 @@ def test_long_labels_stay_in_their_cell_and_other_scripts_do_no_harm():
     contact_sheet(pictures, ["Übermut", "東京\nzwei"], cell=64)
 
 
-@pytest.mark.parametrize(
-    "pictures, labels", [([], []), ([flat((1, 0, 0))], []), ([flat((1, 0, 0))], ["a", "b"])]
-)
+@pytest.mark.parametrize("pictures, labels", [([], []), ([flat((1, 0, 0))], []), ([flat((1, 0, 0))], ["a", "b"])])
 def test_mismatch(pictures, labels):
     with pytest.raises(JaxstyleError, match="one label each"):
         contact_sheet(pictures, labels)

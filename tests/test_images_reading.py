@@ -33,9 +33,7 @@ def saved(tmp_path, image, name="a.png", **options):
 
 def assert_rgb(picture, expected, tolerance=1e-6):
     assert picture.rgb.dtype == np.float32
-    np.testing.assert_allclose(
-        picture.rgb, np.broadcast_to(expected, picture.rgb.shape), atol=tolerance, rtol=0
-    )
+    np.testing.assert_allclose(picture.rgb, np.broadcast_to(expected, picture.rgb.shape), atol=tolerance, rtol=0)
 
 
 @pytest.mark.parametrize("suffix", ["png", "tif", "webp", "jpg"])
@@ -84,12 +82,8 @@ def p3_profile() -> bytes:
 
 def p3_to_srgb(rgb):
     """The same conversion in NumPy: gamma 2.2, P3 to XYZ to sRGB (both D50), the sRGB curve."""
-    p3 = np.array(
-        [[0.515102, 0.291965, 0.157153], [0.241182, 0.692236, 0.066582], [-0.00105, 0.041882, 0.784378]]
-    )
-    srgb = np.array(
-        [[0.436065, 0.385151, 0.143078], [0.222493, 0.716887, 0.060617], [0.013920, 0.097081, 0.714099]]
-    )
+    p3 = np.array([[0.515102, 0.291965, 0.157153], [0.241182, 0.692236, 0.066582], [-0.00105, 0.041882, 0.784378]])
+    srgb = np.array([[0.436065, 0.385151, 0.143078], [0.222493, 0.716887, 0.060617], [0.013920, 0.097081, 0.714099]])
     linear = np.clip(rgb**2.2 @ (np.linalg.inv(srgb) @ p3).T, 0, 1)
     return np.where(linear <= 0.0031308, 12.92 * linear, 1.055 * linear ** (1 / 2.4) - 0.055)
 

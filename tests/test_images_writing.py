@@ -39,9 +39,7 @@ def decode_png16(data: bytes) -> tuple[np.ndarray, dict[bytes, bytes]]:
     while at < len(data):
         (length,), kind = struct.unpack(">I", data[at : at + 4]), data[at + 4 : at + 8]
         chunks[kind] = data[at + 8 : at + 8 + length]
-        assert struct.unpack(">I", data[at + 8 + length : at + 12 + length])[0] == zlib.crc32(
-            kind + chunks[kind]
-        )
+        assert struct.unpack(">I", data[at + 8 + length : at + 12 + length])[0] == zlib.crc32(kind + chunks[kind])
         at += 12 + length
     width, height, bits, color, *rest = struct.unpack(">2I5B", chunks[b"IHDR"])
     assert bits == 16 and rest == [0, 0, 0]
@@ -207,9 +205,7 @@ def test_overwriting_and_links_and_permissions(tmp_path):
     assert (tmp_path / "real.png").stat().st_mode == (tmp_path / "plain").stat().st_mode
 
 
-@pytest.mark.parametrize(
-    "write", [lambda p, b: check_writable(p, b), lambda p, b: write_picture(p, RGB, bits=b)]
-)
+@pytest.mark.parametrize("write", [lambda p, b: check_writable(p, b), lambda p, b: write_picture(p, RGB, bits=b)])
 @pytest.mark.parametrize(
     "name, bits, message",
     [

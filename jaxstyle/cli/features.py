@@ -108,6 +108,4 @@ def _convert(args: argparse.Namespace) -> int:
 
 def _described(weights: Weights) -> str:
     layout = weights.metadata.get("layout", "jaxstyle")
-    return (
-        f"{weights.architecture} to {deepest_layer(weights.architecture, weights.tensors)} ({layout} layout)"
-    )
+    return f"{weights.architecture} to {deepest_layer(weights.architecture, weights.tensors)} ({layout} layout)"

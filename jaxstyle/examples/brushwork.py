@@ -106,12 +106,8 @@ def _strokes(
     taper = np.sin(np.linspace(0.5, np.pi - 0.35, points)) ** 0.5  # narrow where the brush lands and lifts
     hairs = path[:, None] + spread[:, None, None] * taper[:, None] * across[:, None]
     tone = 1 + rng.normal(0, 0.09, (count, bristles, 1))
-    relief = np.clip(
-        0.6 - 0.35 * np.abs(np.linspace(-1, 1, bristles)) + rng.normal(0, 0.16, (count, bristles)), 0, 1
-    )
+    relief = np.clip(0.6 - 0.35 * np.abs(np.linspace(-1, 1, bristles)) + rng.normal(0, 0.16, (count, bristles)), 0, 1)
     inks = np.concatenate([np.clip(color[:, None] * tone, 0, 1), relief[..., None]], axis=-1)
     lines, fills = (hairs * height).reshape(-1, points * 2), (inks * 255).astype(int).reshape(-1, 4)
     for line, fill in zip(lines.tolist(), fills.tolist(), strict=True):
-        draw.line(
-            line, fill=tuple(fill), width=max(1, round(1.35 * thick * height / bristles)), joint="curve"
-        )
+        draw.line(line, fill=tuple(fill), width=max(1, round(1.35 * thick * height / bristles)), joint="curve")

@@ -11,9 +11,7 @@ from jaxstyle.examples.noise import fbm, halved, mix, smoothstep
 _HORIZON = 0.47  # where the eye level is, in picture heights from the top
 _EYE = 0.42  # height of the camera over the water; one unit is some 30 metres
 _MAP_WIDTH, _MAP_DEPTH, _MAP_TEXELS = 26.0, 22.0, 1536
-_SUN = np.array(
-    [-0.72, 0.52, -0.46]
-)  # from the left, a little behind the camera; x right, y up, z into the picture
+_SUN = np.array([-0.72, 0.52, -0.46])  # from the left, a little behind the camera; x right, y up, z into the picture
 
 
 def landscape(size: int) -> np.ndarray:
@@ -52,11 +50,7 @@ def _terrain(rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
     shore = np.clip(np.maximum(0.22 * beside, 0.35 * (z - 8.3)), -0.2, 0.14)
     bank = 0.09 * smoothstep(1.2, 1.0, z + 0.1 * rolling) - 0.03
     heights = np.maximum(shore + hills + peaks, bank)
-    wood = (
-        smoothstep(0.1, 0.35, heights)
-        * smoothstep(2.6, 1.7, heights + 0.7 * rolling)
-        * smoothstep(2.0, 3.0, z)
-    )
+    wood = smoothstep(0.1, 0.35, heights) * smoothstep(2.6, 1.7, heights + 0.7 * rolling) * smoothstep(2.0, 3.0, z)
     heights = heights + wood * (0.05 * np.abs(fine) + 0.06)
     return heights, _ground_color(heights, wood, rolling, fine, x)
 
@@ -69,25 +63,19 @@ def _ground_color(
     length = np.sqrt(slope_x**2 + slope_z**2 + 1)
     sun = _SUN / np.linalg.norm(_SUN)
     lit = np.clip((-slope_x * sun[0] + sun[1] - slope_z * sun[2]) / length, 0, 1)
-    reach = (
-        np.maximum.accumulate(heights + 0.75 * x, axis=1) - 0.75 * x
-    )  # what the light from the left skims over
+    reach = np.maximum.accumulate(heights + 0.75 * x, axis=1) - 0.75 * x  # what the light from the left skims over
     lit *= smoothstep(0.25, 0.0, reach - heights)
     color = mix((0.36, 0.47, 0.14), (0.62, 0.60, 0.24), smoothstep(-0.5, 0.7, rolling + fine))
     color = mix(color, (0.50, 0.45, 0.42), smoothstep(1.5, 2.6, heights + 0.5 * rolling))
     snow = smoothstep(2.5, 3.2, heights + 0.5 * rolling) * smoothstep(2.4, 1.3, np.hypot(slope_x, slope_z))
     color = mix(color, (0.97, 0.97, 1.0), snow)
-    color = mix(
-        color, mix((0.09, 0.20, 0.09), (0.27, 0.34, 0.10), smoothstep(-0.5, 0.6, fine + rolling)), wood
-    )
+    color = mix(color, mix((0.09, 0.20, 0.09), (0.27, 0.34, 0.10), smoothstep(-0.5, 0.6, fine + rolling)), wood)
     color = mix(color, (0.66, 0.58, 0.42), smoothstep(0.05, 0.0, heights))  # the beach
     light = mix((0.34, 0.40, 0.54), (1.45, 1.26, 1.0), lit)
     return np.clip(color * light, 0, 1)
 
 
-def _view(
-    world: np.ndarray, colors: np.ndarray, sky: np.ndarray, eye: float
-) -> tuple[np.ndarray, np.ndarray]:
+def _view(world: np.ndarray, colors: np.ndarray, sky: np.ndarray, eye: float) -> tuple[np.ndarray, np.ndarray]:
     """The picture from height `eye` (negative: what the water mirrors, upside down), and where water is."""
     height, width = sky.shape[:2]
     z = np.geomspace(0.7, _MAP_DEPTH * 0.99, 900).astype(np.float32)[:, None]
@@ -146,9 +134,7 @@ def _water(mirrored: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     rows = np.clip(turned, 0, height - 1).astype(int)
     reflection = mirrored[rows, np.arange(width)[None]]
     color = mix(reflection, (0.07, 0.22, 0.30), 0.18 + 0.55 * near + 0 * waves)
-    return color + (0.16 * near * smoothstep(0.25, 0.8, waves))[..., None] * np.array(
-        [0.8, 0.95, 1.0], np.float32
-    )
+    return color + (0.16 * near * smoothstep(0.25, 0.8, waves))[..., None] * np.array([0.8, 0.95, 1.0], np.float32)
 
 
 def _with_things(picture: np.ndarray, world: np.ndarray, eye: float) -> np.ndarray:

@@ -72,14 +72,10 @@ def _stone_colors(rng: np.random.Generator, x: np.ndarray, y: np.ndarray) -> np.
     rays = smoothstep(0.0, 0.3, np.cos(16 * angle)) * (r < 0.40)
     color = mix(color, (0.93, 0.62, 0.16), rays * (r > 0.2))
     color = mix(color, (0.80, 0.22, 0.13), ((r > 0.175) & (r < 0.215)).astype(float))
-    color = mix(
-        color, mix((0.98, 0.83, 0.30), (0.95, 0.68, 0.16), rng.random(x.shape)), (r <= 0.175).astype(float)
-    )
+    color = mix(color, mix((0.98, 0.83, 0.30), (0.95, 0.68, 0.16), rng.random(x.shape)), (r <= 0.175).astype(float))
     wave = y - 0.70 - 0.045 * np.abs(np.sin(7.5 * x)) + 0.02
     stripe = np.floor(wave / 0.055)
     sea = mix((0.03, 0.22, 0.34), (0.10, 0.55, 0.55), (stripe % 3) / 2)
     sea = mix(sea, (0.93, 0.93, 0.86), (stripe % 4 == 0).astype(float))
     color = mix(color, sea, (wave > 0).astype(float))
-    return np.clip(
-        color * (1 + rng.normal(0, 0.13, (*x.shape, 1))) + rng.normal(0, 0.03, (*x.shape, 3)), 0, 1
-    )
+    return np.clip(color * (1 + rng.normal(0, 0.13, (*x.shape, 1))) + rng.normal(0, 0.03, (*x.shape, 3)), 0, 1)

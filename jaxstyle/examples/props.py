@@ -83,9 +83,7 @@ def meadow(draw: ImageDraw.ImageDraw, rng: np.random.Generator, height: int, wid
         tip = (x + tall * rng.normal(0.15, 0.35), foot - tall)
         tone = rng.uniform(0.45, 1.1)
         color = (
-            (0.44 * tone, 0.53 * tone, 0.13 * tone)
-            if rng.random() < 0.8
-            else (0.74 * tone, 0.66 * tone, 0.27 * tone)
+            (0.44 * tone, 0.53 * tone, 0.13 * tone) if rng.random() < 0.8 else (0.74 * tone, 0.66 * tone, 0.27 * tone)
         )
         draw.line(
             [(x, foot), tip],
@@ -94,9 +92,7 @@ def meadow(draw: ImageDraw.ImageDraw, rng: np.random.Generator, height: int, wid
         )
         if rng.random() < 0.03:
             petal = height * (0.0015 + 0.0045 * depth)
-            color = ((0.86, 0.16, 0.12), (0.98, 0.82, 0.2), (0.96, 0.94, 0.98), (0.55, 0.3, 0.7))[
-                rng.integers(4)
-            ]
+            color = ((0.86, 0.16, 0.12), (0.98, 0.82, 0.2), (0.96, 0.94, 0.98), (0.55, 0.3, 0.7))[rng.integers(4)]
             box = (tip[0] - petal, tip[1] - petal, tip[0] + petal, tip[1] + petal)
             draw.ellipse(box, fill=tuple(int(255 * c) for c in color))
 
@@ -130,16 +126,8 @@ def _leaves(draw: ImageDraw.ImageDraw, rng: np.random.Generator, twigs: np.ndarr
     """Leaves around the twigs' ends `[layers, twigs, 2]`, brighter to the upper left and on top."""
     offset = rng.normal(0, 0.024, twigs.shape)
     layer = np.linspace(-0.16, 0.16, len(twigs))[:, None]
-    light = (
-        0.42
-        - 11 * offset.sum(axis=-1)
-        + rng.normal(0, 0.15, layer.shape)
-        - 0.9 * (twigs[..., 0] - 0.1)
-        + layer
-    )
-    color = (
-        (255 * mix((0.07, 0.14, 0.05), (0.56, 0.60, 0.17), np.clip(light, 0, 1))).astype(int).reshape(-1, 3)
-    )
+    light = 0.42 - 11 * offset.sum(axis=-1) + rng.normal(0, 0.15, layer.shape) - 0.9 * (twigs[..., 0] - 0.1) + layer
+    color = (255 * mix((0.07, 0.14, 0.05), (0.56, 0.60, 0.17), np.clip(light, 0, 1))).astype(int).reshape(-1, 3)
     center, radius = (
         (height * (twigs + offset)).reshape(-1, 2),
         height * rng.uniform(0.002, 0.0048, len(color)),

@@ -36,9 +36,7 @@ class Layer(NamedTuple):
 def _vgg(convolutions: tuple[int, ...]) -> tuple[Layer, ...]:
     """VGG (Simonyan & Zisserman 2014, table 1) of any width, by the number of convolutions in each block."""
     names = [f"conv{i}_{j + 1}" for i, count in enumerate(convolutions, 1) for j in range(count)]
-    return tuple(
-        Layer(name, 3, (above,), name) for name, above in zip(names, [PREPROCESS, *names[:-1]], strict=True)
-    )
+    return tuple(Layer(name, 3, (above,), name) for name, above in zip(names, [PREPROCESS, *names[:-1]], strict=True))
 
 
 def _squeezenet(width: int, size: int) -> tuple[Layer, ...]:
@@ -78,15 +76,11 @@ def problems(architecture: str, tensors: Mapping[str, np.ndarray]) -> list[str]:
     widths = {PREPROCESS: 3}
     found = []
     for name in (PREPROCESS, *(layer.name for layer in layers)):
-        found += [
-            f"{name}/{leaf} is missing" for leaf in ("kernel", "bias") if f"{name}/{leaf}" not in tensors
-        ]
+        found += [f"{name}/{leaf} is missing" for leaf in ("kernel", "bias") if f"{name}/{leaf}" not in tensors]
     found += _colour_map_problems(tensors)
     for layer in layers:
         found += _layer_problems(layer, widths, tensors)
-    known = {
-        f"{name}/{leaf}" for name in (PREPROCESS, *(la.name for la in layers)) for leaf in ("kernel", "bias")
-    }
+    known = {f"{name}/{leaf}" for name in (PREPROCESS, *(la.name for la in layers)) for leaf in ("kernel", "bias")}
     found += [f"{name} is not part of {architecture}" for name in tensors if name not in known]
     for name, tensor in tensors.items():
         found += _value_problems(name, tensor)

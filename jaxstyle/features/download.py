@@ -45,9 +45,7 @@ class _WrongContent(_WrongAnswer):
     """What has arrived is not the file, nor the beginning of it."""
 
 
-def fetch(
-    url: str, target: str | os.PathLike[str], *, size: int | None, hash: str, progress: bool = True
-) -> None:
+def fetch(url: str, target: str | os.PathLike[str], *, size: int | None, hash: str, progress: bool = True) -> None:
     """Downloads `url` to `target`, unless it is there already.
 
     What has arrived lies in `target.part` until it is whole and verified; a later call continues it by an
@@ -74,9 +72,7 @@ def fetch(
     except _WrongAnswer as error:
         raise JaxstyleError(f"{url}: {error}; {_by_hand(target, hash)}") from error
     except (OSError, _BrokeOff, http.client.HTTPException) as error:
-        raise JaxstyleError(
-            f"{url} cannot be fetched ({_reason(error)}); {_by_hand(target, hash)}"
-        ) from error
+        raise JaxstyleError(f"{url} cannot be fetched ({_reason(error)}); {_by_hand(target, hash)}") from error
 
 
 def matches(path: str | os.PathLike[str], hash: str) -> bool:
@@ -198,9 +194,7 @@ def _agreed(response: Any, have: int, size: int | None) -> tuple[int, int | None
 
 def _copy(response: Any, file: IO[bytes], have: int, total: int | None, name: str, progress: bool) -> None:
     """Appends the response to `file`; a body that ends before `total` bytes are there is an error."""
-    bar = tqdm(
-        total=total, initial=have, unit="B", unit_scale=True, desc=name, file=sys.stderr, disable=not progress
-    )
+    bar = tqdm(total=total, initial=have, unit="B", unit_scale=True, desc=name, file=sys.stderr, disable=not progress)
     with bar:
         while chunk := response.read(CHUNK):
             if have == 0 and looks_like_html(chunk[:512]):

@@ -68,9 +68,7 @@ def load(
     return build(name, read_weights(path), pooling=pooling, padding=padding)
 
 
-def build(
-    name: str, weights: Weights, *, pooling: Pooling = "max", padding: Padding = "replicate"
-) -> Features:
+def build(name: str, weights: Weights, *, pooling: Pooling = "max", padding: Padding = "replicate") -> Features:
     """Features from weights at hand; see `load`."""
     if pooling not in POOLING_SCALE:
         raise JaxstyleError(f"unknown pooling {pooling!r}; {did_you_mean(pooling, POOLING_SCALE)}")
@@ -79,9 +77,7 @@ def build(
     if weights.architecture.startswith("vgg"):
         network = VGG(vgg_widths(weights.tensors), pooling, padding)
     else:
-        depth = max(
-            int(layer.partition("/")[0].removeprefix("fire").removeprefix("conv")) for layer in layers
-        )
+        depth = max(int(layer.partition("/")[0].removeprefix("fire").removeprefix("conv")) for layer in layers)
         network = SqueezeNet(weights.architecture, depth, weights.ceil_pooling, pooling, padding)
     return Features(name, network, nest(weights.tensors))
 

@@ -91,18 +91,14 @@ def _torchvision_vgg(blocks: tuple[int, ...]) -> dict[str, str]:
     return layers
 
 
-def _fires(
-    pattern: str, leaves: Mapping[str, str], numbers: Mapping[int, int] | None = None
-) -> dict[str, str]:
+def _fires(pattern: str, leaves: Mapping[str, str], numbers: Mapping[int, int] | None = None) -> dict[str, str]:
     """The fire modules' convolutions, which the file names by `pattern`.
 
     `{n}` is the module's number in the file, a key of `numbers`; `{c}` the convolution's, a key of `leaves`.
     """
     numbers = numbers or {i: i for i in range(2, 10)}
     return {
-        pattern.format(n=n, c=theirs): f"fire{i}/{ours}"
-        for n, i in numbers.items()
-        for theirs, ours in leaves.items()
+        pattern.format(n=n, c=theirs): f"fire{i}/{ours}" for n, i in numbers.items() for theirs, ours in leaves.items()
     }
 
 
@@ -116,10 +112,7 @@ _TORCH_ENDS = {"features.0": "conv1", "classifier.1": "conv10"}
 _KERAS_SQUEEZENET = {"conv1": "conv1", "conv10": "conv10"} | _fires("fire{n}/{c}", _PLAIN_FIRE)
 
 LAYOUTS: tuple[Layout, ...] = (
-    *(
-        Layout("jaxstyle", a, SLASHED, {name: name for name in (PREPROCESS, *_names(a))})
-        for a in ARCHITECTURES
-    ),
+    *(Layout("jaxstyle", a, SLASHED, {name: name for name in (PREPROCESS, *_names(a))}) for a in ARCHITECTURES),
     *(
         Layout(
             "keras",

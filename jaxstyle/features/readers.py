@@ -54,9 +54,7 @@ def read_tensors(path: str | os.PathLike[str]) -> tuple[Tensors, dict[str, str]]
     for recognises, read in _FORMATS:
         if recognises(head, path):
             return _guarded(read, path)
-    raise JaxstyleError(
-        f"{path}: {_foreign(head)}; weights are read from safetensors, npz, Keras HDF5 and torch files"
-    )
+    raise JaxstyleError(f"{path}: {_foreign(head)}; weights are read from safetensors, npz, Keras HDF5 and torch files")
 
 
 def looks_like_html(head: bytes) -> bool:
@@ -72,9 +70,7 @@ def _head(path: Path) -> bytes:
         with open(path, "rb") as file:
             head = file.read(SNIFF)
     except FileNotFoundError:
-        raise JaxstyleError(
-            f"{path}: no such file; check the path, or see `jaxstyle features list`"
-        ) from None
+        raise JaxstyleError(f"{path}: no such file; check the path, or see `jaxstyle features list`") from None
     except OSError as error:
         raise JaxstyleError(f"{path}: cannot be read ({error.strerror}); check its permissions") from error
     if not head:
@@ -92,16 +88,12 @@ def _foreign(head: bytes) -> str:
     return "in no format known here, or damaged"
 
 
-def _guarded(
-    read: Callable[[Path], tuple[Tensors, dict[str, str]]], path: Path
-) -> tuple[Tensors, dict[str, str]]:
+def _guarded(read: Callable[[Path], tuple[Tensors, dict[str, str]]], path: Path) -> tuple[Tensors, dict[str, str]]:
     try:
         tensors, metadata = read(path)
     except JaxstyleError:
         raise
-    except (
-        Exception
-    ) as error:  # on damaged bytes h5py, zipfile and safetensors raise nearly everything there is
+    except Exception as error:  # on damaged bytes h5py, zipfile and safetensors raise nearly everything there is
         reason = " ".join(str(error).split()) or type(error).__name__
         raise JaxstyleError(f"{path}: damaged or cut short ({reason}); fetch or copy it again") from error
     if not tensors:
@@ -143,9 +135,7 @@ def _read_safetensors(path: Path) -> tuple[Tensors, dict[str, str]]:
     tensors = {}
     for name, info in safetensors.deserialize(path.read_bytes()):
         if info["dtype"] not in SAFETENSORS_DTYPES:
-            raise JaxstyleError(
-                f"{path}: tensor {name!r} is {info['dtype']}; convert it to float32 or float16 first"
-            )
+            raise JaxstyleError(f"{path}: tensor {name!r} is {info['dtype']}; convert it to float32 or float16 first")
         array = np.frombuffer(info["data"], SAFETENSORS_DTYPES[info["dtype"]]).reshape(info["shape"])
         tensors[name] = widen_bfloat16(array) if info["dtype"] == "BF16" else array
     return tensors, metadata

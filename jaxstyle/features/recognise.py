@@ -50,9 +50,7 @@ def convert(
       JaxstyleError: No layout fits, or one does and tensors are missing, extra, mis-shaped or NaN; listed.
     """
     if preprocessing is not None and preprocessing not in PREPROCESSING:
-        raise JaxstyleError(
-            f"unknown preprocessing {preprocessing!r}; {did_you_mean(preprocessing, PREPROCESSING)}"
-        )
+        raise JaxstyleError(f"unknown preprocessing {preprocessing!r}; {did_you_mean(preprocessing, PREPROCESSING)}")
     tensors = _unwrapped(tensors)
     layout, canonical, wrong = _best(tensors, _candidates(metadata))
     if preprocessing and layout.preprocessing is None:
@@ -61,9 +59,7 @@ def convert(
             "replace; leave preprocessing out"
         )
     if wrong:
-        raise JaxstyleError(
-            f"not a whole {layout.architecture} in the {layout.name} layout: {itemised(wrong)}"
-        )
+        raise JaxstyleError(f"not a whole {layout.architecture} in the {layout.name} layout: {itemised(wrong)}")
     colour_map = preprocessing or layout.preprocessing
     ceil = layout.ceil_pooling or metadata.get("ceil_pooling") == "true"
     return Converted(layout.name, layout.architecture, ceil, colour_map, canonical | _colour_map(colour_map))
@@ -78,9 +74,7 @@ def itemised(items: list[str]) -> str:
 def _unwrapped(tensors: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
     """Without the training state beside the network, and without the prefix that all names share."""
     stripped = {name: tensor for name, tensor in tensors.items() if not name.startswith(TRAINING_STATE)}
-    while prefix := next(
-        (w for w in WRAPPERS if stripped and all(name.startswith(w) for name in stripped)), None
-    ):
+    while prefix := next((w for w in WRAPPERS if stripped and all(name.startswith(w) for name in stripped)), None):
         stripped = {name.removeprefix(prefix): tensor for name, tensor in stripped.items()}
     return stripped
 
@@ -90,13 +84,9 @@ def _candidates(metadata: Mapping[str, str]) -> list[Layout]:
         return list(LAYOUTS)
     architecture, version = metadata.get("architecture", ""), metadata.get("version")
     if version != VERSION:
-        raise JaxstyleError(
-            f"written in version {version!r} of jaxstyle's format; this jaxstyle reads {VERSION!r}"
-        )
+        raise JaxstyleError(f"written in version {version!r} of jaxstyle's format; this jaxstyle reads {VERSION!r}")
     if architecture not in ARCHITECTURES:
-        raise JaxstyleError(
-            f"unknown architecture {architecture!r}; {did_you_mean(architecture, ARCHITECTURES)}"
-        )
+        raise JaxstyleError(f"unknown architecture {architecture!r}; {did_you_mean(architecture, ARCHITECTURES)}")
     return [layout for layout in LAYOUTS if (layout.name, layout.architecture) == ("jaxstyle", architecture)]
 
 
@@ -152,7 +142,5 @@ def _turned(target: str, tensor: np.ndarray, oihw: bool) -> np.ndarray:
             tensor = tensor[0, 0]  # a 1x1 convolution is the colour map, in to out
     if tensor.dtype.kind != "f":
         return tensor  # to be complained about
-    with np.errstate(
-        over="ignore"
-    ):  # a float64 too large for float32 becomes the infinity that is then reported
+    with np.errstate(over="ignore"):  # a float64 too large for float32 becomes the infinity that is then reported
         return np.ascontiguousarray(tensor, np.float32)

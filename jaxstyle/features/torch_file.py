@@ -52,8 +52,7 @@ def read_torch(path: str | os.PathLike[str]) -> dict[str, np.ndarray]:
             file.seek(0)
             checkpoint = read(file, path, os.fstat(file.fileno()).st_size)
         tensors = {
-            name: _materialise(name, leaf, checkpoint.storages)
-            for name, leaf in _leaves(checkpoint.tree, set())
+            name: _materialise(name, leaf, checkpoint.storages) for name, leaf in _leaves(checkpoint.tree, set())
         }
     except JaxstyleError:
         raise
@@ -140,9 +139,7 @@ def _materialise(name: str, tensor: Tensor, storages: dict[str, np.ndarray]) -> 
     storage = tensor.storage
     items = storages[storage.key][storage.start : storage.start + storage.length]
     count = int(np.prod(tensor.size, dtype=object))  # Python integers: a forged size must not wrap around
-    reach = (
-        tensor.offset + sum((n - 1) * step for n, step in zip(tensor.size, tensor.stride, strict=True)) + 1
-    )
+    reach = tensor.offset + sum((n - 1) * step for n, step in zip(tensor.size, tensor.stride, strict=True)) + 1
     # The second condition: a stride of 0 would blow one item up to any size.
     if count and (reach > len(items) or count > len(items)):
         raise ValueError(f"tensor {name} reaches beyond its storage ({reach} items of {len(items)})")

@@ -5,9 +5,8 @@ from __future__ import annotations
 import flax.linen as nn
 import jax
 
+from jaxstyle.features.architectures import VGG_BLOCKS
 from jaxstyle.features.layers import ColorMap, Conv, Padding, Pooling, deepest_tap, pool2
-
-CONVOLUTIONS = {"vgg16": (2, 2, 3, 3, 3), "vgg19": (2, 2, 4, 4, 4)}
 
 
 class VGG(nn.Module):
@@ -33,7 +32,7 @@ class VGG(nn.Module):
                 names += [f"conv{i}_{j}", f"relu{i}_{j}"]
             names.append(f"pool{i}")
         # A network that breaks off inside its last block has no pool there.
-        complete = tuple(map(len, self.widths)) in CONVOLUTIONS.values()
+        complete = tuple(map(len, self.widths)) in VGG_BLOCKS.values()
         return tuple(names if complete else names[:-1])
 
     @nn.compact
@@ -75,4 +74,4 @@ class VGG(nn.Module):
 def full_widths(architecture: str) -> tuple[tuple[int, ...], ...]:
     """The published channel counts of `"vgg16"` or `"vgg19"`, block by block."""
     channels = (64, 128, 256, 512, 512)
-    return tuple((width,) * count for width, count in zip(channels, CONVOLUTIONS[architecture], strict=True))
+    return tuple((width,) * count for width, count in zip(channels, VGG_BLOCKS[architecture], strict=True))

@@ -88,9 +88,7 @@ def save_weights(
     if os.path.isdir(path):
         raise JaxstyleError(f"{path}: a folder; name the file to write")
     with np.errstate(over="ignore"):
-        stored = {
-            name: tensor.astype(_stored(tensor, dtype)) for name, tensor in sorted(weights.tensors.items())
-        }
+        stored = {name: tensor.astype(_stored(tensor, dtype)) for name, tensor in sorted(weights.tensors.items())}
     if wrong := problems(weights.architecture, stored):
         raise JaxstyleError(
             f"{path}: not written, in {dtype} not a whole {weights.architecture}: {recognise.itemised(wrong)}"

@@ -247,9 +247,7 @@ class Run:
 
     state: Any
 
-    def __init__(
-        self, problem: Problem, spread: Spread, watchers: Sequence[Watcher], stop: Callable[[], bool]
-    ):
+    def __init__(self, problem: Problem, spread: Spread, watchers: Sequence[Watcher], stop: Callable[[], bool]):
         self.problem, self.spread, self.watchers, self.stop = problem, spread, watchers, stop
         self.stage = self.iteration = 0
         self.pending: list[Terms] = []

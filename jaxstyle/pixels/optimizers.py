@@ -46,13 +46,9 @@ def lbfgs(history: int = 10) -> optax.GradientTransformation:
     def init(params: jax.Array) -> LbfgsState:
         rings = jnp.zeros((history, *params.shape), params.dtype)
         zero = jnp.zeros_like(params)
-        return LbfgsState(
-            jnp.int32(0), jnp.array(False), zero, zero, rings, rings, jnp.ones(history, params.dtype)
-        )
+        return LbfgsState(jnp.int32(0), jnp.array(False), zero, zero, rings, rings, jnp.ones(history, params.dtype))
 
-    def update(
-        grads: jax.Array, state: LbfgsState, params: jax.Array | None = None
-    ) -> tuple[jax.Array, LbfgsState]:
+    def update(grads: jax.Array, state: LbfgsState, params: jax.Array | None = None) -> tuple[jax.Array, LbfgsState]:
         if params is None:
             raise ValueError("lbfgs needs the parameters: call update(grads, state, params)")
         state = remember(state, params, grads)
@@ -102,9 +98,7 @@ def inverse_hessian_product(state: LbfgsState, grads: jax.Array) -> jax.Array:
     direction, carry_alphas = jax.lax.fori_loop(0, stored, backwards, (grads, zeros))
     newest = (state.count - 1) % history
     change = state.changes[newest]
-    scale = jnp.where(
-        stored > 0, state.curvatures[newest] / jnp.maximum(jnp.vdot(change, change), 1e-30), 1.0
-    )
+    scale = jnp.where(stored > 0, state.curvatures[newest] / jnp.maximum(jnp.vdot(change, change), 1e-30), 1.0)
     return jax.lax.fori_loop(0, stored, forwards, direction * scale)
 
 

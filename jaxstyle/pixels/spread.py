@@ -25,9 +25,7 @@ def choose_devices(count: int | None = None) -> list[jax.Device]:
     if count is None:
         return devices
     if not 1 <= count <= len(devices):
-        raise JaxstyleError(
-            f"{count} devices asked for, and there are {len(devices)}: choose 1 to {len(devices)}"
-        )
+        raise JaxstyleError(f"{count} devices asked for, and there are {len(devices)}: choose 1 to {len(devices)}")
     return devices[:count]
 
 

@@ -110,9 +110,7 @@ class StyleObjective(NamedTuple):
             distance = losses.content_distance(seen[layer], target.features) / target.energy
             terms[f"content/{layer}"] = targets.weights.content / len(self.content_layers) * distance
         for i, layer in enumerate(self.style_layers):
-            terms[f"style/{layer}"] = targets.weights.layers[i] * self.style_distance(
-                seen[layer], targets.style[layer]
-            )
+            terms[f"style/{layer}"] = targets.weights.layers[i] * self.style_distance(seen[layer], targets.style[layer])
         terms["total_variation"] = targets.weights.total_variation * losses.total_variation(image)
         return sum(terms.values(), start=jnp.float32(0)), terms
 
@@ -134,14 +132,10 @@ class StyleObjective(NamedTuple):
         seen = self.look(image, params, self.content_layers)
         return {layer: Content(f, mean_square(f)) for layer, f in seen.items()}
 
-    def style_moments(
-        self, image: jax.Array, params: Any, mask: jax.Array | None = None
-    ) -> dict[str, Moments]:
+    def style_moments(self, image: jax.Array, params: Any, mask: jax.Array | None = None) -> dict[str, Moments]:
         """Moments of a style picture `[H, W, 3]`, where its mask `[H, W]` is set."""
         seen = self.look(image, params, self.style_layers)
-        return {
-            layer: losses.moments(f, None if mask is None else shrink(mask, f)) for layer, f in seen.items()
-        }
+        return {layer: losses.moments(f, None if mask is None else shrink(mask, f)) for layer, f in seen.items()}
 
     def style_targets(
         self, styles: Sequence[dict[str, Moments]], weights: jax.Array, masks: jax.Array | None, sizes: Any

@@ -26,9 +26,7 @@ def run():
 def weights(tmp_path):
     path = tmp_path / "mine.npz"
     rng = np.random.default_rng(0)
-    tensors = {
-        f"{name}.weight": rng.standard_normal((out, into, 3, 3)) for name, (into, out) in WIDTHS.items()
-    }
+    tensors = {f"{name}.weight": rng.standard_normal((out, into, 3, 3)) for name, (into, out) in WIDTHS.items()}
     np.savez(path, **tensors, **{f"{name}.bias": np.ones(out) for name, (_, out) in WIDTHS.items()})
     return path
 
@@ -38,9 +36,7 @@ def cache(tmp_path, monkeypatch, weights):
     """A cache of its own, in which `tiny` can be fetched: a copy of `weights`."""
     content = weights.read_bytes()
     md5 = hashlib.md5(content).hexdigest()
-    tiny = registry.Entry(
-        "https://weights.invalid/tiny.npz", len(content), f"md5:{md5}", "torchvision", "CC0", ""
-    )
+    tiny = registry.Entry("https://weights.invalid/tiny.npz", len(content), f"md5:{md5}", "torchvision", "CC0", "")
     monkeypatch.setattr(registry, "ENTRIES", {"tiny": tiny})
     monkeypatch.setenv("JAXSTYLE_CACHE", str(tmp_path / "cache"))
 
@@ -61,10 +57,7 @@ def test_list_tells_what_there_is_and_what_is_cached(run, capsys, cache):
     run("fetch", "tiny")
     capsys.readouterr()
     run("list")
-    assert (
-        "yes"
-        in next(line for line in capsys.readouterr().out.splitlines() if line.startswith("tiny")).split()
-    )
+    assert "yes" in next(line for line in capsys.readouterr().out.splitlines() if line.startswith("tiny")).split()
 
 
 def test_the_real_table_is_printed(run, capsys, monkeypatch):

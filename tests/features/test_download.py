@@ -41,9 +41,7 @@ class Handler(http.server.BaseHTTPRequestHandler):
     def do_GET(self):
         asked = self.headers.get("Range")
         self.server.ranges.append(asked)
-        getattr(self, self.server.behaviour)(
-            int(asked.removeprefix("bytes=").removesuffix("-")) if asked else 0
-        )
+        getattr(self, self.server.behaviour)(int(asked.removeprefix("bytes=").removesuffix("-")) if asked else 0)
 
     def answer(self, status, body, headers=()):
         self.send_response(status)
@@ -281,9 +279,7 @@ def test_a_server_that_hangs_up_is_asked_a_few_times(server, target):
 
 @pytest.mark.parametrize("sum_of", ["md5", "sha256", "sha256-prefix"])
 def test_each_kind_of_hash_accepts_the_file_and_no_other(server, target, sum_of):
-    digest = hashlib.new(sum_of.removesuffix("-prefix"), BODY).hexdigest()[
-        : 8 if "prefix" in sum_of else None
-    ]
+    digest = hashlib.new(sum_of.removesuffix("-prefix"), BODY).hexdigest()[: 8 if "prefix" in sum_of else None]
     with pytest.raises(JaxstyleError, match="its hash is wrong"):
         fetch(server, target, hash=f"{sum_of}:{digest[:-1]}{'0' if digest[-1] != '0' else '1'}")
     fetch(server, target, hash=f"{sum_of}:{digest}")

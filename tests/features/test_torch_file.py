@@ -122,9 +122,7 @@ def test_a_dotted_name_cannot_climb_out_of_an_allowed_one(read):
         read(content.getvalue())
 
 
-@pytest.mark.parametrize(
-    "name", ["torch._utils._rebuild_tensor_v2", "torch.FloatStorage", "collections.OrderedDict"]
-)
+@pytest.mark.parametrize("name", ["torch._utils._rebuild_tensor_v2", "torch.FloatStorage", "collections.OrderedDict"])
 @pytest.mark.parametrize("state", [{"call": 1, "name": 1}, ({}, {"call": 1, "__setstate__": 1})])
 def test_a_pickle_cannot_change_the_stand_ins(read, name, state):
     before = dict(vars(type(ALLOWED[name]))), ALLOWED[name]
@@ -221,15 +219,11 @@ def test_what_torch_writes_is_read_as_torch_reads_it(tmp_path, modern):
     }
     path = tmp_path / "checkpoint.pt"
     torch.save(tree, path, _use_new_zipfile_serialization=modern)
-    expected = {f"model.{k}": v for k, v in tree.pop("model").items()} | {
-        k: v for k, v in tree.items() if k != "epoch"
-    }
+    expected = {f"model.{k}": v for k, v in tree.pop("model").items()} | {k: v for k, v in tree.items() if k != "epoch"}
     found = read_torch(path)
     assert sorted(found) == sorted(expected)
     for name, value in expected.items():
-        np.testing.assert_array_equal(
-            found[name], (value.float() if name == "bfloat16" else value).detach().numpy()
-        )
+        np.testing.assert_array_equal(found[name], (value.float() if name == "bfloat16" else value).detach().numpy())
 
 
 @pytest.mark.realdata

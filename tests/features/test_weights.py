@@ -300,9 +300,7 @@ def test_a_file_of_a_later_jaxstyle_is_refused(key, value, sentence):
 @pytest.mark.parametrize("architecture", ARCHITECTURES)
 def test_saved_weights_come_back_and_safetensors_agrees(tmp_path, architecture):
     ceil = architecture == "squeezenet1_0"
-    weights = Weights(
-        architecture, with_colour_map(network(architecture)), ceil, {"layout": "keras", "licence": "CC0"}
-    )
+    weights = Weights(architecture, with_colour_map(network(architecture)), ceil, {"layout": "keras", "licence": "CC0"})
     path = tmp_path / "own.safetensors"
     save_weights(path, weights)
     found = read_weights(path)
@@ -318,9 +316,7 @@ def test_the_bytes_do_not_depend_on_the_order_of_things(tmp_path):
     tensors = with_colour_map(network("vgg16"))
     for i, order in enumerate((1, -1)):
         metadata = dict([("a", "1"), ("b", "2"), ("c", "3")][::order])
-        save_weights(
-            tmp_path / str(i), Weights("vgg16", dict(list(tensors.items())[::order]), False, metadata)
-        )
+        save_weights(tmp_path / str(i), Weights("vgg16", dict(list(tensors.items())[::order]), False, metadata))
     assert (tmp_path / "0").read_bytes() == (tmp_path / "1").read_bytes()
 
 

@@ -91,9 +91,7 @@ def parameter(data: Any):
 
 def ordered(items: dict):
     """A state_dict: an OrderedDict with a `_metadata` attribute."""
-    return Reduce(
-        Global("collections", "OrderedDict"), ([[k, v] for k, v in items.items()],), {"_metadata": {"": {}}}
-    )
+    return Reduce(Global("collections", "OrderedDict"), ([[k, v] for k, v in items.items()],), {"_metadata": {"": {}}})
 
 
 def contiguous(arrays: dict[str, np.ndarray]) -> tuple[dict, dict[str, np.ndarray]]:
