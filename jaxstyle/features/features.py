@@ -7,6 +7,7 @@ import os
 from collections.abc import Mapping
 from typing import Any
 
+import jax
 import numpy as np
 
 from jaxstyle.errors import JaxstyleError, did_you_mean
@@ -33,6 +34,18 @@ class Features:
     name: str
     network: VGG | SqueezeNet
     params: dict[str, Any]
+
+    def least_side(self, taps: tuple[str, ...]) -> int:
+        """The shortest side, in pixels (a power of two), at which every one of `taps` still has a position."""
+        for side in (2**power for power in range(3, 10)):
+            image = jax.ShapeDtypeStruct((1, side, side, 3), np.float32)
+            try:
+                _, seen = jax.eval_shape(lambda image: self.network.apply({"params": self.params}, image, taps), image)
+            except ValueError:  # a window larger than what it should slide over
+                continue
+            if all(min(activation.shape[1:]) > 0 for activation in seen.values()):
+                return side
+        raise JaxstyleError(f"features {self.name!r} see nothing at {side} px")
 
     def check(self, taps: tuple[str, ...]) -> None:
         """Raises `JaxstyleError` when the network, as far as its file goes, lacks one of the layers `taps`."""

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Literal
 
 import flax.linen as nn
 import jax
@@ -11,8 +10,8 @@ import jax.numpy as jnp
 
 from jaxstyle.errors import JaxstyleError, did_you_mean
 
-Pooling = Literal["max", "average", "l2"]
-Padding = Literal["zeros", "replicate"]
+Pooling = str  # a key of POOLING_SCALE
+Padding = str  # "zeros" or "replicate"
 
 # Average and L2 pooling change the size of the activations; these factors bring it back to max pooling's
 # (crowsonkb/style-transfer-pytorch, `pooling_scales`).

@@ -7,6 +7,7 @@ from typing import NamedTuple
 import flax.linen as nn
 import jax
 import jax.numpy as jnp
+import numpy as np
 
 from jaxstyle.features.layers import POOLING_SCALE, ColorMap, Conv, Padding, Pooling, deepest_tap
 
@@ -43,10 +44,15 @@ def pool3(x: jax.Array, pooling: Pooling, ceil: bool) -> jax.Array:
     zero = jnp.zeros((), x.dtype)
     values = x if pooling == "average" else jnp.square(x) + jnp.finfo(x.dtype).tiny ** 0.5
     total = jax.lax.reduce_window(values, zero, jax.lax.add, window, strides, padding)
-    # `POOLING_SCALE` was measured on windows of four; here they are of nine.
+    # A window that hangs over sees fewer pixels; it averages those, or the picture's edge would fade.
+    rows, columns = (
+        np.minimum(3, side - 2 * np.arange(pooled)) for side, pooled in zip(x.shape[1:3], total.shape[1:3], strict=True)
+    )
+    mean = total / jnp.asarray(rows[:, None] * columns, x.dtype)[None, :, :, None]
+    # `POOLING_SCALE` was measured on windows of four: its L2 pooling is of their sum.
     if pooling == "average":
-        return total * (POOLING_SCALE["average"] / 9)
-    return jnp.sqrt(total) * (POOLING_SCALE["l2"] * 2 / 3)
+        return mean * POOLING_SCALE["average"]
+    return jnp.sqrt(mean) * (POOLING_SCALE["l2"] * 2)
 
 
 class SqueezeNet(nn.Module):

@@ -35,8 +35,8 @@ def total_variation(images: jax.Array) -> jax.Array:
 def total_variation_l1(images: jax.Array) -> jax.Array:
     """Anisotropic total variation: mean absolute difference of neighbours across plus the same down.
 
-    Rudin, Osher & Fatemi 1992 in its anisotropic form; neural-style's `TVLoss` gradient is the sum, not the
-    mean, of these differences.
+    Rudin, Osher & Fatemi 1992 in its anisotropic form. neural-style-pt's `TVLoss` is the two sums in place of the
+    two means; neural-style's is half the sum of squared differences, an L2 penalty (see `total_variation`).
 
     Args:
       images: `[..., H, W, C]`, usually in [0, 1].

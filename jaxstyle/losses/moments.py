@@ -25,7 +25,7 @@ class Moments(NamedTuple):
       second: `[..., C, C]` float32, raw (uncentred) second moment `E[f fᵀ]`.
     """
 
-    count: jax.Array
+    count: jax.Array  # type: ignore[assignment]  # shadows tuple.count on purpose
     mean: jax.Array
     second: jax.Array
 

@@ -73,7 +73,8 @@ def wasserstein_distance(statistics: Moments, target: Moments, root: jax.Array |
     twelve times. Neural-style and Gatys have no such loss; their style weights do not carry over.
 
     The gradient is finite for every input: directions whose eigenvalue is below float32's rounding of the
-    largest one, as those of a picture with fewer positions than channels, pass no gradient through the root.
+    largest one, as those of a picture with fewer positions than channels, pass no gradient through the root and
+    count as 1e-4, the least that the root of a product of two such covariances can be.
 
     Args:
       statistics: Moments of the picture, `[..., C]`.
@@ -90,7 +91,8 @@ def wasserstein_distance(statistics: Moments, target: Moments, root: jax.Array |
     cov, target_cov = regularized_covariance(statistics), regularized_covariance(target)
     values = jnp.linalg.eigvalsh(root @ cov @ root)
     floor = jnp.finfo(values.dtype).eps * jnp.max(values, -1, keepdims=True)
-    cross = jnp.sum(jnp.sqrt(jnp.maximum(values, jax.lax.stop_gradient(floor))), -1)
+    seen = values > jnp.maximum(floor, EPSILON**2)
+    cross = jnp.sum(jnp.where(seen, jnp.sqrt(jnp.where(seen, values, 1)), EPSILON), -1)
     spread = jnp.trace(cov + target_cov, axis1=-2, axis2=-1) - 2 * cross
     return jnp.mean(jnp.square(statistics.mean - target.mean), -1) + spread / target.mean.shape[-1]
 

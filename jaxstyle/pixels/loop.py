@@ -24,7 +24,7 @@ from jaxstyle.pixels.schedule import Stage
 from jaxstyle.pixels.spread import Spread, spread_map
 
 Terms = dict[str, Any]
-Objective = Callable[[jax.Array, Any, Any, jax.Array], tuple[jax.Array, Terms]]
+Objective = Callable[..., tuple[jax.Array, Terms]]
 
 REPORT_EVERY = 25  # steps
 REPORT_SECONDS = 0.2
@@ -39,9 +39,9 @@ class Knobs(NamedTuple):
       key: `[2]` uint32, PRNG key data of the picture; a step's key is `fold_in(key, step)`.
     """
 
-    learning_rate: jax.Array
-    average_decay: jax.Array
-    key: jax.Array
+    learning_rate: Any
+    average_decay: Any
+    key: Any
 
 
 class State(NamedTuple):
@@ -129,10 +129,15 @@ class Watcher(Protocol):
 
 
 class Outcome(NamedTuple):
-    """Pictures `[N, H, W, 3]` in [0, 1], and whether the run came to its end."""
+    """How a run ended.
+
+    Attributes:
+      pictures: `[N, H, W, 3]` in [0, 1].
+      unfinished: Where it was stopped, None when it came to its end.
+    """
 
     pictures: np.ndarray
-    finished: bool
+    unfinished: Snapshot | None
 
 
 class Diverged(JaxstyleError):
@@ -224,7 +229,7 @@ def optimize(
       stop: Asked before every step; True ends the run after the steps already under way.
 
     Returns:
-      The pictures, and whether the plan was finished.
+      The pictures, and where the run was stopped if it did not come to its end.
 
     Raises:
       Diverged: A loss or gradient became NaN or infinite; it names the iteration and the term.
@@ -239,7 +244,7 @@ def optimize(
     while run.go_on(knobs, spread.scatter(problem.data(run.place)), shared):
         run.stage, run.iteration = run.stage + 1, 0
         run.state = run.program(enlarge, run.place.height, run.place.width)(run.state)
-    return Outcome(run.pictures(), run.finished)
+    return Outcome(run.pictures(), None if run.finished else run.snapshot())
 
 
 class Run:

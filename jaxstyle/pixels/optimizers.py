@@ -18,9 +18,9 @@ def adam() -> optax.GradientTransformation:
 
 
 class LbfgsState(NamedTuple):
-    """History of an L-BFGS run; `steps` and `changes` are rings `[history, *shape]`, newest at `count - 1`."""
+    """History of an L-BFGS run; `steps` and `changes` are rings `[history, *shape]`, newest at `pairs - 1`."""
 
-    count: jax.Array  # pairs ever stored
+    pairs: jax.Array  # number of pairs ever stored
     started: jax.Array  # whether params and grads hold a previous iterate
     params: jax.Array
     grads: jax.Array
@@ -57,7 +57,7 @@ def lbfgs(history: int = 10) -> optax.GradientTransformation:
         direction = jnp.where(state.started, -inverse_hessian_product(state, grads), first)
         return direction, state._replace(started=jnp.array(True), params=params, grads=grads)
 
-    return optax.GradientTransformation(init, update)  # type: ignore[arg-type]
+    return optax.GradientTransformation(init, update)
 
 
 def remember(state: LbfgsState, params: jax.Array, grads: jax.Array) -> LbfgsState:
@@ -65,13 +65,13 @@ def remember(state: LbfgsState, params: jax.Array, grads: jax.Array) -> LbfgsSta
     step, change = params - state.params, grads - state.grads
     curvature = jnp.vdot(step, change)
     keep = state.started & (curvature > 1e-10)
-    slot = state.count % state.curvatures.shape[0]
+    slot = state.pairs % state.curvatures.shape[0]
 
     def store(ring: jax.Array, value: jax.Array) -> jax.Array:
         return ring.at[slot].set(jnp.where(keep, value, ring[slot]))
 
     return state._replace(
-        count=state.count + keep,
+        pairs=state.pairs + keep,
         steps=store(state.steps, step),
         changes=store(state.changes, change),
         curvatures=store(state.curvatures, curvature),
@@ -81,22 +81,22 @@ def remember(state: LbfgsState, params: jax.Array, grads: jax.Array) -> LbfgsSta
 def inverse_hessian_product(state: LbfgsState, grads: jax.Array) -> jax.Array:
     """The two-loop recursion (Nocedal & Wright 2006, algorithm 7.4) over the pairs stored."""
     history = state.curvatures.shape[0]
-    stored = jnp.minimum(state.count, history)
+    stored = jnp.minimum(state.pairs, history)
 
     def backwards(i: jax.Array, carry: tuple[jax.Array, jax.Array]) -> tuple[jax.Array, jax.Array]:
         direction, alphas = carry
-        slot = (state.count - 1 - i) % history
+        slot = (state.pairs - 1 - i) % history
         alpha = jnp.vdot(state.steps[slot], direction) / state.curvatures[slot]
         return direction - alpha * state.changes[slot], alphas.at[slot].set(alpha)
 
     def forwards(i: jax.Array, direction: jax.Array) -> jax.Array:
-        slot = (state.count - stored + i) % history
+        slot = (state.pairs - stored + i) % history
         beta = jnp.vdot(state.changes[slot], direction) / state.curvatures[slot]
         return direction + (carry_alphas[slot] - beta) * state.steps[slot]
 
     zeros = jnp.zeros(history, grads.dtype)
     direction, carry_alphas = jax.lax.fori_loop(0, stored, backwards, (grads, zeros))
-    newest = (state.count - 1) % history
+    newest = (state.pairs - 1) % history
     change = state.changes[newest]
     scale = jnp.where(stored > 0, state.curvatures[newest] / jnp.maximum(jnp.vdot(change, change), 1e-30), 1.0)
     return jax.lax.fori_loop(0, stored, forwards, direction * scale)
@@ -119,7 +119,7 @@ def carry_state(state: Any, fresh: Any) -> Any:
         if old.shape == new.shape:
             carried.append(old)
         elif old.ndim == 3 and old.shape[-1] == new.shape[-1]:
-            carried.append(resize_image(old, *new.shape[:2], method="linear"))
+            carried.append(resize_image(old, new.shape[0], new.shape[1], "linear"))
         else:
             return fresh
     return jax.tree.unflatten(jax.tree.structure(fresh), carried)

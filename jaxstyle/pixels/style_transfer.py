@@ -49,9 +49,9 @@ class Content(NamedTuple):
 class Weights(NamedTuple):
     """Scalars by which the terms are multiplied."""
 
-    content: jax.Array
-    total_variation: jax.Array
-    layers: jax.Array  # [number of style layers]
+    content: Any
+    total_variation: Any
+    layers: Any  # [number of style layers]
 
 
 class Targets(NamedTuple):

@@ -1,0 +1,115 @@
+"""jaxstyle's side of the benchmark: the loop's own compiled step on one picture, and the loop itself."""
+
+from __future__ import annotations
+
+import time
+from typing import Any
+
+import jax
+import numpy as np
+from case import (
+    AVERAGE_DECAY,
+    CONTENT,
+    CONTENT_LAYERS,
+    CONTENT_WEIGHT,
+    LEARNING_RATE,
+    MEAN,
+    START,
+    STD,
+    STYLE,
+    STYLE_LAYERS,
+    STYLE_WEIGHTS,
+    TV_WEIGHT,
+    WIDTHS,
+    Case,
+    network_weights,
+    picture,
+)
+
+from jaxstyle.features.vgg import VGG
+from jaxstyle.pixels.loop import Knobs, Method, Problem, Watcher, advance, optimize, program, start
+from jaxstyle.pixels.optimizers import adam
+from jaxstyle.pixels.parametrizations import RGB
+from jaxstyle.pixels.schedule import Stage
+from jaxstyle.pixels.spread import Spread
+from jaxstyle.pixels.style_transfer import StyleObjective, Targets, Weights
+
+ADAM = adam()  # made once: equal methods share their compiled programs
+
+
+def network_params() -> dict[str, Any]:
+    """The random network's parameters, with torchvision's normalisation as the colour map."""
+    kernel = np.diag(1 / np.float32(STD))
+    bias = -np.float32(MEAN) / np.float32(STD)
+    return {"preprocess": {"kernel": kernel, "bias": bias}, **network_weights()}
+
+
+def batch_of_one(tree: Any) -> Any:
+    """Every leaf with a leading axis of one, the picture's."""
+    return jax.tree.map(lambda leaf: np.asarray(leaf)[None], tree)
+
+
+def problem(case: Case, iterations: int = 1) -> Problem:
+    """The stylisation of one picture at one scale."""
+    objective = StyleObjective(VGG(WIDTHS), CONTENT_LAYERS, STYLE_LAYERS, case.loss, case.dtype)
+    params = jax.device_put(network_params())
+
+    @jax.jit
+    def targets(content: jax.Array, style: jax.Array, params: Any) -> Targets:
+        styles = objective.style_targets([objective.style_moments(style, params)], np.ones(1), None, None)
+        weights = Weights(np.float32(CONTENT_WEIGHT), np.float32(TV_WEIGHT), np.float32(STYLE_WEIGHTS))
+        return Targets(objective.content_targets(content, params), styles, weights)
+
+    data = batch_of_one(targets(picture(case.size, CONTENT), picture(case.size, STYLE), params))
+    stages = [Stage(case.size, case.size, case.size, iterations)]
+    return Problem(Method(RGB, objective, ADAM), stages, lambda stage: data, params)
+
+
+def knobs() -> Knobs:
+    """Learning rate, average and key of one picture."""
+    key = np.asarray(jax.random.key_data(jax.random.key(0)))
+    return batch_of_one(Knobs(np.float32(LEARNING_RATE), np.float32(AVERAGE_DECAY), key))
+
+
+def run_once(case: Case, watcher: Watcher) -> None:
+    """One iteration through `loop.optimize`, as a user's command takes it."""
+    images = picture(case.size, START)[None]
+    optimize(problem(case), images, knobs(), jax.local_devices()[:1], watchers=[watcher])
+
+
+class Ours:
+    """A stylisation under way, step by step, on the first device.
+
+    Attributes:
+      first_loss: The loss of the picture started from.
+      compile_seconds: Tracing, lowering and compiling the step.
+      temporaries: Bytes of the compiled step's scratch memory.
+    """
+
+    def __init__(self, case: Case):
+        self.device = jax.local_devices()[0]
+        task = problem(case)
+        spread = Spread(1, [self.device])
+        devices, static = tuple(spread.devices), (task.method,)
+        self.step_program = program(advance, static, devices, in_axes=(0, 0, 0, None), donate=(0,))
+        self.state = program(start, static, devices)(spread.scatter(picture(case.size, START)[None]))
+        self.rest = spread.scatter(knobs()), spread.scatter(task.data(task.stages[0])), spread.replicate(task.shared)
+        began = time.perf_counter()
+        compiled = self.step_program.lower(self.state, *self.rest).compile()  # the calls below find it compiled
+        self.compile_seconds = time.perf_counter() - began
+        analysis = compiled.memory_analysis()
+        self.temporaries = analysis.temp_size_in_bytes if analysis else None
+        self.step()
+        self.first_loss = float(self.terms["loss"][0, 0])
+
+    def step(self) -> None:
+        """One iteration: gradient, Adam, clamp, average over iterates."""
+        self.state, self.terms = self.step_program(self.state, *self.rest)
+
+    def wait(self) -> None:
+        """Returns when the device has done everything asked of it."""
+        jax.block_until_ready(self.state)
+
+    def device_memory(self) -> int | None:
+        """Most bytes ever held on the accelerator, None on CPU."""
+        return (self.device.memory_stats() or {}).get("peak_bytes_in_use") if self.device.platform != "cpu" else None

@@ -1,0 +1,50 @@
+"""The command line: `jaxstyle COMMAND …`, one module a command, each with `HELP`, `add_arguments` and `run`."""
+
+from __future__ import annotations
+
+import argparse
+import importlib
+import sys
+from collections.abc import Sequence
+from typing import NoReturn
+
+import jaxstyle
+from jaxstyle.errors import JaxstyleError
+
+COMMANDS = ("stylize", "features")
+
+
+class Parser(argparse.ArgumentParser):
+    """Complains in one sentence, like every other bad input."""
+
+    def error(self, message: str) -> NoReturn:
+        """Prints the sentence and exits with status 2."""
+        self.exit(2, f"jaxstyle: {message} (see {self.prog} --help)\n")
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Runs one command.
+
+    Args:
+      argv: Arguments; None takes the process's.
+
+    Returns:
+      The exit status: 0 done, 2 bad input, 130 interrupted.
+    """
+    parser = Parser(prog="jaxstyle", description=jaxstyle.__doc__)
+    parser.add_argument("--version", action="version", version=f"jaxstyle {jaxstyle.__version__}")
+    commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
+    for name in COMMANDS:
+        module = importlib.import_module(f"jaxstyle.cli.{name}")
+        command = commands.add_parser(name, help=module.HELP, description=module.HELP)
+        module.add_arguments(command)
+        command.set_defaults(run=module.run)
+    args = parser.parse_args(argv)
+    try:
+        return args.run(args)
+    except JaxstyleError as error:
+        print(f"jaxstyle: {error}", file=sys.stderr)
+        return 2
+    except KeyboardInterrupt:
+        print("jaxstyle: interrupted", file=sys.stderr)
+        return 130

@@ -1,0 +1,91 @@
+"""An interrupted run on disk: the states of its pictures, and of what run they are."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import pathlib
+import zipfile
+from collections.abc import Sequence
+from typing import Any
+
+import jax
+import numpy as np
+
+from jaxstyle.errors import JaxstyleError
+from jaxstyle.pixels import loop
+from jaxstyle.pixels.loop import Method, Snapshot
+from jaxstyle.pixels.schedule import Stage
+
+
+def digest(arrays: Any) -> str:
+    """SHA-256 of a pytree of arrays: shapes, dtypes and values."""
+    total = hashlib.sha256()
+    for leaf in jax.tree.leaves(arrays):
+        leaf = np.ascontiguousarray(leaf)
+        total.update(f"{leaf.shape}{leaf.dtype}".encode())
+        total.update(leaf.data)
+    return total.hexdigest()
+
+
+def save_snapshot(path: pathlib.Path, snapshot: Snapshot, identity: dict[str, Any]) -> None:
+    """Writes a snapshot under a temporary name, then renames it.
+
+    Args:
+      path: Of the file, an npz.
+      snapshot: Where the run stands.
+      identity: JSON values by which `load_snapshot` tells whether it is the same run.
+    """
+    leaves = {f"leaf{i}": leaf for i, leaf in enumerate(jax.tree.leaves(snapshot.state))}
+    about = {"stage": snapshot.stage, "iteration": snapshot.iteration, "identity": identity}
+    temporary = path.with_name(f".{path.name}.{os.getpid()}")
+    try:
+        with temporary.open("wb") as file:
+            np.savez(file, about=np.array(json.dumps(about)), **leaves)
+        os.replace(temporary, path)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def load_snapshot(
+    path: pathlib.Path, method: Method, stages: Sequence[Stage], count: int, identity: dict[str, Any]
+) -> Snapshot:
+    """Reads what `save_snapshot` wrote.
+
+    Args:
+      path: Of the file.
+      method: Of the run that goes on; it gives the state's structure.
+      stages: Of the run that goes on.
+      count: Number of pictures.
+      identity: Of the run that goes on.
+
+    Raises:
+      JaxstyleError: The file is no snapshot or damaged, or it belongs to another run: the settings that differ
+        are named.
+    """
+    try:
+        with np.load(path, allow_pickle=False) as file:
+            about = json.loads(str(file["about"]))
+            leaves = [file[f"leaf{i}"] for i in range(len(file.files) - 1)]
+        stage, iteration, found = about["stage"], about["iteration"], about["identity"]
+    except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
+        raise JaxstyleError(f"cannot resume from {str(path)!r}: it is damaged or no snapshot; delete it") from error
+    different = sorted(key for key in {*identity, *found} if identity.get(key) != found.get(key))
+    if different:
+        raise JaxstyleError(
+            f"cannot resume from {str(path)!r}: it is of a run with another {', '.join(different)}; "
+            "use the same settings and pictures, or delete it"
+        )
+    return Snapshot(stage, iteration, restore(path, leaves, method, stages[stage], count))
+
+
+def restore(path: pathlib.Path, leaves: list[np.ndarray], method: Method, stage: Stage, count: int) -> Any:
+    """The state that the leaves were, checked against the shapes it must have."""
+    image = jax.ShapeDtypeStruct((stage.height, stage.width, 3), np.float32)
+    template = jax.eval_shape(lambda image: loop.start(method, image), image)
+    wanted, structure = jax.tree.flatten(template)
+    shapes = [((count, *leaf.shape), leaf.dtype) for leaf in wanted]
+    if shapes != [(leaf.shape, leaf.dtype) for leaf in leaves]:
+        raise JaxstyleError(f"cannot resume from {str(path)!r}: its arrays are not of this run's shapes; delete it")
+    return jax.tree.unflatten(structure, leaves)

@@ -1,0 +1,30 @@
+"""Runs a recipe: `python train.py --config configs/NAME.py --workdir DIR [--config.FIELD=VALUE …]`."""
+
+import sys
+from importlib import import_module
+
+from absl import app, flags, logging
+from ml_collections import config_flags
+
+from jaxstyle.errors import JaxstyleError
+
+CONFIG = config_flags.DEFINE_config_file("config", None, "The recipe, a file of configs/.", lock_config=True)
+WORKDIR = flags.DEFINE_string("workdir", None, "Folder for everything the run writes.")
+
+
+def main(argv: list[str]) -> None:
+    """Calls the function that the recipe's `run` names, `"package.module:function"`, with (config, workdir)."""
+    if len(argv) > 1:
+        raise app.UsageError(f"unexpected argument {argv[1]!r}; settings are written --config.NAME=VALUE")
+    logging.set_verbosity(logging.WARNING)  # JAX tells at INFO of every backend it does not find
+    module, _, function = CONFIG.value.run.partition(":")
+    try:
+        getattr(import_module(module), function)(CONFIG.value, WORKDIR.value)
+    except JaxstyleError as error:
+        print(f"train.py: {error}", file=sys.stderr)
+        sys.exit(2)
+
+
+if __name__ == "__main__":
+    flags.mark_flags_as_required(["config", "workdir"])
+    app.run(main)
