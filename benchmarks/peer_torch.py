@@ -13,6 +13,7 @@ References:
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
 
 import numpy as np
 import torch
@@ -36,6 +37,8 @@ from case import (
     network_weights,
     picture,
 )
+
+Root = Callable[[torch.Tensor], torch.Tensor]
 
 ITERATIONS = 12  # of Newton-Schulz, forwards and backwards
 EPSILON = 1e-4  # added to the diagonal of a covariance
@@ -70,6 +73,12 @@ class NewtonSchulzRoot(torch.autograd.Function):
             if i < ITERATIONS - 1:
                 root = root @ rest / 2
         return solution / 2
+
+
+def exact_root(matrix: torch.Tensor) -> torch.Tensor:
+    """The same root from eigenvalues in float64: only to check that both sides mean the same loss."""
+    values, vectors = torch.linalg.eigh(matrix.double())
+    return ((vectors * values.clamp(min=0).sqrt()) @ vectors.T).to(matrix.dtype)
 
 
 class Network:
@@ -126,15 +135,15 @@ class StyleTarget:
         self.wasserstein = loss == "wasserstein"
         if self.wasserstein:
             self.covariance = covariance(self.mean, self.second)
-            self.root = NewtonSchulzRoot.apply(self.covariance)
+            self.roots = {root: root(self.covariance) for root in (NewtonSchulzRoot.apply, exact_root)}
 
-    def distance(self, features: torch.Tensor) -> torch.Tensor:
+    def distance(self, features: torch.Tensor, root: Root) -> torch.Tensor:
         mean, second = moments(features)
         mean, second = mean / self.energy.sqrt(), second / self.energy
         if not self.wasserstein:
             return (second - self.second).square().mean()
         cov = covariance(mean, second)
-        cross = NewtonSchulzRoot.apply(self.root @ cov @ self.root)
+        cross = root(self.roots[root] @ cov @ self.roots[root])
         return (mean - self.mean).square().mean() + (self.covariance + cov - 2 * cross).diagonal().mean()
 
 
@@ -142,7 +151,8 @@ class Peer:
     """A stylisation under way.
 
     Attributes:
-      first_loss: The loss of the picture started from.
+      first_loss: The loss of the picture started from, with exact roots.
+      approximate_loss: The same with the twelve iterations that its steps take.
       device: Where it runs: the first GPU if there is one.
     """
 
@@ -161,14 +171,15 @@ class Peer:
         self.image.requires_grad_()
         self.optimizer = torch.optim.Adam([self.image], lr=LEARNING_RATE, betas=BETAS)
         with torch.no_grad():
-            self.first_loss = float(self.loss())
+            self.first_loss = float(self.loss(exact_root))
+            self.approximate_loss = float(self.loss())
 
     def load(self, image: np.ndarray) -> torch.Tensor:
         """`[H, W, 3]` as `[1, 3, H, W]`, channels last, on the device."""
         tensor = torch.from_numpy(image.transpose(2, 0, 1)[None].copy()).to(self.device)
         return tensor.contiguous(memory_format=torch.channels_last)
 
-    def loss(self) -> torch.Tensor:
+    def loss(self, root: Root = NewtonSchulzRoot.apply) -> torch.Tensor:
         """The loss of the picture as it is now, as `StyleObjective` defines it."""
         seen = self.network(self.image)
         total = TV_WEIGHT * total_variation(self.image)
@@ -177,7 +188,7 @@ class Peer:
             distance = (seen[layer].float() - target).square().mean() / energy
             total = total + CONTENT_WEIGHT / len(CONTENT_LAYERS) * distance
         for layer, weight in zip(STYLE_LAYERS, STYLE_WEIGHTS, strict=True):
-            total = total + weight * self.styles[layer].distance(seen[layer])
+            total = total + weight * self.styles[layer].distance(seen[layer], root)
         return total
 
     def step(self) -> None:

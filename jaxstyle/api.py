@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
+import optax
 
 from jaxstyle import images
 from jaxstyle.features import Features, load
@@ -37,6 +39,7 @@ def stylize(
     features: Features | None = None,
     content_masks: Sequence[Source] = (),
     style_masks: Sequence[Source] = (),
+    optimizer: optax.GradientTransformation | None = None,
     callback: Callable[[Report], None] | None = None,
 ) -> Stylized:
     """Paints the content of one picture in the style of others.
@@ -50,6 +53,8 @@ def stylize(
       features: The network that looks, already loaded; None loads `config.features`.
       content_masks: One a style, `[H, W]` in [0, 1] or paths: where in the photo that style goes.
       style_masks: One a style: which part of that painting counts.
+      optimizer: Any optax transformation of a picture, such as `optax.sgd(0.1)`, instead of `config.optimizer`.
+        Its updates are multiplied by `config.learning_rate` where that is set.
       callback: Called a few times a second with the loop's `Report`; `report.pictures()[0]` is the picture so far.
 
     Returns:
@@ -70,7 +75,9 @@ def stylize(
     )
     if features is None:
         features = load(config.features, pooling=config.pooling, padding=config.padding)
-    job = prepare(config, features, inputs)
+    if optimizer is not None and config.learning_rate is None:
+        config = dataclasses.replace(config, learning_rate=1.0)
+    job = prepare(config, features, inputs, optimizer=optimizer)
     history = watchers.History()
     watching: list[Watcher] = [history] if callback is None else [history, callback]
     with watchers.interruptible() as stop:

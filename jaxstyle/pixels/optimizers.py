@@ -1,7 +1,11 @@
-"""Optimisers for pictures: Adam as stylisation uses it, torch's L-BFGS, and carrying their state across scales."""
+"""Optimisers for pictures: Adam as stylisation uses it, torch's L-BFGS, and carrying their state across scales.
+
+They are made once and shared: the loop's compiled programs belong to the very object.
+"""
 
 from __future__ import annotations
 
+import functools
 from typing import Any, NamedTuple
 
 import jax
@@ -11,6 +15,7 @@ import optax
 from jaxstyle.pixels.parametrizations import resize_image
 
 
+@functools.lru_cache
 def adam() -> optax.GradientTransformation:
     """Adam with betas (0.9, 0.99) and unit step: gradients of a picture change slowly, so the second moment may
     forget fast (crowsonkb/style-transfer-pytorch)."""
@@ -29,6 +34,7 @@ class LbfgsState(NamedTuple):
     curvatures: jax.Array  # [history], step · change of every pair
 
 
+@functools.lru_cache
 def lbfgs(history: int = 10) -> optax.GradientTransformation:
     """L-BFGS with a fixed step, as `torch.optim.LBFGS` with `max_iter=1` and no line search does it.
 

@@ -100,11 +100,11 @@ class StyleObjective(NamedTuple):
 
     def __call__(
         self, image: jax.Array, targets: Targets, params: Any, key: jax.Array | None = None
-    ) -> tuple[jax.Array, dict[str, jax.Array]]:
+    ) -> tuple[jax.Array, dict[str, Any]]:
         """The loss of one picture `[H, W, 3]` and its weighted terms."""
         del key  # nothing is random here
         seen = self.look(image, params, self.taps)
-        terms = {}
+        terms: dict[str, Any] = {}
         for layer in self.content_layers:
             target = targets.content[layer]
             distance = losses.content_distance(seen[layer], target.features) / target.energy
@@ -112,7 +112,7 @@ class StyleObjective(NamedTuple):
         for i, layer in enumerate(self.style_layers):
             terms[f"style/{layer}"] = targets.weights.layers[i] * self.style_distance(seen[layer], targets.style[layer])
         terms["total_variation"] = targets.weights.total_variation * losses.total_variation(image)
-        return sum(terms.values(), start=jnp.float32(0)), terms
+        return jnp.sum(jnp.stack(list(terms.values()))), terms
 
     def style_distance(self, features: jax.Array, style: Style) -> jax.Array:
         """Weighted sum over regions of the distance between this layer's moments and the target's."""

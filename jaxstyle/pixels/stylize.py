@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 import jax
 import jax.numpy as jnp
 import numpy as np
+import optax
 
 from jaxstyle import colors, images
 from jaxstyle.errors import JaxstyleError
@@ -75,7 +76,11 @@ class Stylization(NamedTuple):
 
 
 def prepare(
-    config: StyleTransferConfig, features: Features, inputs: Inputs, points: Sequence[Point] = ({},)
+    config: StyleTransferConfig,
+    features: Features,
+    inputs: Inputs,
+    points: Sequence[Point] = ({},),
+    optimizer: optax.GradientTransformation | None = None,
 ) -> Stylization:
     """Everything checked and ready to run; nothing expensive has happened yet.
 
@@ -85,6 +90,7 @@ def prepare(
       inputs: The pictures.
       points: Overrides of `SWEEPABLE` settings. Every content is stylised at every point, in one batch:
         content 1 at all points, content 2 at all points, …
+      optimizer: Any optax transformation, instead of the config's.
 
     Returns:
       The stylisation of `len(contents) · len(points)` pictures.
@@ -104,17 +110,23 @@ def prepare(
     features.check(objective.taps)
     plan = plan_stages(config, features.least_side(objective.taps), inputs.contents)
     objective = fit_memory(objective, features, plan[-1], len(inputs.contents) * len(points), config)
-    lbfgs = config.optimizer == "lbfgs"
-    method = Method(
-        parametrizations.FREE_RGB if lbfgs else parametrizations.RGB,
-        objective,
-        optimizers.lbfgs() if lbfgs else optimizers.adam(),
-    )
+    method = choose_method(config, objective, optimizer)
     targets = TargetMaker(config, objective, features, inputs, points)
     start = np.repeat(starting_images(config, inputs, plan[0]), len(points), axis=0)
     return Stylization(
         Problem(method, plan, targets, features.params), start, knobs(config, len(inputs.contents), points)
     )
+
+
+def choose_method(
+    config: StyleTransferConfig, objective: StyleObjective, optimizer: optax.GradientTransformation | None
+) -> Method:
+    """Pixels moved by the optimiser; clipped to [0, 1], but not under L-BFGS, whose curvature it would spoil."""
+    if optimizer is not None:
+        return Method(parametrizations.RGB, objective, optimizer)
+    if config.optimizer == "lbfgs":
+        return Method(parametrizations.FREE_RGB, objective, optimizers.lbfgs())
+    return Method(parametrizations.RGB, objective, optimizers.adam())
 
 
 def plan_stages(config: StyleTransferConfig, least_side: int, contents: Sequence[np.ndarray]) -> list[Stage]:
