@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
@@ -62,7 +63,8 @@ class Targets(NamedTuple):
     weights: Weights
 
 
-class StyleObjective(NamedTuple):
+@dataclasses.dataclass(frozen=True)
+class StyleObjective:
     """`(picture, targets, network parameters, key) -> (loss, terms)`; equal objectives share compiled programs.
 
         loss = content · mean_l |f_l - c_l|² / mean(c_l²)

@@ -173,7 +173,7 @@ def fit_memory(
         return objective
     can_remat = isinstance(features.network, VGG) and jax.default_backend() != "cpu"
     if can_remat and need(remat=True) <= room:
-        return objective._replace(network=features.network.clone(remat=True))
+        return dataclasses.replace(objective, network=features.network.clone(remat=True))
     raise JaxstyleError(
         f"{count} picture(s) of {stage.width}×{stage.height} px with features {features.name!r} need some "
         f"{need() / 2**30:.1f} GiB and {room / 2**30:.1f} GiB are free: lower --size"
