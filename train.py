@@ -7,8 +7,12 @@ from absl import app, flags, logging
 from ml_collections import config_flags
 
 from jaxstyle.errors import JaxstyleError
+from jaxstyle.training import devices
 
 CONFIG = config_flags.DEFINE_config_file("config", None, "The recipe, a file of configs/.", lock_config=True)
+COORDINATOR = flags.DEFINE_string("coordinator", None, "host:port of process 0, or `cluster`: ask the scheduler.")
+PROCESSES = flags.DEFINE_integer("processes", 0, "How many processes train together, with --coordinator.")
+PROCESS = flags.DEFINE_integer("process", -1, "Which of them this is, from 0.")
 WORKDIR = flags.DEFINE_string("workdir", None, "Folder for everything the run writes.")
 
 
@@ -19,12 +23,25 @@ def main(argv: list[str]) -> None:
     logging.set_verbosity(logging.WARNING)  # JAX tells at INFO of every backend it does not find
     module, _, function = CONFIG.value.run.partition(":")
     try:
+        if COORDINATOR.value:
+            devices.join("" if COORDINATOR.value == "cluster" else COORDINATOR.value, PROCESSES.value, PROCESS.value)
         getattr(import_module(module), function)(CONFIG.value, WORKDIR.value)
     except JaxstyleError as error:
         print(f"train.py: {error}", file=sys.stderr)
         sys.exit(2)
 
 
+def parse(argv: list[str]) -> list[str]:
+    """Parses flags; a setting the recipe has not is told in a sentence, not in a traceback."""
+    try:
+        return app.parse_flags_with_usage(argv)
+    except (AttributeError, KeyError) as error:  # of ml_collections, which names the nearest
+        told = error.args[0]  # a sentence, or the KeyError that holds it
+        told = told.args[0] if isinstance(told, KeyError) else told
+        print(f"train.py: the recipe has no {str(told).replace(chr(10), '. ')}", file=sys.stderr)
+        sys.exit(2)
+
+
 if __name__ == "__main__":
     flags.mark_flags_as_required(["config", "workdir"])
-    app.run(main)
+    app.run(main, flags_parser=parse)

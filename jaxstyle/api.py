@@ -12,6 +12,7 @@ import optax
 from jaxstyle import images
 from jaxstyle.features import Features, load
 from jaxstyle.images import Source
+from jaxstyle.interrupts import interruptible
 from jaxstyle.pixels import watchers
 from jaxstyle.pixels.config import INITS, StyleTransferConfig
 from jaxstyle.pixels.loop import Report, Watcher, optimize
@@ -80,7 +81,7 @@ def stylize(
     job = prepare(config, features, inputs, optimizer=optimizer)
     history = watchers.History()
     watching: list[Watcher] = [history] if callback is None else [history, callback]
-    with watchers.interruptible() as stop:
+    with interruptible() as stop:
         devices = choose_devices(config.devices)
         outcome = optimize(job.problem, job.start, job.knobs, devices, watchers=watching, stop=stop)
     return Stylized(finish(config, outcome.pictures[0], inputs.contents[0]), list(history))

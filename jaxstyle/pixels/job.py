@@ -19,6 +19,7 @@ from jaxstyle.contact_sheet import contact_sheet
 from jaxstyle.errors import JaxstyleError, did_you_mean
 from jaxstyle.features import Features, load
 from jaxstyle.images import Picture
+from jaxstyle.interrupts import interruptible
 from jaxstyle.pixels import memory, schedule, snapshots, watchers
 from jaxstyle.pixels.config import INITS, SWEEPABLE, StyleTransferConfig, from_mapping
 from jaxstyle.pixels.loop import Diverged, Outcome, Watcher, optimize
@@ -262,7 +263,7 @@ class Group:
         done = 0 if resume is None else watchers.iterations_before(problem.stages, resume.stage) + resume.iteration
         bar = watchers.Progress(problem.stages, done, shown=self.progress)
         try:
-            with watchers.interruptible() as stop:
+            with interruptible() as stop:
                 outcome = self.optimize([bar, *self.watchers()], resume, stop)
         except Diverged as error:
             self.write(error.pictures)

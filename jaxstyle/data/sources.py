@@ -1,0 +1,157 @@
+"""Where examples come from: any TFDS dataset by name, or a folder of pictures. Read by index, in any order."""
+
+from __future__ import annotations
+
+import dataclasses
+import importlib.util
+import os
+import pathlib
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+import tensorflow_datasets as tfds
+
+from jaxstyle import images
+from jaxstyle.data.jaxstyle_shapes import JaxstyleShapes
+from jaxstyle.errors import JaxstyleError, did_you_mean
+
+Example = dict[str, np.ndarray]
+SHIPPED: dict[str, Any] = {"jaxstyle_shapes": JaxstyleShapes}
+PICTURE_SUFFIXES = {".png", ".jpg", ".jpeg", ".webp", ".tif", ".tiff", ".bmp", ".gif"}
+HELD_OUT = 10  # every tenth picture of a folder without train/ and test/ is for testing
+
+
+@dataclasses.dataclass(frozen=True)
+class Source:
+    """Examples by index.
+
+    Attributes:
+      count: How many there are.
+      read: Index -> dict of arrays, each example with the same names, shapes and dtypes.
+      classes: What the labels mean; empty where there are none.
+    """
+
+    count: int
+    read: Callable[[int], Example]
+    classes: tuple[str, ...] = ()
+
+
+def open_source(name: str, split: str, *, folder: str = "", data_dir: str = "", size: int = 0) -> Source:
+    """Opens a dataset, preparing it on first use.
+
+    Args:
+      name: Of a TFDS dataset, `name/config`; unused where `folder` is given.
+      split: Such as `train`, `test` or `train[:90%]`; for a folder `train` or `test`.
+      folder: Of pictures, with or without class folders, with or without `train/` and `test/` above them.
+      data_dir: Where TFDS keeps datasets; "" is its own default. May be `gs://…`.
+      size: Pictures are cut to squares of so many pixels; 0 leaves them as they are.
+
+    Raises:
+      JaxstyleError: No such dataset, split or folder, or preparing it needs TensorFlow.
+    """
+    source = folder_source(folder, split) if folder else tfds_source(name, split, data_dir)
+    if not source.count:
+        raise JaxstyleError(f"the split {split!r} of {folder or name!r} is empty")
+    return dataclasses.replace(source, read=lambda index: squared(source.read(index), size)) if size else source
+
+
+def tfds_source(name: str, split: str, data_dir: str = "") -> Source:
+    """A TFDS dataset by name, as random-access source."""
+    builder = make_builder(name, data_dir)
+    prepare(builder, name)
+    try:
+        data = builder.as_data_source(split=split)
+    except (ValueError, KeyError):
+        raise JaxstyleError(f"no split {split!r} in {name!r}; {did_you_mean(split, builder.info.splits)}") from None
+    features = builder.info.features
+    label = features["label"] if isinstance(features, tfds.features.FeaturesDict) and "label" in features else None
+    classes = tuple(label.names) if isinstance(label, tfds.features.ClassLabel) and label.names else ()
+    return Source(len(data), lambda index: arrays(data[index]), classes)
+
+
+def make_builder(name: str, data_dir: str = "") -> Any:
+    """The TFDS builder of a dataset; those the project ships need no registration."""
+    options = {"data_dir": data_dir or None, "file_format": "array_record"}
+    base, _, variant = name.partition("/")
+    if base in SHIPPED:
+        known = [config.name for config in SHIPPED[base].BUILDER_CONFIGS]
+        if variant and variant not in known:
+            raise JaxstyleError(f"no variant {variant!r} of {base!r}; {did_you_mean(variant, known)}")
+        return SHIPPED[base](config=variant or None, **options)
+    try:
+        return tfds.builder(name, **options)
+    except tfds.core.DatasetNotFoundError:
+        known = [*SHIPPED, *tfds.list_builders(with_community_datasets=False)]
+        near = did_you_mean(base, known)
+        hint = near if near.startswith("did") else "see tfds.list_builders()"
+        raise JaxstyleError(f"unknown dataset {name!r}; {hint}") from None
+
+
+def prepare(builder: Any, name: str) -> None:
+    """Prepares a dataset that is not there yet; process 0 first, so that the others find it made."""
+    stock = type(builder).__module__.startswith("tensorflow_datasets.")
+    if builder.data_path.exists():
+        return
+    if stock and importlib.util.find_spec("tensorflow") is None:  # told before the download, not after it
+        raise JaxstyleError(f"preparing {name!r} needs TensorFlow (reading it does not): pip install 'jaxstyle[tf]'")
+    tfds.disable_progress_bar()
+    try:
+        builder.download_and_prepare()
+    except (OSError, tfds.download.DownloadError) as error:
+        raise JaxstyleError(f"cannot prepare {name!r}: {error}") from error
+
+
+def arrays(example: Any) -> Example:
+    """An example's numeric fields as arrays; text and nested fields are left out."""
+    values = {name: np.asarray(value) for name, value in example.items() if not isinstance(value, dict)}
+    return {name: narrow(value) for name, value in values.items() if value.dtype.kind in "buif"}
+
+
+def narrow(value: np.ndarray) -> np.ndarray:
+    """JAX's default widths: 64-bit numbers become 32-bit."""
+    if value.itemsize < 8:
+        return value
+    return value.astype({"i": np.int32, "u": np.uint32, "f": np.float32}[value.dtype.kind])
+
+
+def folder_source(folder: str, split: str) -> Source:
+    """Pictures of a folder; its sub-folders, if it has any with pictures, are the classes."""
+    root = pathlib.Path(folder)
+    if not root.is_dir():
+        raise JaxstyleError(f"there is no folder {folder!r}")
+    if split not in ("train", "test"):
+        raise JaxstyleError(f"a folder has no split {split!r}; {did_you_mean(split, ('train', 'test'))}")
+    parted = (root / "train").is_dir()
+    root = root / split if parted else root
+    if not root.is_dir():
+        raise JaxstyleError(f"there is no folder {str(root)!r}")
+    classes = tuple(sorted(entry.name for entry in root.iterdir() if entry.is_dir() and pictures(entry)))
+    entries = [(path, label) for label, name in enumerate(classes) for path in pictures(root / name)]
+    entries = entries or [(path, -1) for path in pictures(root)]
+    if not entries:
+        raise JaxstyleError(f"the folder {str(root)!r} holds no pictures ({', '.join(sorted(PICTURE_SUFFIXES))})")
+    if not parted:
+        entries = [entry for i, entry in enumerate(entries) if (i % HELD_OUT == HELD_OUT - 1) == (split == "test")]
+    return Source(len(entries), lambda index: read_entry(*entries[index]), classes)
+
+
+def pictures(folder: pathlib.Path) -> Sequence[pathlib.Path]:
+    """The pictures in a folder, sorted by name."""
+    return sorted(path for path in folder.iterdir() if path.suffix.lower() in PICTURE_SUFFIXES)
+
+
+def read_entry(path: str | os.PathLike, label: int) -> Example:
+    """`image` `[H, W, 3]` uint8 and, where it has one, its `label`."""
+    image = np.rint(images.read_picture(os.fspath(path)).rgb * 255).astype(np.uint8)
+    return {"image": image} if label < 0 else {"image": image, "label": np.int32(label)}  # type: ignore[dict-item]
+
+
+def squared(example: Example, size: int) -> Example:
+    """`image` cut to its central square and resized to `[size, size, C]` uint8."""
+    image = example["image"]
+    side = min(image.shape[:2])
+    top, left = (image.shape[0] - side) // 2, (image.shape[1] - side) // 2
+    cut = image[top : top + side, left : left + side].astype(np.float32) / 255
+    resized = cut if side == size else images.resize(cut, size, size)
+    return {**example, "image": np.rint(np.clip(resized, 0, 1) * 255).astype(np.uint8)}

@@ -1,0 +1,1 @@
+"""Networks with trainable parameters, one architecture a file: Flax Linen modules, pure functions of arrays."""

@@ -1,0 +1,51 @@
+"""The small convolutional classifier with which generated pictures are scored."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import flax.linen as nn
+import jax
+import jax.numpy as jnp
+
+
+class SmallCNN(nn.Module):
+    """Conv 32 – Conv 64 – Conv 64 – Dense 64 – Dense `classes`, halved by max pooling after the first two.
+
+    Attributes:
+      classes: Number of logits.
+      dropout: Share of the 64 features dropped in training.
+      dtype: In which it computes; parameters are float32, and so are the logits.
+    """
+
+    classes: int = 10
+    dropout: float = 0.0
+    dtype: Any = jnp.float32
+
+    @nn.compact
+    def __call__(self, images: jax.Array, noise: jax.Array | None = None) -> tuple[jax.Array, jax.Array]:
+        """Looks at pictures.
+
+        Args:
+          images: `[N, H, W, C]` in [0, 1].
+          noise: `[N, 64]` uniform in [0, 1), for dropout; None in evaluation.
+
+        Returns:
+          Logits `[N, classes]` and the features before them `[N, 64]`, both float32.
+        """
+        x = images.astype(self.dtype) * 2 - 1
+        for width, pools in ((32, True), (64, True), (64, False)):
+            x = nn.relu(nn.Conv(width, (3, 3), dtype=self.dtype)(x))
+            x = halved(x) if pools else x
+        x = nn.relu(nn.Dense(64, dtype=self.dtype)(x.reshape(x.shape[0], -1))).astype(jnp.float32)
+        kept = x if noise is None else jnp.where(noise >= self.dropout, x / (1 - self.dropout), 0.0)
+        logits = nn.Dense(self.classes, dtype=self.dtype)(kept.astype(self.dtype))
+        return logits.astype(jnp.float32), x
+
+
+def halved(x: jax.Array) -> jax.Array:
+    """2×2 max pooling of `[N, H, W, C]` by strided slices, faster than a window reduction; odd edges are dropped."""
+    height, width = x.shape[1] // 2 * 2, x.shape[2] // 2 * 2
+    x = x[:, :height, :width]
+    rows = jnp.maximum(x[:, ::2], x[:, 1::2])
+    return jnp.maximum(rows[:, :, ::2], rows[:, :, 1::2])

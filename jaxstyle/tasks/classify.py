@@ -1,0 +1,88 @@
+"""Telling classes apart: cross entropy, on the small CNN."""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import optax
+
+from jaxstyle.errors import JaxstyleError
+from jaxstyle.models.cnn import SmallCNN
+from jaxstyle.training import step
+from jaxstyle.training.optimizers import Optimizer, make_optimizer
+from jaxstyle.training.state import TrainState
+from jaxstyle.training.task import Batch, Metrics, Setting
+
+FEATURES = 64
+
+
+def fields(config: Any) -> tuple[str, ...]:
+    """The fields of an example that this task wants."""
+    return ("image", "label")
+
+
+def make(config: Any, setting: Setting) -> Classify:
+    """The task of a config; `config.model.dropout` is its own field.
+
+    Raises:
+      JaxstyleError: The dataset has no classes, or an optimiser setting cannot be.
+    """
+    if not setting.classes:
+        raise JaxstyleError("the dataset has no class labels; a folder needs one sub-folder a class")
+    model = SmallCNN(len(setting.classes), config.model.dropout, jnp.dtype(config.dtype))
+    optimizer = make_optimizer(config.optimizer, setting.extent, setting.steps, config.ema_decay)
+    return Classify(model, optimizer, setting.spec["image"].shape)
+
+
+@dataclasses.dataclass(frozen=True)
+class Classify:
+    """Pure functions of a classifier's training.
+
+    Attributes:
+      model: Pictures -> (logits, features).
+      optimizer: Of all its parameters.
+      shape: Of a picture, `(H, W, C)`.
+    """
+
+    model: SmallCNN
+    optimizer: Optimizer
+    shape: tuple[int, ...]
+
+    def init(self, key: jax.Array) -> TrainState:
+        """The state before the first step."""
+        return self.optimizer.start(self.model.init(key, jnp.zeros((1, *self.shape)))["params"])
+
+    def train_step(self, state: TrainState, batch: Batch, key: jax.Array) -> tuple[TrainState, Metrics]:
+        """One step on one device's `image` `[N, H, W, C]` uint8 and `label` `[N]`."""
+        count = batch["label"].shape[0]
+        keys = step.example_keys(jax.random.fold_in(key, state.step), count)
+        noise = jax.vmap(lambda one: jax.random.uniform(one, (FEATURES,)))(keys) if self.model.dropout else None
+
+        def loss(params: Any) -> tuple[jax.Array, jax.Array]:
+            logits, _ = self.model.apply({"params": params}, scaled(batch["image"]), noise)
+            right = jnp.mean(jnp.argmax(logits, -1) == batch["label"])
+            return jnp.mean(cross_entropy(logits, batch["label"])), right
+
+        grads, (value, right) = step.gradients(loss, state.params)
+        rate = jnp.asarray(self.optimizer.schedule(state.step), jnp.float32)
+        metrics = {"loss": value, "accuracy": right, "gradient": step.norm(grads), "learning_rate": rate}
+        return self.optimizer.move(state, grads), metrics
+
+    def eval_step(self, state: TrainState, batch: Batch, key: jax.Array) -> Metrics:
+        """Loss and accuracy of every example, each `[N]`."""
+        logits, _ = self.model.apply({"params": state.best_params}, scaled(batch["image"]))
+        right = jnp.argmax(logits, -1) == batch["label"]
+        return {"loss": cross_entropy(logits, batch["label"]), "accuracy": right}
+
+
+def scaled(images: jax.Array) -> jax.Array:
+    """Pixels 0..255 uint8 as float32 in [0, 1]."""
+    return images.astype(jnp.float32) / 255
+
+
+def cross_entropy(logits: jax.Array, labels: jax.Array) -> jax.Array:
+    """`[N]` natural units, of logits `[N, classes]` and labels `[N]`."""
+    return optax.softmax_cross_entropy_with_integer_labels(logits, labels)

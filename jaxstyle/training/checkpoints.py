@@ -1,0 +1,161 @@
+"""A run's checkpoints: written in the background, the newest and the best kept, restored with a template."""
+
+from __future__ import annotations
+
+import os
+from typing import Any
+
+import jax
+import orbax.checkpoint as ocp
+from etils import epath
+from orbax.checkpoint.checkpoint_managers import preservation_policy
+
+from jaxstyle.errors import JaxstyleError
+from jaxstyle.training.state import copied
+
+SHOWN = 6  # differences listed before "and more"
+
+
+class Checkpoints:
+    """The checkpoints in one folder.
+
+    Args:
+      folder: Absolute; with a relative one orbax's `save` returns True and fails only later.
+      keep: How many of the newest are kept.
+      best: Metric by which one more is kept; "" for none.
+      mode: "max" or "min", what is better.
+
+    Raises:
+      JaxstyleError: A mode or a number that cannot be.
+    """
+
+    def __init__(self, folder: epath.Path, keep: int = 2, best: str = "", mode: str = "max"):
+        if mode not in ("max", "min") or keep < 1:
+            wrong = f"best_mode is {mode!r}; write 'max' or 'min'" if keep >= 1 else f"keep is {keep}; at least 1"
+            raise JaxstyleError(wrong)
+        self.folder, self.best = folder, best
+        policies: list[Any] = [preservation_policy.LatestN(keep)]
+        tracked: dict[str, Any] = {}
+        if best:
+            tracked = {"best_fn": lambda metrics: metrics[best], "best_mode": mode}
+            policies.append(
+                preservation_policy.BestN(
+                    get_metric_fn=tracked["best_fn"],
+                    reverse=mode == "min",
+                    n=1,
+                    keep_checkpoints_without_metrics=False,
+                )
+            )
+        policy = preservation_policy.AnyPreservationPolicy(policies)
+        options = ocp.CheckpointManagerOptions(preservation_policy=policy, **tracked)
+        self.manager = ocp.CheckpointManager(folder, options=options, item_handlers=ocp.StandardCheckpointHandler())
+
+    def steps(self) -> list[int]:
+        """Steps of which there is a checkpoint, oldest first."""
+        return sorted(self.manager.all_steps())
+
+    def best_step(self) -> int | None:
+        """The step that was best by the metric, None where none was measured."""
+        return self.manager.best_step()
+
+    def save(self, state: Any, metrics: dict[str, float] | None = None) -> None:
+        """Begins to write a state under its `step`; of a step that is there already nothing is written.
+
+        Args:
+          state: Pytree with a scalar `step`; it may be donated as soon as this returns.
+          metrics: Of the evaluation at this step, if there was one.
+
+        Raises:
+          JaxstyleError: They lack the metric by which the best one is chosen.
+        """
+        step = int(state.step)
+        if self.best and metrics is not None and self.best not in metrics:
+            raise JaxstyleError(f"best is {self.best!r}, and the evaluation gave only {', '.join(sorted(metrics))}")
+        if step not in self.manager.all_steps():
+            # The copy: orbax may still read a CPU buffer that the next step already writes into.
+            self.manager.save(step, args=ocp.args.StandardSave(copied(state)), metrics=metrics, force=True)
+
+    def restore(self, template: Any, step: int | None = None, fallback: bool = False) -> Any:
+        """Reads a state.
+
+        Args:
+          template: Pytree of arrays of the wanted shapes and on the wanted devices; its values are not used.
+          step: Of which one, None for the newest.
+          fallback: Whether to take the one before, where one cannot be read.
+
+        Raises:
+          JaxstyleError: There is none, or it is torn or of another network; the differences are listed.
+        """
+        steps = [s for s in self.steps() if step is None or s == step]
+        if not steps:
+            which = "" if step is None else f" of step {step}"
+            raise JaxstyleError(f"no checkpoint{which} in {os.fspath(self.folder)!r}")
+        problems = []
+        for candidate in reversed(steps):
+            try:
+                return self.read(template, candidate)
+            except JaxstyleError as error:
+                problems.append(str(error))
+                if not fallback:
+                    break
+        raise JaxstyleError("; ".join(problems))
+
+    def read(self, template: Any, step: int) -> Any:
+        """The state of one step; see `restore`."""
+        where = f"the checkpoint of step {step} in {os.fspath(self.folder)!r}"
+        older = [s for s in self.steps() if s < step]
+        way_out = " (--config.fallback=True takes the one before)" if older else ""
+        try:
+            metadata = self.manager.item_metadata(step)
+            stored = getattr(metadata, "tree", metadata)
+            differences = compare(described(stored), described(template)) if stored else ["nothing in it can be read"]
+        except Exception as error:  # orbax, tensorstore and JSON each have their own
+            raise JaxstyleError(f"{where} cannot be read, it is torn: {brief(error)}{way_out}") from error
+        if differences:
+            more = f"; and {len(differences) - SHOWN} more" if len(differences) > SHOWN else ""
+            raise JaxstyleError(f"{where} is of another network: {'; '.join(differences[:SHOWN])}{more}{way_out}")
+        try:
+            return self.manager.restore(step, args=ocp.args.StandardRestore(jax.tree.map(abstract, template)))
+        except Exception as error:
+            raise JaxstyleError(f"{where} cannot be read, it is torn: {brief(error)}{way_out}") from error
+
+    def drop_after(self, step: int) -> None:
+        """Deletes checkpoints newer than the one gone on from: they are broken, and stand in the way of new ones."""
+        for newer in [s for s in self.steps() if s > step]:
+            self.manager.delete(newer)
+
+    def close(self) -> None:
+        """Waits until everything is written; errors of writing surface here."""
+        self.manager.wait_until_finished()
+        self.manager.close()
+
+
+def abstract(leaf: Any) -> jax.ShapeDtypeStruct:
+    """An array's shape, dtype and place."""
+    return jax.ShapeDtypeStruct(leaf.shape, leaf.dtype, sharding=leaf.sharding)
+
+
+def described(tree: Any) -> dict[str, str]:
+    """Every leaf's name and "shape dtype"."""
+    return {
+        jax.tree_util.keystr(path, simple=True, separator="/"): f"{shape_text(leaf.shape)} {leaf.dtype}"
+        for path, leaf in jax.tree_util.tree_leaves_with_path(tree)
+    }
+
+
+def shape_text(shape: tuple[int, ...]) -> str:
+    """A shape in words: `3×3×64` or `scalar`."""
+    return "×".join(map(str, shape)) or "scalar"
+
+
+def compare(stored: dict[str, str], wanted: dict[str, str]) -> list[str]:
+    """What differs between two descriptions, one sentence each."""
+    missing = [f"{name} is missing" for name in wanted if name not in stored]
+    unknown = [f"{name} is not known here" for name in stored if name not in wanted]
+    both = [name for name in wanted if name in stored and stored[name] != wanted[name]]
+    return [*(f"{name} is {stored[name]}, wanted {wanted[name]}" for name in both), *missing, *unknown]
+
+
+def brief(error: Exception) -> str:
+    """The first line of an error."""
+    return (str(error).strip().splitlines() or [type(error).__name__])[0][:200]

@@ -1,0 +1,134 @@
+"""The fields every training recipe has, with their defaults, and overriding them by name."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Mapping
+from typing import Any
+
+from etils import epath
+from ml_collections import ConfigDict
+
+from jaxstyle.errors import JaxstyleError, did_you_mean
+
+FIXED = ("task", "seed", "batch_size", "data", "model")
+"""What cannot change when a run goes on: the batches and the network would not be the same."""
+
+
+def defaults() -> ConfigDict:
+    """A training recipe with nothing decided but the ordinary.
+
+    Durations end in `_steps`, `_examples` or `_epochs`; 0 is "not given", and steps count before examples before
+    epochs. Recipes therefore state epochs.
+    """
+    config = ConfigDict()
+    config.run = "jaxstyle.training.loop:run"
+    config.task = "jaxstyle.tasks.classify"
+    config.seed = 0
+    config.batch_size = 128  # over all devices and processes
+    config.devices = 0  # local devices used; 0 is all
+    config.dtype = "float32"  # in which the network computes; its parameters are float32 always
+    config.ema_decay = 0.0
+    duration(config, "train", epochs=10.0)
+    duration(config, "eval", epochs=1.0)
+    duration(config, "checkpoint", epochs=1.0)
+    config.log_steps = 50
+    config.keep = 2  # newest checkpoints kept; the best one is kept besides
+    config.best = ""  # metric of the evaluation by which a checkpoint is best
+    config.best_mode = "max"
+    config.fallback = False  # whether a broken newest checkpoint is passed over for the one before it
+    config.progress = "auto"  # on, off, or auto: on a terminal
+    config.data = ConfigDict(
+        {
+            "name": "jaxstyle_shapes",  # any TFDS dataset
+            "split": "train",
+            "eval_split": "test",
+            "folder": "",  # of pictures, instead of a dataset
+            "data_dir": "",  # where TFDS keeps its datasets; {workdir} stands for the workdir
+            "size": 0,  # pixels; pictures are cut to squares of this size
+            "resident_megabytes": 1024.0,  # datasets up to this size live on the devices
+        }
+    )
+    config.optimizer = optimizer()
+    config.model = ConfigDict()
+    return config
+
+
+def optimizer() -> ConfigDict:
+    """How a network's parameters are moved."""
+    config = ConfigDict({"name": "adam", "learning_rate": 1e-3, "schedule": "constant", "final": 0.0})
+    duration(config, "warmup")
+    config.update(b1=0.9, b2=0.999, eps=1e-8, weight_decay=0.0, momentum=0.0, nesterov=False)
+    config.update(clip_norm=0.0, accumulate=1)
+    return config
+
+
+def duration(config: ConfigDict, name: str, *, steps: int = 0, examples: int = 0, epochs: float = 0.0) -> None:
+    """Adds a duration's three fields."""
+    config[f"{name}_steps"], config[f"{name}_examples"], config[f"{name}_epochs"] = steps, examples, float(epochs)
+
+
+def override(config: ConfigDict, changes: Mapping[str, Any]) -> ConfigDict:
+    """A copy with some fields changed, named as on the command line: `{"optimizer.learning_rate": 0.01}`.
+
+    Raises:
+      JaxstyleError: A name that the config has not; the nearest one is told.
+    """
+    changed = ConfigDict(config.to_dict())
+    known = flat(changed)
+    for name, value in changes.items():
+        if name not in known:
+            raise JaxstyleError(f"the config has no {name!r}; {did_you_mean(name, known)}")
+        changed.update_from_flattened_dict({name: value})
+    return changed
+
+
+def flat(config: Any, prefix: str = "") -> dict[str, Any]:
+    """All fields with their dotted names."""
+    fields = {}
+    for name, value in config.items():
+        inner = flat(value, f"{prefix}{name}.") if isinstance(value, (Mapping, ConfigDict)) else {}
+        fields.update(inner or {f"{prefix}{name}": value})
+    return fields
+
+
+def absolute(workdir: str | os.PathLike) -> epath.Path:
+    """A workdir as an absolute path; `gs://…` stays as it is."""
+    text = os.fspath(workdir)
+    return epath.Path(text if "://" in text else os.path.abspath(os.path.expanduser(text)))
+
+
+def read_config(workdir: str | os.PathLike) -> ConfigDict:
+    """The config with which a workdir's run was started.
+
+    Raises:
+      JaxstyleError: It has none, or what it has is no config.
+    """
+    path = absolute(workdir) / "config.json"
+    try:
+        return ConfigDict(json.loads(path.read_text()))
+    except FileNotFoundError:
+        raise JaxstyleError(f"{os.fspath(workdir)!r} holds no run: there is no config.json") from None
+    except ValueError:
+        raise JaxstyleError(f"{os.fspath(path)!r} is no config: it is not JSON") from None
+
+
+def write_config(workdir: epath.Path, config: ConfigDict) -> None:
+    """Keeps the config in the workdir, after checking that a run begun there can go on with it.
+
+    Raises:
+      JaxstyleError: Fields that cannot change have changed; they are listed.
+    """
+    path = workdir / "config.json"
+    text = json.dumps(config.to_dict(), indent=2, default=list)
+    if path.exists():
+        before, now = flat(read_config(workdir)), flat(ConfigDict(json.loads(text)))
+        names = sorted(name for name in {*before, *now} if name.split(".")[0] in FIXED)
+        changed = [f"{n} was {before.get(n)!r}, is {now.get(n)!r}" for n in names if before.get(n) != now.get(n)]
+        if changed:
+            raise JaxstyleError(
+                f"the run in {os.fspath(workdir)!r} cannot go on with another config: {'; '.join(changed)}. "
+                "Give the old values, or another --workdir"
+            )
+    path.write_text(text)

@@ -1,0 +1,50 @@
+"""Which devices a run uses, and joining several processes to one run."""
+
+from __future__ import annotations
+
+import jax
+
+from jaxstyle.errors import JaxstyleError
+
+
+def choose_devices(wanted: int, batch_size: int) -> list[jax.Device]:
+    """The local devices of a run.
+
+    Args:
+      wanted: How many; 0 for all.
+      batch_size: Over all devices and processes.
+
+    Raises:
+      JaxstyleError: There are not so many, or the batch cannot be shared out evenly.
+    """
+    local = jax.local_devices()
+    if not 0 <= wanted <= len(local):
+        raise JaxstyleError(f"devices is {wanted}; this machine has {len(local)} ({local[0].platform})")
+    if wanted and wanted < len(local) and jax.process_count() > 1:
+        raise JaxstyleError("with several processes all of their devices are used; leave devices at 0")
+    devices = local[: wanted or len(local)]
+    share = len(devices) * jax.process_count()
+    if batch_size < 1 or batch_size % share:
+        near = max(share, round(batch_size / share) * share)
+        raise JaxstyleError(f"batch_size {batch_size} cannot be shared by {share} devices; the nearest is {near}")
+    return devices
+
+
+def join(coordinator: str = "", processes: int = 0, process: int = -1) -> None:
+    """Joins the processes of a run, each with its own devices; call it before anything else of JAX.
+
+    Args:
+      coordinator: `host:port` of process 0; "" takes everything from the cluster's environment.
+      processes: How many there are.
+      process: Which one this is, from 0.
+
+    Raises:
+      JaxstyleError: Only some of the three are given.
+    """
+    if not coordinator:
+        jax.distributed.initialize()
+        return
+    if processes < 1 or not 0 <= process < processes:
+        raise JaxstyleError("with --coordinator give --processes (how many) and --process (which one, from 0)")
+    jax.config.update("jax_cpu_collectives_implementation", "gloo")  # only CPU devices look at it
+    jax.distributed.initialize(coordinator, processes, process)

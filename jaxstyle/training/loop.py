@@ -1,0 +1,271 @@
+"""The one training loop: `run(config, workdir)`, for every task and any number of devices and processes.
+
+The host keeps one step in flight ahead of the devices and looks at numbers only now and then. Batches, noise and
+order are functions of (seed, step), and the step is in the state: a run that was killed goes on bit for bit.
+"""
+
+from __future__ import annotations
+
+import os
+import shlex
+import sys
+import time
+from collections.abc import Callable
+from contextlib import closing
+from typing import Any
+
+import jax
+import numpy as np
+from etils import epath
+from jax.experimental import multihost_utils
+from ml_collections import ConfigDict
+
+from jaxstyle.data import pipeline
+from jaxstyle.data.order import Order, in_turn
+from jaxstyle.data.sources import Source, open_source
+from jaxstyle.errors import JaxstyleError
+from jaxstyle.interrupts import interruptible
+from jaxstyle.training import config as configs
+from jaxstyle.training import step as steps
+from jaxstyle.training.checkpoints import Checkpoints
+from jaxstyle.training.devices import choose_devices
+from jaxstyle.training.durations import Extent, due
+from jaxstyle.training.state import TrainState, parameter_table
+from jaxstyle.training.task import Setting, load_task
+from jaxstyle.training.writers import Writers
+
+AGREE_STEPS = 10  # of several processes: how often they ask each other whether to stop
+
+
+class Diverged(JaxstyleError):
+    """A loss or gradient is no longer finite; the last good state is saved."""
+
+
+def run(config: ConfigDict, workdir: str | os.PathLike) -> TrainState:
+    """Trains, or goes on training, what a config describes.
+
+    Args:
+      config: As `jaxstyle.training.config.defaults()` has it, with the task's own fields.
+      workdir: Folder for everything the run writes, `gs://…` too; the same config and workdir go on where it stopped.
+
+    Returns:
+      The state at the end, or where Ctrl-C or SIGTERM stopped it; either way it is saved.
+
+    Raises:
+      JaxstyleError: Bad input.
+      Diverged: A loss or gradient is no longer finite; it names step and term.
+    """
+    folder = configs.absolute(workdir)
+    training = Training(config, folder)
+    folder.mkdir(parents=True, exist_ok=True)
+    if jax.process_index() == 0:
+        configs.write_config(folder, config)
+    with closing(Checkpoints(folder / "checkpoints", config.keep, config.best, config.best_mode)) as checkpoints:
+        training.begin(checkpoints)
+        with interruptible() as stop, closing(training.writers(folder)) as writers:
+            finished = training.go(stop, checkpoints, writers)
+    if not finished and jax.process_index() == 0:
+        print(f"stopped after step {int(training.state.step)} of {training.total}, saved; to go on: {command()}")
+    return training.state
+
+
+def command() -> str:
+    """The command line that repeats this process."""
+    script = sys.argv[0]
+    return shlex.join(["python", *sys.argv]) if script.endswith(".py") else "call run(config, workdir) again"
+
+
+class Training:
+    """A run: its data, its task, its compiled steps and where it stands.
+
+    Args:
+      config: See `run`.
+      workdir: Absolute; only its name is used here.
+
+    Raises:
+      JaxstyleError: Bad input.
+    """
+
+    state: TrainState
+
+    def __init__(self, config: ConfigDict, workdir: epath.Path):
+        self.config = config
+        self.devices = choose_devices(config.devices, config.batch_size)
+        module = load_task(config)
+        fields = tuple(module.fields(config))
+        source, held_out = (self.source(split, workdir) for split in (config.data.split, config.data.eval_split))
+        self.extent = Extent(source.count, config.batch_size)
+        self.total = self.extent.steps(config, "train")
+        if not self.total:
+            raise JaxstyleError("the config gives no length: set train_steps, train_examples or train_epochs")
+        spec = pipeline.example_spec(source, fields)
+        self.task = module.make(config, Setting(self.extent, self.total, spec, source.classes))
+        self.data = pipeline.place(source, fields, self.devices, config.data.resident_megabytes)
+        self.eval_data = pipeline.place(held_out, fields, self.devices, config.data.resident_megabytes)
+        self.eval_count = held_out.count
+        self.order = Order(source.count, config.batch_size, config.seed)
+        root = jax.random.key(config.seed)
+        self.init_key, self.train_key, self.eval_key = (jax.random.fold_in(root, i) for i in range(3))
+        self.train_step = steps.compile_train(self.task, self.devices)
+        self.eval_step = steps.compile_eval(self.task, self.devices)
+        self.pictures = jax.jit(self.task.pictures) if hasattr(self.task, "pictures") else None
+
+    def source(self, split: str, workdir: epath.Path) -> Source:
+        """A split of the config's dataset."""
+        data = self.config.data
+        folder = data.data_dir.replace("{workdir}", os.fspath(workdir))
+        return open_source(data.name, split, folder=data.folder, data_dir=folder, size=data.size)
+
+    def begin(self, checkpoints: Checkpoints) -> None:
+        """The state before the first step, or the newest checkpoint's where there is one."""
+        fresh = jax.jit(self.task.init)(self.init_key)
+        self.state = steps.on_all(fresh, self.devices)
+        if checkpoints.steps():
+            restored = checkpoints.restore(self.state, fallback=self.config.fallback)
+            self.state = restored
+            checkpoints.drop_after(int(restored.step))
+        elif jax.process_index() == 0 and self.config.progress != "off":
+            print(parameter_table(fresh.params), file=sys.stderr)
+
+    def writers(self, workdir: epath.Path) -> Writers:
+        """Where this run's numbers go."""
+        return Writers(workdir, int(self.state.step), self.total, self.config.progress)
+
+    def batch(self, step: int) -> pipeline.Batch:
+        """This process's share of the batch of a step, `[devices, per device, …]`."""
+        return self.data(pipeline.local_slice(self.order.indices(step), len(self.devices)))
+
+    def go(self, stop: Callable[[], bool], checkpoints: Checkpoints, writers: Writers) -> bool:
+        """Takes the steps that are left; False when it was asked to stop before the last."""
+        every = {name: self.extent.steps(self.config, name) for name in ("eval", "checkpoint")}
+        batches = pipeline.Ahead(self.batch, self.total) if isinstance(self.data, pipeline.Streamed) else None
+        meter = Meter(self.config.batch_size, int(self.state.step))
+        step = meter.step
+        stopped = False
+        try:
+            while step < self.total and not (stopped := agreed(stop, step)):
+                with meter.waiting():
+                    batch = (batches or self.batch)(step)
+                self.state, metrics = self.train_step(self.state, batch, self.train_key)
+                step += 1
+                meter.took(metrics)
+                saves, evaluates = (due(step, every[name], self.total) for name in ("checkpoint", "eval"))
+                if saves or evaluates or due(step, self.config.log_steps, self.total):
+                    self.report(meter, checkpoints, writers)
+                scores = self.evaluate_and_write(step, writers) if evaluates else None
+                if saves:
+                    checkpoints.save(self.state, scores)
+                if saves or evaluates:
+                    meter.restart()
+            self.report(meter, checkpoints, writers)
+            checkpoints.save(self.state)
+        finally:
+            if batches:
+                batches.close()
+        return not stopped
+
+    def report(self, meter: Meter, checkpoints: Checkpoints, writers: Writers) -> None:
+        """Looks at the metrics of the steps since the last report, and writes their means."""
+        if not meter.pending:
+            return
+        first = meter.step - len(meter.pending) + 1
+        fetched, speed = meter.fetch()
+        for i, metrics in enumerate(fetched):
+            bad = sorted(name for name, value in metrics.items() if not np.all(np.isfinite(value)))
+            if bad:
+                self.state = self.state.replace(healthy=steps.on_all(np.True_, self.devices))
+                checkpoints.save(self.state)
+                raise Diverged(
+                    f"step {first + i} is not finite in {', '.join(bad)}: lower the learning rate or clip the gradient "
+                    f"(--config.optimizer.clip_norm=1); the state after step {int(self.state.step)} is saved"
+                )
+        means = {name: np.mean([metrics[name] for metrics in fetched], axis=0) for name in fetched[0]}
+        writers.scalars(meter.step, "train", {**means, **speed})
+        writers.progress(meter.step, float(means["loss"]) if "loss" in means else None)
+
+    def evaluate(self) -> dict[str, Any]:
+        """The task's metrics over the whole evaluation split, each example counted once."""
+        totals: dict[str, Any] = {}
+        examples = 0.0
+        for number, (indices, weight) in enumerate(in_turn(self.eval_count, self.config.batch_size)):
+            at, weight = (pipeline.local_slice(part, len(self.devices)) for part in (indices, weight))
+            batch = {**self.eval_data(at), steps.WEIGHT: weight}
+            sums, count = jax.device_get(self.eval_step(self.state, batch, jax.random.fold_in(self.eval_key, number)))
+            totals = {name: totals.get(name, 0.0) + np.asarray(value, np.float64) for name, value in sums.items()}
+            examples += float(count)
+        means = {name: total / examples for name, total in totals.items()}
+        return self.task.summary(means) if hasattr(self.task, "summary") else means
+
+    def evaluate_and_write(self, step: int, writers: Writers) -> dict[str, float]:
+        """Evaluates, writes the metrics and the task's pictures; the scalar metrics come back."""
+        scores = self.evaluate()
+        writers.scalars(step, "eval", scores)
+        if self.pictures is not None and jax.process_index() == 0:
+            indices = np.arange(min(64, self.eval_count)).repeat(len(self.devices)).reshape(-1, len(self.devices)).T
+            shown = {name: value[0] for name, value in jax.device_get(self.eval_data(indices)).items()}
+            local = jax.device_get(self.state)
+            writers.pictures(step, jax.device_get(self.pictures(local, shown, self.eval_key)))
+        return {name: float(value) for name, value in scores.items() if np.ndim(value) == 0}
+
+
+def agreed(stop: Callable[[], bool], step: int) -> bool:
+    """Whether to stop. Several processes must stop at the same step, or those that go on wait for ever."""
+    if jax.process_count() == 1:
+        return stop()
+    if step % AGREE_STEPS:
+        return False
+    return bool(np.any(multihost_utils.process_allgather(np.array(stop()))))
+
+
+class Meter:
+    """Steps whose metrics nobody looked at yet, and how the time went.
+
+    Args:
+      batch_size: Examples in a step, over all devices and processes.
+      step: Steps taken before.
+    """
+
+    def __init__(self, batch_size: int, step: int):
+        self.batch_size, self.step = batch_size, step
+        self.pending: list[Any] = []
+        self.restart()
+
+    def restart(self) -> None:
+        """Time is counted from now on, and steps with it."""
+        self.began, self.waited, self.counted = time.perf_counter(), 0.0, 0
+
+    def waiting(self) -> Any:
+        """A context whose time counts as waiting for data."""
+        return Waiting(self)
+
+    def took(self, metrics: Any) -> None:
+        """A step was begun; waits for the one before, so that never more than two are in flight."""
+        self.pending.append(metrics)
+        self.step, self.counted = self.step + 1, self.counted + 1
+        if len(self.pending) > 1:
+            jax.block_until_ready(self.pending[-2])
+
+    def fetch(self) -> tuple[list[Any], dict[str, float]]:
+        """The metrics not looked at yet, and examples a second, seconds a step and the share of waiting for data."""
+        fetched, self.pending = jax.device_get(self.pending), []
+        seconds, counted = max(time.perf_counter() - self.began, 1e-9), self.counted
+        speed = {
+            "examples_per_second": self.batch_size * counted / seconds,
+            "seconds_per_step": seconds / max(counted, 1),
+            "waiting_for_data": self.waited / seconds,
+        }
+        self.restart()
+        return fetched, speed
+
+
+class Waiting:
+    """Adds the time spent inside to a meter's `waited`."""
+
+    def __init__(self, meter: Meter):
+        self.meter = meter
+
+    def __enter__(self) -> None:
+        self.since = time.perf_counter()
+
+    def __exit__(self, *error: Any) -> None:
+        self.meter.waited += time.perf_counter() - self.since

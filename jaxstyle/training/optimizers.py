@@ -1,0 +1,92 @@
+"""Optimisers by name, with clipping, accumulation over steps and the moving average of parameters."""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import optax
+
+from jaxstyle.errors import JaxstyleError, did_you_mean
+from jaxstyle.training.durations import Extent
+from jaxstyle.training.schedules import make_schedule
+from jaxstyle.training.state import TrainState, copied
+
+OPTIMIZERS = ("adam", "adamw", "sgd", "rmsprop")
+
+
+@dataclasses.dataclass(frozen=True)
+class Optimizer:
+    """An optax transformation, and how it is driven.
+
+    Attributes:
+      transform: Of the gradients, the learning rate included.
+      schedule: Learning rate at a step of the run, for the log.
+      accumulate: Steps whose gradients make one update.
+      ema_decay: Of the moving average of the parameters; 0 keeps none.
+    """
+
+    transform: optax.GradientTransformation
+    schedule: optax.Schedule
+    accumulate: int = 1
+    ema_decay: float = 0.0
+
+    def start(self, params: Any, collections: Any = None) -> TrainState:
+        """The state before the first step."""
+        ema = copied(params) if self.ema_decay else None
+        return TrainState(jnp.int32(0), params, self.transform.init(params), ema, collections or {})
+
+    def move(self, state: TrainState, grads: Any, collections: Any = None) -> TrainState:
+        """The state after a step with these gradients, already averaged over the devices."""
+        updates, optimizer = self.transform.update(grads, state.optimizer, state.params)
+        params = optax.apply_updates(state.params, updates)
+        return state.replace(
+            step=state.step + 1,
+            params=params,
+            optimizer=optimizer,
+            ema=self.follow(state.ema, params, state.step),
+            collections=state.collections if collections is None else collections,
+        )
+
+    def follow(self, ema: Any, params: Any, step: jax.Array) -> Any:
+        """The moving average after a step; it follows faster in the beginning, and only where something moved."""
+        if ema is None:
+            return None
+        updates = (step + 1) // self.accumulate
+        decay = jnp.minimum(self.ema_decay, (1.0 + updates) / (10.0 + updates))  # as TensorFlow's, with num_updates
+        decay = jnp.where((step + 1) % self.accumulate == 0, decay, 1.0)
+        return jax.tree.map(lambda old, new: decay * old + (1 - decay) * new, ema, params)
+
+
+def make_optimizer(config: Any, extent: Extent, steps: int, ema_decay: float = 0.0) -> Optimizer:
+    """An optimiser from its part of a config (`jaxstyle.training.config.optimizer()` tells the fields).
+
+    Raises:
+      JaxstyleError: Unknown optimiser or schedule, or a number that cannot be.
+    """
+    if config.name not in OPTIMIZERS:
+        raise JaxstyleError(f"unknown optimizer {config.name!r}; {did_you_mean(config.name, OPTIMIZERS)}")
+    if config.accumulate < 1:
+        raise JaxstyleError(f"optimizer.accumulate is {config.accumulate}; it must be at least 1")
+    if not 0 <= ema_decay < 1:
+        raise JaxstyleError(f"ema_decay is {ema_decay:g}; it must be from 0 to below 1")
+    schedule = make_schedule(config, extent, steps)
+    every = config.accumulate
+
+    def rate(count: Any) -> Any:  # optax counts updates, the schedule counts steps
+        return schedule(count * every)
+
+    steps_of = {
+        "adam": lambda: optax.adam(rate, config.b1, config.b2, config.eps),
+        "adamw": lambda: optax.adamw(rate, config.b1, config.b2, config.eps, weight_decay=config.weight_decay),
+        "sgd": lambda: optax.sgd(rate, config.momentum or None, nesterov=config.nesterov),
+        "rmsprop": lambda: optax.rmsprop(rate, eps=config.eps, momentum=config.momentum or None),
+    }
+    transform = steps_of[config.name]()
+    if config.clip_norm:
+        transform = optax.chain(optax.clip_by_global_norm(config.clip_norm), transform)
+    if every > 1:
+        transform = optax.MultiSteps(transform, every).gradient_transformation()
+    return Optimizer(transform, schedule, every, ema_decay)

@@ -1,0 +1,51 @@
+"""What a training run carries from step to step: one pytree, saved and restored whole."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+from flax import struct
+
+
+class TrainState(struct.PyTreeNode):
+    """Everything a step changes. Unstacked: no leading device axis; the devices hold equal copies.
+
+    Attributes:
+      step: Scalar int32, steps taken.
+      params: Pytree of float32 parameters.
+      optimizer: State of the optax transformation (of several networks: a dict).
+      ema: Moving average of `params`, or None. Never an alias of them: donating an aliased buffer is a segfault.
+      collections: Other variables of the modules, such as `{"batch_stats": …}`.
+      healthy: Scalar bool; False once a step was not finite. From then on steps change nothing, so the state stays
+        the last good one however late the host looks.
+    """
+
+    step: jax.Array
+    params: Any
+    optimizer: Any
+    ema: Any = None
+    collections: Any = struct.field(default_factory=dict)
+    healthy: Any = struct.field(default_factory=lambda: jnp.bool_(True))
+
+    @property
+    def best_params(self) -> Any:
+        """What to evaluate and sample with: the moving average where there is one."""
+        return self.params if self.ema is None else self.ema
+
+
+def copied(tree: Any) -> Any:
+    """The same values in buffers of their own."""
+    return jax.tree.map(jnp.copy, tree)
+
+
+def parameter_table(params: Any) -> str:
+    """One line a parameter, its name, shape and size, and their sum."""
+    rows = [
+        (jax.tree_util.keystr(path, simple=True, separator="/"), "×".join(map(str, leaf.shape)), leaf.size)
+        for path, leaf in jax.tree_util.tree_leaves_with_path(params)
+    ]
+    rows.append(("total", "", sum(row[2] for row in rows)))
+    widths = [max(len(f"{row[i]}") for row in rows) for i in range(3)]
+    return "\n".join(f"{n:<{widths[0]}}  {s:<{widths[1]}}  {c:>{widths[2]}}" for n, s, c in rows)

@@ -1,0 +1,105 @@
+"""A task's functions made into programs for all devices, and what every task's step needs.
+
+The state stays unstacked and is donated; the batch is `[devices, per device, …]`; everything that comes back is
+equal on all devices, because the task averaged it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import optax
+from jax import lax
+
+from jaxstyle.training.state import TrainState
+from jaxstyle.training.task import Batch, Metrics, Task
+
+AXIS = "batch"
+WEIGHT = "example_weight"
+"""Field of an evaluation batch: 1 for an example, 0 for what fills up the last batch."""
+
+TrainStep = Callable[[TrainState, Batch, jax.Array], tuple[TrainState, Metrics]]
+
+
+def example_keys(key: jax.Array, count: int) -> jax.Array:
+    """One key for each of this device's examples, by its place in the global batch: `[count]`.
+
+    With the device folded in instead, noise would depend on how many devices there are.
+
+    Args:
+      key: Of the step: `fold_in(key, state.step)`.
+      count: Examples on this device.
+    """
+    places = lax.axis_index(AXIS) * count + jnp.arange(count)
+    return jax.vmap(lambda place: jax.random.fold_in(key, place))(places)
+
+
+def gradients(loss: Callable[[Any], tuple[jax.Array, Any]], params: Any) -> tuple[Any, Any]:
+    """Gradients of the global batch's mean loss.
+
+    Args:
+      loss: Parameters -> (mean loss of this device's examples, pytree of other means).
+      params: Pytree of arrays.
+
+    Returns:
+      (gradients, (loss, others)), all averaged over the devices.
+    """
+    value, grads = jax.value_and_grad(loss, has_aux=True)(params)
+    return lax.pmean((grads, value), AXIS)
+
+
+def norm(grads: Any) -> jax.Array:
+    """The norm of all gradients together, a scalar."""
+    return optax.global_norm(grads)
+
+
+def guarded(train_step: TrainStep) -> TrainStep:
+    """A step that leaves the state as it was, and marks it unhealthy, when one of its metrics is not finite."""
+
+    def step(state: TrainState, batch: Batch, key: jax.Array) -> tuple[TrainState, Metrics]:
+        moved, metrics = train_step(state, batch, key)
+        good = state.healthy
+        for value in metrics.values():
+            good &= jnp.all(jnp.isfinite(value))
+        moved = jax.tree.map(lambda new, old: jnp.where(good, new, old), moved, state)
+        return moved.replace(healthy=good), metrics
+
+    return step
+
+
+def compile_train(task: Task, devices: Sequence[jax.Device]) -> TrainStep:
+    """`(state, batch, key) -> (state, metrics)` over local devices; the state given is used up."""
+    return jax.pmap(
+        guarded(task.train_step),
+        axis_name=AXIS,
+        in_axes=(None, 0, None),
+        out_axes=(None, None),
+        donate_argnums=(0,),
+        devices=devices,
+    )
+
+
+def compile_eval(task: Task, devices: Sequence[jax.Device]) -> Callable[..., tuple[Metrics, jax.Array]]:
+    """`(state, batch, key) -> (sums over the examples that count, their number)`, over all devices."""
+
+    def total(state: TrainState, batch: Batch, key: jax.Array) -> tuple[Metrics, jax.Array]:
+        weight = batch[WEIGHT]
+        metrics = task.eval_step(state, {k: v for k, v in batch.items() if k != WEIGHT}, key)
+
+        def add(value: jax.Array) -> jax.Array:
+            counts = weight.reshape(weight.shape + (1,) * (value.ndim - 1)) > 0
+            return jnp.sum(jnp.where(counts, value.astype(jnp.float32), 0.0), axis=0)  # where: 0 · NaN is NaN
+
+        return lax.psum(({name: add(value) for name, value in metrics.items()}, jnp.sum(weight)), AXIS)
+
+    return jax.pmap(total, axis_name=AXIS, in_axes=(None, 0, None), out_axes=(None, None), devices=devices)
+
+
+def on_all(tree: Any, devices: Sequence[jax.Device]) -> Any:
+    """A pytree's copy on every device, unstacked: the form in which a step takes and returns its state."""
+    same = jax.pmap(lambda x, _: x, axis_name=AXIS, in_axes=(None, 0), out_axes=None, devices=devices)
+    return same(tree, np.zeros(len(devices)))  # pmap wants something that is mapped

@@ -1,0 +1,79 @@
+"""What the loop asks of a task, and what it tells it: the only things the two know of each other."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping
+from importlib import import_module
+from typing import Any, Protocol
+
+import jax
+
+from jaxstyle.errors import JaxstyleError
+from jaxstyle.training.durations import Extent
+from jaxstyle.training.state import TrainState
+
+Batch = Mapping[str, jax.Array]
+Metrics = dict[str, jax.Array]
+
+
+@dataclasses.dataclass(frozen=True)
+class Setting:
+    """What a task is told about the run, beside its config.
+
+    Attributes:
+      extent: Examples an epoch, examples a batch; turns durations into steps.
+      steps: Of the whole run.
+      spec: Shape and dtype of every field of one example.
+      classes: What the labels mean; empty where there are none.
+    """
+
+    extent: Extent
+    steps: int
+    spec: Mapping[str, jax.ShapeDtypeStruct]
+    classes: tuple[str, ...] = ()
+
+
+class Task(Protocol):
+    """Pure functions over a state; any object that has them is a task. A module of tasks has
+    `fields(config) -> names of the example fields it wants` and `make(config, setting) -> Task`.
+
+    A task may also have `pictures(state, batch, key) -> {name: [N, H, W, C] in [0, 1]}`, a function that is jitted
+    on one device and written at every evaluation, and `summary(metrics) -> metrics`, applied on the host to the means
+    of an evaluation.
+    """
+
+    def init(self, key: jax.Array) -> TrainState:
+        """The state before the first step; `key` is a typed PRNG key."""
+        ...
+
+    def train_step(self, state: TrainState, batch: Batch, key: jax.Array) -> tuple[TrainState, Metrics]:
+        """One step on one device's share of the batch, inside an axis named `step.AXIS`.
+
+        It returns the state with `step` one larger. Everything returned is `pmean`ed over the axis. Randomness
+        comes from `step.example_keys(fold_in(key, state.step), count)`. Metrics are scalars; if one is not finite
+        the step is undone and the run stops.
+        """
+        ...
+
+    def eval_step(self, state: TrainState, batch: Batch, key: jax.Array) -> Metrics:
+        """Metrics of every example, each `[per device, …]`; the loop masks and averages them."""
+        ...
+
+
+def load_task(config: Any) -> Any:
+    """The module that `config.task` names.
+
+    Raises:
+      JaxstyleError: There is none, or it is no task.
+    """
+    try:
+        module = import_module(config.task)
+    except ModuleNotFoundError as error:
+        if error.name and not config.task.startswith(error.name):
+            raise
+        raise JaxstyleError(f"there is no task {config.task!r}; write for example 'jaxstyle.tasks.classify'") from None
+    missing = [name for name in ("make", "fields") if not hasattr(module, name)]
+    if missing:
+        raise JaxstyleError(f"{config.task!r} is no task: it has no function {' or '.join(missing)}")
+    return module

@@ -1,0 +1,114 @@
+"""Where a run's numbers and pictures go: JSON lines, TensorBoard, PNG files, the progress bar. Process 0 writes."""
+
+from __future__ import annotations
+
+import json
+import math
+import pathlib
+from collections.abc import Mapping
+from typing import Any
+
+import jax
+import numpy as np
+from etils import epath
+from tensorboardX import SummaryWriter
+from tqdm import tqdm
+
+from jaxstyle.image_files import write_picture
+
+METRICS = "metrics.jsonl"
+
+
+class Writers:
+    """Everything that is written while a run goes on; on processes other than 0 it does nothing.
+
+    Args:
+      workdir: Absolute; TensorBoard's files and pictures are left out where it is not on this machine's disk.
+      step: From which the run goes on; rows of later steps, of a run that was killed, are dropped.
+      steps: Of the whole run, for the bar.
+      progress: "on", "off" or "auto", on a terminal only.
+    """
+
+    def __init__(self, workdir: epath.Path, step: int, steps: int, progress: str = "auto"):
+        self.workdir = workdir
+        self.active = jax.process_index() == 0
+        self.board: Any = None
+        disable = {"on": False, "off": True, "auto": None}[progress] if self.active else True
+        self.bar = tqdm(total=steps, initial=step, unit="step", disable=disable, dynamic_ncols=True)
+        if self.active:
+            kept = [row for row in read_metrics(workdir) if row["step"] <= step]
+            (workdir / METRICS).write_text("".join(json.dumps(row) + "\n" for row in kept))
+            if "://" not in str(workdir):
+                self.board = SummaryWriter(str(workdir / "tensorboard"), purge_step=step + 1 if step else None)
+
+    def scalars(self, step: int, kind: str, values: Mapping[str, Any]) -> None:
+        """One row of numbers.
+
+        Args:
+          step: At which they were taken.
+          kind: "train" or "eval"; TensorBoard's group.
+          values: Name -> number, or list of numbers (to the JSON lines only). What is not finite is written null.
+        """
+        if not self.active:
+            return
+        row = {"step": step, "kind": kind, **{name: plain(value) for name, value in values.items()}}
+        with (self.workdir / METRICS).open("a") as file:
+            file.write(json.dumps(row) + "\n")
+        for name, value in row.items():
+            if self.board and name != "step" and isinstance(value, float):
+                self.board.add_scalar(f"{kind}/{name}", value, step)
+
+    def pictures(self, step: int, pictures: Mapping[str, Any]) -> None:
+        """Grids of pictures `[N, H, W, C]` in [0, 1], as PNG and in TensorBoard."""
+        if not self.active or not self.board:
+            return
+        folder = pathlib.Path(self.workdir) / "pictures"
+        folder.mkdir(exist_ok=True)
+        for name, batch in pictures.items():
+            sheet = grid(np.asarray(batch, np.float32))
+            write_picture(folder / f"{name}-{step:07d}.png", sheet)
+            self.board.add_image(name, sheet, step, dataformats="HWC")
+
+    def progress(self, step: int, loss: float | None = None) -> None:
+        """Moves the bar."""
+        self.bar.update(step - self.bar.n)
+        if loss is not None:
+            self.bar.set_postfix(loss=f"{loss:.4g}", refresh=False)
+
+    def close(self) -> None:
+        """Leaves everything written."""
+        self.bar.close()
+        if self.board:
+            self.board.close()
+
+
+def plain(value: Any) -> Any:
+    """A number as JSON has it: a float, None where it is not finite, lists of such."""
+    array = np.asarray(value, np.float64)
+    if array.ndim:
+        return [plain(element) for element in array]
+    return float(array) if math.isfinite(array) else None
+
+
+def read_metrics(workdir: epath.Path) -> list[dict[str, Any]]:
+    """The rows written so far; a last line that a killed process left unfinished is dropped."""
+    path = workdir / METRICS
+    rows = []
+    for line in path.read_text().splitlines() if path.exists() else []:
+        try:
+            rows.append(json.loads(line))
+        except ValueError:
+            break
+    return rows
+
+
+def grid(pictures: np.ndarray, gap: int = 2) -> np.ndarray:
+    """Pictures `[N, H, W, 1 or 3]` side by side in about a square, `[H', W', 3]`, white between them."""
+    count, height, width, _ = pictures.shape
+    columns = math.ceil(math.sqrt(count))
+    rows = math.ceil(count / columns)
+    sheet = np.ones((rows * (height + gap) + gap, columns * (width + gap) + gap, 3), np.float32)
+    for i, picture in enumerate(np.clip(pictures, 0, 1)):
+        top, left = gap + i // columns * (height + gap), gap + i % columns * (width + gap)
+        sheet[top : top + height, left : left + width] = picture
+    return sheet
