@@ -40,3 +40,13 @@ def real_data() -> pathlib.Path:
     if not folder.is_dir():
         pytest.skip(f"no real data: JAXSTYLE_TEST_DATA names {folder}, which is not a folder")
     return folder
+
+
+@pytest.fixture(scope="session")
+def shapes_dir(tmp_path_factory) -> str:
+    """A TFDS folder with `jaxstyle_shapes/tiny` in it."""
+    from jaxstyle.data.sources import open_source
+
+    folder = str(tmp_path_factory.mktemp("tfds"))
+    open_source("jaxstyle_shapes/tiny", "train", data_dir=folder)
+    return folder

@@ -12,7 +12,6 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 import numpy as np
-import optax
 from jax import lax
 
 from jaxstyle.training.state import TrainState
@@ -54,7 +53,7 @@ def gradients(loss: Callable[[Any], tuple[jax.Array, Any]], params: Any) -> tupl
 
 def norm(grads: Any) -> jax.Array:
     """The norm of all gradients together, a scalar."""
-    return optax.global_norm(grads)
+    return jnp.sqrt(sum(jnp.sum(jnp.square(leaf.astype(jnp.float32))) for leaf in jax.tree.leaves(grads)))
 
 
 def guarded(train_step: TrainStep) -> TrainStep:

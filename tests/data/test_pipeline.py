@@ -1,0 +1,61 @@
+"""Batches on devices."""
+
+import threading
+
+import jax
+import numpy as np
+import pytest
+
+from jaxstyle.data.pipeline import Ahead, Resident, Streamed, example_spec, local_slice, place
+from jaxstyle.data.sources import Source
+from jaxstyle.errors import JaxstyleError
+
+SOURCE = Source(20, lambda index: {"x": np.full((2,), index, np.uint8), "label": np.int32(index)})
+FIELDS = ("x", "label")
+
+
+def test_resident_and_streamed_give_the_same():
+    indices = np.random.default_rng(0).integers(0, 20, (8, 3))
+    resident, streamed = Resident(SOURCE, FIELDS, jax.devices()), Streamed(SOURCE, FIELDS)
+    for batch in (resident(indices), streamed(indices)):
+        assert batch["x"].dtype == np.uint8
+        np.testing.assert_array_equal(batch["label"], indices)
+        np.testing.assert_array_equal(batch["x"], indices[..., None].repeat(2, -1))
+
+
+def test_small_data_lives_on_the_devices():
+    assert isinstance(place(SOURCE, FIELDS, jax.devices(), megabytes=1), Resident)
+    assert isinstance(place(SOURCE, FIELDS, jax.devices(), megabytes=1e-5), Streamed)
+
+
+def test_unknown_fields_and_differing_sizes_are_told():
+    with pytest.raises(JaxstyleError, match="no field 'lable'; did you mean 'label'?"):
+        example_spec(SOURCE, ("lable",))
+    ragged = Source(3, lambda index: {"image": np.zeros((index + 1, 2, 3), np.uint8)})
+    with pytest.raises(JaxstyleError, match="choose one by --config.data.size"):
+        example_spec(ragged, ("image",))
+
+
+def test_local_slice_is_the_whole_batch_of_one_process():
+    np.testing.assert_array_equal(local_slice(np.arange(6), 2), [[0, 1, 2], [3, 4, 5]])
+
+
+def test_ahead_makes_each_batch_once_and_none_too_many():
+    made, lock = [], threading.Lock()
+
+    def make(step):
+        with lock:
+            made.append(step)
+        return {"step": step}
+
+    ahead = Ahead(make, last=5)
+    assert [ahead(step)["step"] for step in (2, 3, 4)] == [2, 3, 4]
+    ahead.close()
+    assert sorted(made) == [2, 3, 4]
+
+
+def test_ahead_passes_errors_on():
+    ahead = Ahead(lambda step: 1 / 0, last=5)
+    with pytest.raises(ZeroDivisionError):
+        ahead(0)
+    ahead.close()

@@ -1,0 +1,46 @@
+"""The small CNN."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from jaxstyle.models.cnn import SmallCNN, halved
+
+
+def test_layers_are_those_of_the_recipe():
+    params = SmallCNN().init(jax.random.key(0), jnp.zeros((1, 28, 28, 1)))["params"]
+    kernels = {name: layer["kernel"].shape for name, layer in params.items()}
+    assert kernels == {
+        "Conv_0": (3, 3, 1, 32),
+        "Conv_1": (3, 3, 32, 64),
+        "Conv_2": (3, 3, 64, 64),
+        "Dense_0": (7 * 7 * 64, 64),
+        "Dense_1": (64, 10),
+    }
+
+
+@pytest.mark.parametrize("dtype", [jnp.float32, jnp.bfloat16])
+def test_shapes_and_dtypes(dtype):
+    model = SmallCNN(classes=5, dtype=dtype)
+    images = jnp.zeros((2, 16, 12, 3), jnp.float32)
+    params = model.init(jax.random.key(0), images)
+    logits, features = model.apply(params, images)
+    assert (logits.shape, features.shape, logits.dtype, features.dtype) == ((2, 5), (2, 64), jnp.float32, jnp.float32)
+
+
+def test_dropout_drops_where_the_noise_is_small():
+    model = SmallCNN(dropout=0.5)
+    images = jnp.ones((1, 8, 8, 1), jnp.float32)
+    params = model.init(jax.random.key(0), images)
+    dense = params["params"]["Dense_1"]
+    all_dropped, _ = model.apply(params, images, jnp.zeros((1, 64), jnp.float32))
+    np.testing.assert_allclose(all_dropped[0], dense["bias"])
+    kept, features = model.apply(params, images, jnp.full((1, 64), 0.9, jnp.float32))
+    np.testing.assert_allclose(kept, 2 * features @ dense["kernel"] + dense["bias"][None], rtol=1e-4, atol=1e-6)
+
+
+def test_halved_is_max_pooling():
+    x = jax.random.normal(jax.random.key(0), (2, 7, 6, 3))
+    wanted = np.asarray(x)[:, :6].reshape(2, 3, 2, 3, 2, 3).max((2, 4))
+    np.testing.assert_array_equal(halved(x), wanted)

@@ -1,0 +1,113 @@
+"""What every task must hold, as functions of a small config; each task's test calls all of them.
+
+The config should take ten steps, a checkpoint after five, and log every step.
+"""
+
+import contextlib
+import json
+import os
+import signal
+import subprocess
+import sys
+
+import jax
+import numpy as np
+
+from jaxstyle.training import loop
+from jaxstyle.training.checkpoints import Checkpoints
+from jaxstyle.training.config import absolute, override
+
+KILLED = """
+import json, os, pathlib, signal, sys, time
+from ml_collections import ConfigDict
+from jaxstyle.training import loop
+config, workdir = ConfigDict(json.loads(sys.argv[1])), sys.argv[2]
+make = loop.Training.batch
+def batch(self, step):
+    if step == 7:  # two steps after the checkpoint, which is being written meanwhile
+        while not (pathlib.Path(workdir) / "checkpoints" / "5" / "_CHECKPOINT_METADATA").exists():
+            time.sleep(0.05)
+        time.sleep(0.5)
+        os.kill(os.getpid(), signal.SIGKILL)
+    return make(self, step)
+loop.Training.batch = batch
+loop.run(config, workdir)
+"""
+
+
+def begun(config, workdir):
+    """A training at its first step."""
+    training = loop.Training(config, absolute(workdir))
+    with contextlib.closing(Checkpoints(absolute(workdir) / "none")) as checkpoints:
+        training.begin(checkpoints)
+    return training
+
+
+def stepped(config, workdir, count):
+    """A training after some steps, and the last step's metrics."""
+    training = begun(config, workdir)
+    for number in range(count):
+        training.state, metrics = training.train_step(training.state, training.batch(number), training.train_key)
+    return training, metrics
+
+
+def check_devices_agree(config, workdir, steps=3, atol=2e-6):
+    """1 device = 8 devices at equal global batch, to rounding, and all shards of what 8 devices return are equal."""
+    many, metrics = stepped(override(config, {"devices": 8}), workdir, steps)
+    for leaf in jax.tree.leaves((many.state, metrics)):
+        shards = [np.asarray(shard.data) for shard in leaf.addressable_shards]
+        assert len(shards) == 8
+        for shard in shards[1:]:
+            np.testing.assert_array_equal(shard, shards[0])
+    one, _ = stepped(override(config, {"devices": 1}), workdir, steps)
+    for (path, a), b in zip(jax.tree_util.tree_leaves_with_path(many.state.params), jax.tree.leaves(one.state.params)):
+        np.testing.assert_allclose(a, b, atol=atol, err_msg=jax.tree_util.keystr(path))
+
+
+def check_resume_after_kill(config, workdir):
+    """10 steps = 5 + kill -9 + 5, bit for bit, losses (and so the order of examples) included."""
+    whole = loop.run(config, workdir / "whole")
+    arguments = [sys.executable, "-c", KILLED, json.dumps(config.to_dict()), str(workdir / "parts")]
+    paths = os.pathsep.join(path for path in sys.path if path)  # a task of the tests may be in them
+    child = subprocess.run(arguments, env={**os.environ, "PYTHONPATH": paths}, capture_output=True, text=True)
+    assert child.returncode == -signal.SIGKILL, child.stderr
+    resumed = loop.run(config, workdir / "parts")
+    jax.tree.map(np.testing.assert_array_equal, jax.device_get(whole), jax.device_get(resumed))
+    assert losses(workdir / "whole") == losses(workdir / "parts")
+
+
+def losses(workdir):
+    """Every step's loss, by step."""
+    rows = map(json.loads, (workdir / "metrics.jsonl").read_text().splitlines())
+    return [(row["step"], row["loss"]) for row in rows if row["kind"] == "train"]
+
+
+def check_preempt_saves(config, workdir, monkeypatch):
+    """SIGTERM: the step under way is finished and saved; run again, it comes to its end."""
+    make = loop.Training.batch
+
+    def batch(self, number):
+        if number == 2:
+            os.kill(os.getpid(), signal.SIGTERM)
+        return make(self, number)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(loop.Training, "batch", batch)
+        assert int(loop.run(config, workdir).step) == 3
+    assert int(loop.run(config, workdir).step) == 10
+
+
+def check_lowers(config, workdir):
+    """The step compiles, as far as that can be known here, for the machines that users have."""
+    training = begun(config, workdir)
+    traced = training.train_step.trace(training.state, training.batch(0), training.train_key)
+    for platform in ("cpu", "cuda", "tpu"):
+        assert "stablehlo" in traced.lower(lowering_platforms=(platform,)).as_text()
+
+
+def check_evaluation_is_whole(config, workdir, names):
+    """A ragged evaluation gives the mean over all examples, whatever the batch size."""
+    small, large = (begun(override(config, {"batch_size": size}), workdir).evaluate() for size in (24, 200))
+    assert set(names) <= set(small)
+    for name in small:
+        np.testing.assert_allclose(small[name], large[name], rtol=1e-5, err_msg=name)

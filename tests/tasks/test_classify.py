@@ -1,0 +1,68 @@
+"""The classifier: the contract of every task, and that it learns."""
+
+import contract
+import jax
+import numpy as np
+import pytest
+
+from jaxstyle.errors import JaxstyleError
+from jaxstyle.tasks import classify
+from jaxstyle.training import config as configs
+from jaxstyle.training import loop
+
+
+@pytest.fixture
+def config(shapes_dir):
+    config = configs.defaults()
+    config.model.dropout = 0.25
+    config.data.update(name="jaxstyle_shapes/tiny", data_dir=shapes_dir)
+    config.update(train_steps=10, eval_steps=10, checkpoint_steps=5, log_steps=1, batch_size=16, progress="off")
+    return config
+
+
+def test_devices_agree(config, tmp_path):
+    contract.check_devices_agree(config, tmp_path)
+
+
+def test_resume_after_kill_is_bit_for_bit(config, tmp_path):
+    contract.check_resume_after_kill(config, tmp_path)
+
+
+def test_preempt_saves(config, tmp_path, monkeypatch):
+    contract.check_preempt_saves(config, tmp_path, monkeypatch)
+
+
+def test_lowers_for_every_platform(config, tmp_path):
+    contract.check_lowers(config, tmp_path)
+
+
+def test_evaluation_is_whole(config, tmp_path):
+    contract.check_evaluation_is_whole(config, tmp_path, ["loss", "accuracy"])
+
+
+def test_bfloat16_computes_with_float32_parameters(config, tmp_path):
+    training, metrics = contract.stepped(configs.override(config, {"dtype": "bfloat16"}), tmp_path, 2)
+    assert {leaf.dtype.name for leaf in jax.tree.leaves(training.state.params)} == {"float32"}
+    assert np.isfinite(metrics["loss"]) and metrics["loss"].dtype == np.float32
+
+
+def test_it_learns(config, tmp_path):
+    changes = {"train_steps": 120, "eval_steps": 0, "checkpoint_steps": 0, "log_steps": 60, "devices": 1}
+    changes |= {"batch_size": 32, "model.dropout": 0.0, "data.eval_split": "train[:100]"}
+    config = configs.override(config, changes)
+    loop.run(config, tmp_path)
+    training = loop.Training(config, configs.absolute(tmp_path))
+    with contract.contextlib.closing(loop.Checkpoints(configs.absolute(tmp_path) / "checkpoints")) as checkpoints:
+        training.begin(checkpoints)
+    assert training.evaluate()["accuracy"] > 0.3  # of ten classes
+
+
+def test_cross_entropy_by_hand():
+    logits = np.log(np.array([[0.5, 0.25, 0.25], [0.1, 0.1, 0.8]], np.float32))
+    np.testing.assert_allclose(classify.cross_entropy(logits, np.array([0, 1])), [np.log(2), np.log(10)], rtol=1e-6)
+
+
+def test_data_without_classes_is_told(config, tmp_path):
+    setting = contract.loop.Setting(contract.loop.Extent(10, 2), 5, {}, ())
+    with pytest.raises(JaxstyleError, match="the dataset has no class labels"):
+        classify.make(config, setting)

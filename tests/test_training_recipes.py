@@ -1,0 +1,51 @@
+"""Every training recipe's `:test` variant, as a user runs it."""
+
+import json
+import os
+import subprocess
+import sys
+from importlib import util
+
+import pytest
+from conftest import ROOT
+
+RECIPES = [path for path in sorted((ROOT / "configs").glob("*.py")) if not path.stem.startswith(("__init__", "common"))]
+
+
+def get_config(path, variant=""):
+    spec = util.spec_from_file_location(path.stem, path)
+    module = util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module.get_config(variant)
+
+
+TRAINING = [path for path in RECIPES if get_config(path).run == "jaxstyle.training.loop:run"]
+
+
+def train(path, workdir, *more):
+    arguments = [sys.executable, "train.py", "--config", f"{path}:test", "--workdir", str(workdir), *more]
+    environment = {**os.environ, "PYTHONPATH": str(ROOT), "TFDS_DATA_DIR": str(workdir / "unused")}
+    return subprocess.run(arguments, cwd=ROOT, env=environment, capture_output=True, text=True, timeout=120)
+
+
+@pytest.mark.parametrize("path", TRAINING, ids=lambda path: path.stem)
+def test_recipe_runs_and_resumes(path, tmp_path):
+    for _ in range(2):
+        done = train(path, tmp_path / "run")
+        assert done.returncode == 0, done.stderr
+    rows = [json.loads(line) for line in (tmp_path / "run" / "metrics.jsonl").read_text().splitlines()]
+    assert {row["kind"] for row in rows} == {"train", "eval"}
+    assert [path.name for path in tmp_path.iterdir()] == ["run"]
+
+
+@pytest.mark.parametrize("path", TRAINING, ids=lambda path: path.stem)
+def test_recipe_states_its_length_in_epochs(path):
+    """Steps count before epochs, so `--config.train_steps=100` must not meet a recipe that is in steps already."""
+    config = get_config(path)
+    assert config.train_epochs > 0 and not config.train_steps and not config.train_examples
+
+
+def test_misspelt_setting_is_told_in_a_sentence(tmp_path):
+    done = train(TRAINING[0], tmp_path / "run", "--config.optimizer.learning_rat=1")
+    assert done.returncode == 2
+    assert 'Did you mean "learning_rate"' in done.stderr and "Traceback" not in done.stderr

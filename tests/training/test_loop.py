@@ -1,0 +1,154 @@
+"""The loop, on a task it cannot know."""
+
+import json
+import os
+import signal
+
+import jax
+import numpy as np
+import pytest
+from tiny_task import tiny_config
+
+from jaxstyle.errors import JaxstyleError
+from jaxstyle.training import loop
+from jaxstyle.training.checkpoints import Checkpoints
+from jaxstyle.training.config import absolute, read_config
+
+
+def equal(a, b):
+    jax.tree.map(np.testing.assert_array_equal, jax.device_get(a), jax.device_get(b))
+
+
+def rows(workdir, kind):
+    lines = (workdir / "metrics.jsonl").read_text().splitlines()
+    return [row for row in map(json.loads, lines) if row["kind"] == kind]
+
+
+def at_batch(monkeypatch, number, action):
+    """Does something while the batch of a step is made."""
+    make = loop.Training.batch
+
+    def batch(self, step):
+        if step == number:
+            action()
+        return make(self, step)
+
+    monkeypatch.setattr(loop.Training, "batch", batch)
+
+
+def test_a_run_leaves_config_metrics_checkpoints_and_pictures(shapes_dir, tmp_path):
+    state = loop.run(tiny_config(shapes_dir), tmp_path)
+    assert int(state.step) == 10
+    assert read_config(tmp_path).task == "tiny_task"
+    assert [row["step"] for row in rows(tmp_path, "train")] == list(range(1, 11))
+    assert [row["step"] for row in rows(tmp_path, "eval")] == [5, 10]
+    assert rows(tmp_path, "train")[-1]["waiting_for_data"] <= 1
+    assert sorted(path.name for path in (tmp_path / "pictures").iterdir()) == ["seen-0000005.png", "seen-0000010.png"]
+    assert sorted(path.name for path in (tmp_path / "checkpoints").iterdir()) == ["10", "5"]
+    assert list((tmp_path / "tensorboard").iterdir())
+
+
+def test_a_finished_run_has_nothing_to_do(shapes_dir, tmp_path):
+    first = loop.run(tiny_config(shapes_dir), tmp_path)
+    before = (tmp_path / "metrics.jsonl").read_text()
+    equal(first, loop.run(tiny_config(shapes_dir), tmp_path))
+    assert (tmp_path / "metrics.jsonl").read_text() == before
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_preempt_saves_and_a_rerun_resumes_bit_for_bit(shapes_dir, tmp_path, monkeypatch, capsys, number):
+    config = tiny_config(shapes_dir, ema_decay=0.9)
+    whole = loop.run(config, tmp_path / "whole")
+    with monkeypatch.context() as patch:
+        at_batch(patch, 3, lambda: os.kill(os.getpid(), number))
+        stopped = loop.run(config, tmp_path / "parts")
+    assert int(stopped.step) == 4  # the step that was under way is finished
+    assert "stopped after step 4 of 10, saved; to go on:" in capsys.readouterr().out
+    equal(whole, loop.run(config, tmp_path / "parts"))
+    losses = [[row["loss"] for row in rows(tmp_path / part, "train")] for part in ("whole", "parts")]
+    assert losses[0] == losses[1]
+
+
+@pytest.mark.parametrize(("before", "after"), [(8, 1), (1, 8)])
+def test_checkpoint_of_other_devices_resumes(shapes_dir, tmp_path, before, after):
+    half = loop.run(tiny_config(shapes_dir, train_steps=5, devices=before), tmp_path)
+    whole = loop.run(tiny_config(shapes_dir, devices=after), tmp_path)
+    assert int(half.step), int(whole.step) == (5, 10)
+    assert len(whole.step.sharding.device_set) == after
+    reference = loop.run(tiny_config(shapes_dir, devices=before), tmp_path / "reference")
+    jax.tree.map(
+        lambda a, b: np.testing.assert_allclose(a, b, atol=1e-6),
+        jax.device_get(whole.params),
+        jax.device_get(reference.params),
+    )
+
+
+def test_a_diverged_run_names_step_and_term_and_saves_the_last_good_state(shapes_dir, tmp_path):
+    with pytest.raises(loop.Diverged, match=r"step 7 is not finite in kl: .* the state after step 6 is saved"):
+        loop.run(tiny_config(shapes_dir, model__explodes_at=6, log_steps=4, checkpoint_steps=5), tmp_path)
+    good = loop.run(tiny_config(shapes_dir, train_steps=6), tmp_path / "good")
+    training = loop.Training(tiny_config(shapes_dir), absolute(tmp_path))
+    checkpoints = Checkpoints(absolute(tmp_path) / "checkpoints")
+    training.begin(checkpoints)
+    checkpoints.close()
+    equal(good, training.state)
+
+
+def test_evaluation_counts_every_example_once(shapes_dir, tmp_path):
+    """100 examples in batches of 16: the last one is ragged. Labels are a cycle of ten, so each is a tenth."""
+    training = loop.Training(tiny_config(shapes_dir), absolute(tmp_path))
+    with_loop(training, tmp_path)
+    scores = training.evaluate()
+    np.testing.assert_allclose(scores["labels"], np.full(10, 0.1), atol=1e-7)
+    everything = training.eval_data(np.arange(100)[None].repeat(8, 0))
+    state = jax.device_get(training.state)
+    losses = training.task.losses(state.params, jax.tree.map(lambda leaf: np.asarray(leaf)[0], everything))
+    np.testing.assert_allclose(scores["loss"], np.mean(losses), rtol=1e-5)
+
+
+def with_loop(training, tmp_path):
+    """Gives a training its first state."""
+    checkpoints = Checkpoints(absolute(tmp_path) / "checkpoints")
+    training.begin(checkpoints)
+    checkpoints.close()
+
+
+def test_streamed_and_resident_data_give_the_same_run(shapes_dir, tmp_path):
+    resident = loop.run(tiny_config(shapes_dir), tmp_path / "resident")
+    streamed = loop.run(tiny_config(shapes_dir, data__resident_megabytes=0.0), tmp_path / "streamed")
+    equal(resident, streamed)
+
+
+def test_best_checkpoint_is_kept_beside_the_newest(shapes_dir, tmp_path):
+    config = tiny_config(
+        shapes_dir, eval_steps=1, checkpoint_steps=1, keep=1, best="loss", best_mode="max", train_steps=6
+    )
+    loop.run(config, tmp_path)
+    losses = {row["step"]: row["loss"] for row in rows(tmp_path, "eval")}
+    best = max(losses, key=losses.__getitem__)
+    assert {int(path.name) for path in (tmp_path / "checkpoints").iterdir()} == {best, 6}
+
+
+def test_a_run_does_not_go_on_with_other_data(shapes_dir, tmp_path):
+    loop.run(tiny_config(shapes_dir, train_steps=1), tmp_path)
+    with pytest.raises(JaxstyleError, match="batch_size was 16, is 32; seed was 0, is 1"):
+        loop.run(tiny_config(shapes_dir, batch_size=32, seed=1), tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("changes", "sentence"),
+    [
+        ({"task": "jaxstyle.tasks.clasify"}, "there is no task 'jaxstyle.tasks.clasify'"),
+        ({"task": "jaxstyle.errors"}, "is no task: it has no function make or fields"),
+        ({"batch_size": 12}, "batch_size 12 cannot be shared by 8 devices; the nearest is 16"),
+        ({"devices": 9}, "devices is 9; this machine has 8"),
+        ({"train_steps": 0, "train_epochs": 0.0}, "the config gives no length"),
+        ({"optimizer__name": "adm"}, "unknown optimizer 'adm'; did you mean 'adam'?"),
+        ({"data__split": "trian"}, "no split 'trian' in .* did you mean 'train'?"),
+        ({"best_mode": "top"}, "best_mode is 'top'"),
+        ({"best": "acuracy"}, "best is 'acuracy', and the evaluation gave only loss"),
+    ],
+)
+def test_bad_settings_are_told_in_a_sentence(shapes_dir, tmp_path, changes, sentence):
+    with pytest.raises(JaxstyleError, match=sentence):
+        loop.run(tiny_config(shapes_dir, **changes), tmp_path)

@@ -1,0 +1,32 @@
+"""Numbers and pictures on disk."""
+
+import json
+
+import numpy as np
+from etils import epath
+
+from jaxstyle.images import read_picture
+from jaxstyle.training.writers import Writers, grid, read_metrics
+
+
+def test_rows_of_a_killed_run_are_dropped_when_it_goes_on(tmp_path):
+    workdir = epath.Path(tmp_path)
+    rows = [{"step": step, "kind": "train", "loss": float(step)} for step in (1, 2, 3)]
+    (workdir / "metrics.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows) + '{"step": 4, "ki')
+    writers = Writers(workdir, step=2, steps=10, progress="off")
+    writers.scalars(3, "train", {"loss": np.float32("nan"), "parts": np.array([1.0, 2.0])})
+    writers.close()
+    assert read_metrics(workdir) == [*rows[:2], {"step": 3, "kind": "train", "loss": None, "parts": [1.0, 2.0]}]
+
+
+def test_pictures_are_written_as_a_grid(tmp_path):
+    writers = Writers(epath.Path(tmp_path), 0, 1, "off")
+    writers.pictures(7, {"samples": np.zeros((3, 4, 5, 1), np.float32)})
+    writers.close()
+    assert read_picture(str(tmp_path / "pictures" / "samples-0000007.png")).rgb.shape == (14, 16, 3)
+
+
+def test_grid_puts_pictures_row_by_row():
+    sheet = grid(np.arange(4, dtype=np.float32).reshape(4, 1, 1, 1) / 4, gap=1)
+    np.testing.assert_array_equal(sheet[1::2, 1::2, 0], [[0, 0.25], [0.5, 0.75]])
+    assert np.all(sheet[::2] == 1)

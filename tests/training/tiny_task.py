@@ -1,0 +1,63 @@
+"""A task that compiles in no time: one linear layer on the mean colour, with noise a training example."""
+
+import dataclasses
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+
+from jaxstyle.training import config as configs
+from jaxstyle.training import step
+from jaxstyle.training.optimizers import make_optimizer
+
+
+def fields(config):
+    return ("image", "label")
+
+
+def make(config, setting):
+    optimizer = make_optimizer(config.optimizer, setting.extent, setting.steps, config.ema_decay)
+    return Tiny(optimizer, config.model.noise, config.model.explodes_at)
+
+
+@dataclasses.dataclass(frozen=True)
+class Tiny:
+    optimizer: Any
+    noise: float
+    explodes_at: int
+
+    def init(self, key):
+        return self.optimizer.start({"w": jax.random.normal(key, (3, 10)), "b": jnp.zeros(10)})
+
+    def logits(self, params, image):
+        return (image.astype(jnp.float32) / 255).mean((1, 2)) @ params["w"] + params["b"][None]
+
+    def losses(self, params, batch):
+        return -jnp.take_along_axis(jax.nn.log_softmax(self.logits(params, batch["image"])), batch["label"][:, None], 1)
+
+    def train_step(self, state, batch, key):
+        keys = step.example_keys(jax.random.fold_in(key, state.step), batch["label"].shape[0])
+        noise = self.noise * jax.vmap(jax.random.normal)(keys)
+
+        def loss(params):
+            kl = jnp.where(state.step == self.explodes_at, jnp.inf, 0.0)
+            return jnp.mean(self.losses(params, batch)[:, 0] * (1 + noise)), kl
+
+        grads, (value, kl) = step.gradients(loss, state.params)
+        return self.optimizer.move(state, grads), {"loss": value, "kl": kl, "gradient": step.norm(grads)}
+
+    def eval_step(self, state, batch, key):
+        return {"loss": self.losses(state.best_params, batch)[:, 0], "labels": jax.nn.one_hot(batch["label"], 10)}
+
+    def pictures(self, state, batch, key):
+        return {"seen": batch["image"][:9] / 255.0}
+
+
+def tiny_config(data_dir, **changes):
+    """A config of ten steps of 16 examples; `changes` as in `override`, dots written as double underscores."""
+    config = configs.defaults()
+    config.task = "tiny_task"
+    config.model.update(noise=0.1, explodes_at=-1)
+    config.data.update(name="jaxstyle_shapes/tiny", data_dir=data_dir)
+    config.update(train_steps=10, eval_steps=5, checkpoint_steps=5, log_steps=1, batch_size=16, progress="off")
+    return configs.override(config, {name.replace("__", "."): value for name, value in changes.items()})
