@@ -29,10 +29,9 @@ def train(path, workdir, *more):
 
 
 @pytest.mark.parametrize("path", TRAINING, ids=lambda path: path.stem)
-def test_recipe_runs_and_resumes(path, tmp_path):
-    for _ in range(2):
-        done = train(path, tmp_path / "run")
-        assert done.returncode == 0, done.stderr
+def test_recipe_runs(path, tmp_path):
+    done = train(path, tmp_path / "run")
+    assert done.returncode == 0, done.stderr
     rows = [json.loads(line) for line in (tmp_path / "run" / "metrics.jsonl").read_text().splitlines()]
     assert {row["kind"] for row in rows} == {"train", "eval"}
     assert [path.name for path in tmp_path.iterdir()] == ["run"]

@@ -29,10 +29,10 @@ def test_small_data_lives_on_the_devices():
 
 
 def test_unknown_fields_and_differing_sizes_are_told():
-    with pytest.raises(JaxstyleError, match="no field 'lable'; did you mean 'label'?"):
+    with pytest.raises(JaxstyleError, match=r"no field 'lable'; did you mean 'label'?"):
         example_spec(SOURCE, ("lable",))
     ragged = Source(3, lambda index: {"image": np.zeros((index + 1, 2, 3), np.uint8)})
-    with pytest.raises(JaxstyleError, match="choose one by --config.data.size"):
+    with pytest.raises(JaxstyleError, match=r"choose one by --config.data.size"):
         example_spec(ragged, ("image",))
 
 

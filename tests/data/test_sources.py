@@ -85,7 +85,7 @@ def test_bad_folders(tmp_path):
         open_source("", "train", folder=str(tmp_path / "none"))
     with pytest.raises(JaxstyleError, match="holds no pictures"):
         open_source("", "train", folder=str(tmp_path))
-    with pytest.raises(JaxstyleError, match="did you mean 'train'?"):
+    with pytest.raises(JaxstyleError, match=r"did you mean 'train'?"):
         open_source("", "trian", folder=str(tmp_path))
 
 

@@ -9,7 +9,7 @@ from jaxstyle.models.cnn import SmallCNN, halved
 
 
 def test_layers_are_those_of_the_recipe():
-    params = SmallCNN().init(jax.random.key(0), jnp.zeros((1, 28, 28, 1)))["params"]
+    params = jax.eval_shape(SmallCNN().init, jax.random.key(0), jnp.zeros((1, 28, 28, 1), jnp.float32))["params"]
     kernels = {name: layer["kernel"].shape for name, layer in params.items()}
     assert kernels == {
         "Conv_0": (3, 3, 1, 32),
@@ -24,7 +24,7 @@ def test_layers_are_those_of_the_recipe():
 def test_shapes_and_dtypes(dtype):
     model = SmallCNN(classes=5, dtype=dtype)
     images = jnp.zeros((2, 16, 12, 3), jnp.float32)
-    params = model.init(jax.random.key(0), images)
+    params = jax.jit(model.init)(jax.random.key(0), images)
     logits, features = model.apply(params, images)
     assert (logits.shape, features.shape, logits.dtype, features.dtype) == ((2, 5), (2, 64), jnp.float32, jnp.float32)
 
@@ -32,7 +32,7 @@ def test_shapes_and_dtypes(dtype):
 def test_dropout_drops_where_the_noise_is_small():
     model = SmallCNN(dropout=0.5)
     images = jnp.ones((1, 8, 8, 1), jnp.float32)
-    params = model.init(jax.random.key(0), images)
+    params = jax.jit(model.init)(jax.random.key(0), images)
     dense = params["params"]["Dense_1"]
     all_dropped, _ = model.apply(params, images, jnp.zeros((1, 64), jnp.float32))
     np.testing.assert_allclose(all_dropped[0], dense["bias"])

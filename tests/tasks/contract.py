@@ -14,7 +14,7 @@ import jax
 import numpy as np
 
 from jaxstyle.training import loop
-from jaxstyle.training.checkpoints import Checkpoints
+from jaxstyle.training.checkpoints import Checkpoints, described
 from jaxstyle.training.config import absolute, override
 
 KILLED = """
@@ -51,8 +51,13 @@ def stepped(config, workdir, count):
     return training, metrics
 
 
-def check_devices_agree(config, workdir, steps=3, atol=2e-6):
-    """1 device = 8 devices at equal global batch, to rounding, and all shards of what 8 devices return are equal."""
+def check_devices_agree(config, workdir, steps=3, tolerance=1e-3):
+    """1 device = 8 devices at equal global batch, to rounding, and all shards of what 8 devices return are equal.
+
+    Rounding is measured against the way that the parameters have come: Adam takes steps of full length however small
+    a gradient is, so single numbers may differ by more.
+    """
+    start = jax.device_get(begun(override(config, {"devices": 1}), workdir).state.params)
     many, metrics = stepped(override(config, {"devices": 8}), workdir, steps)
     for leaf in jax.tree.leaves((many.state, metrics)):
         shards = [np.asarray(shard.data) for shard in leaf.addressable_shards]
@@ -60,8 +65,10 @@ def check_devices_agree(config, workdir, steps=3, atol=2e-6):
         for shard in shards[1:]:
             np.testing.assert_array_equal(shard, shards[0])
     one, _ = stepped(override(config, {"devices": 1}), workdir, steps)
-    for (path, a), b in zip(jax.tree_util.tree_leaves_with_path(many.state.params), jax.tree.leaves(one.state.params)):
-        np.testing.assert_allclose(a, b, atol=atol, err_msg=jax.tree_util.keystr(path))
+    pairs = zip(*map(jax.tree.leaves, (many.state.params, one.state.params, start)), strict=True)
+    for name, (a, b, before) in zip(described(start), pairs, strict=True):
+        apart, way = np.linalg.norm(np.asarray(a) - b), np.linalg.norm(np.asarray(b) - before)
+        assert apart <= tolerance * way, f"{name}: 8 devices are {apart:.2e} from 1, which has gone {way:.2e}"
 
 
 def check_resume_after_kill(config, workdir):
@@ -100,7 +107,7 @@ def check_preempt_saves(config, workdir, monkeypatch):
 def check_lowers(config, workdir):
     """The step compiles, as far as that can be known here, for the machines that users have."""
     training = begun(config, workdir)
-    traced = training.train_step.trace(training.state, training.batch(0), training.train_key)
+    traced = jax.jit(training.train_step).trace(training.state, training.batch(0), training.train_key)
     for platform in ("cpu", "cuda", "tpu"):
         assert "stablehlo" in traced.lower(lowering_platforms=(platform,)).as_text()
 

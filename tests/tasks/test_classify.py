@@ -15,7 +15,7 @@ from jaxstyle.training import loop
 def config(shapes_dir):
     config = configs.defaults()
     config.model.dropout = 0.25
-    config.data.update(name="jaxstyle_shapes/tiny", data_dir=shapes_dir)
+    config.data.update(name="jaxstyle_shapes/tiny", data_dir=shapes_dir, size=16)  # pixels, to be fast
     config.update(train_steps=10, eval_steps=10, checkpoint_steps=5, log_steps=1, batch_size=16, progress="off")
     return config
 
@@ -47,7 +47,7 @@ def test_bfloat16_computes_with_float32_parameters(config, tmp_path):
 
 
 def test_it_learns(config, tmp_path):
-    changes = {"train_steps": 120, "eval_steps": 0, "checkpoint_steps": 0, "log_steps": 60, "devices": 1}
+    changes = {"train_steps": 100, "eval_steps": 0, "checkpoint_steps": 0, "log_steps": 60, "devices": 1}
     changes |= {"batch_size": 32, "model.dropout": 0.0, "data.eval_split": "train[:100]"}
     config = configs.override(config, changes)
     loop.run(config, tmp_path)

@@ -3,6 +3,7 @@
 import pathlib
 import shutil
 
+import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
@@ -13,10 +14,11 @@ from jaxstyle.training.checkpoints import Checkpoints
 from jaxstyle.training.state import TrainState
 from jaxstyle.training.step import on_all
 
+# After a read that failed, tensorstore calls back into an event loop that orbax has closed.
+pytestmark = pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
+
 
 def a_state(step, width=3, name="kernel"):
-    import jax
-
     params = {"dense": {name: jnp.full((2, width), float(step)), "bias": jnp.zeros(width)}}
     return on_all(TrainState(jnp.int32(step), params, {"mu": params}), jax.devices())
 
@@ -52,7 +54,7 @@ def test_torn_checkpoint_is_told_and_the_last_good_one_is_used_if_asked(folder, 
     whole = torn in ("_CHECKPOINT_METADATA", "ocdbt.process_0")  # orbax does not need these to read
     checkpoints = Checkpoints(folder)
     if not whole:
-        with pytest.raises(JaxstyleError, match="the checkpoint of step 10 .* cannot be read, it is torn: .*fallback"):
+        with pytest.raises(JaxstyleError, match=r"the checkpoint of step 10 .* cannot be read, it is torn: .*fallback"):
             checkpoints.restore(a_state(0))
     assert int(checkpoints.restore(a_state(0), fallback=True).step) == (10 if whole else 5)
 
@@ -63,8 +65,6 @@ def test_no_checkpoint_is_told(tmp_path, folder):
 
 
 def test_a_state_may_be_donated_as_soon_as_it_is_saved(tmp_path):
-    import jax
-
     checkpoints = Checkpoints(epath.Path(tmp_path))
     state = a_state(1)
     move = jax.jit(lambda tree: jax.tree.map(lambda leaf: leaf * 0, tree), donate_argnums=0)

@@ -129,6 +129,14 @@ def test_best_checkpoint_is_kept_beside_the_newest(shapes_dir, tmp_path):
     assert {int(path.name) for path in (tmp_path / "checkpoints").iterdir()} == {best, 6}
 
 
+def test_a_torn_checkpoint_is_passed_over_if_asked_and_the_run_resumes(shapes_dir, tmp_path):
+    whole = loop.run(tiny_config(shapes_dir), tmp_path)
+    (tmp_path / "checkpoints" / "10" / "default" / "_METADATA").write_text("torn")
+    with pytest.raises(JaxstyleError, match=r"step 10 .* torn: .*--config.fallback=True"):
+        loop.run(tiny_config(shapes_dir), tmp_path)
+    equal(whole, loop.run(tiny_config(shapes_dir, fallback=True), tmp_path))
+
+
 def test_a_run_does_not_go_on_with_other_data(shapes_dir, tmp_path):
     loop.run(tiny_config(shapes_dir, train_steps=1), tmp_path)
     with pytest.raises(JaxstyleError, match="batch_size was 16, is 32; seed was 0, is 1"):

@@ -61,7 +61,7 @@ def test_schedules(schedule, expected):
 
 
 def test_bad_schedules():
-    with pytest.raises(JaxstyleError, match="unknown schedule 'cosin'; did you mean 'cosine'?"):
+    with pytest.raises(JaxstyleError, match=r"unknown schedule 'cosin'; did you mean 'cosine'?"):
         make_schedule(settings(schedule="cosin"), EXTENT, 10)
     with pytest.raises(JaxstyleError, match="the warm-up takes 100 steps, the whole run 10"):
         make_schedule(settings(warmup_epochs=1.0), EXTENT, 10)
