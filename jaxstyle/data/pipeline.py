@@ -62,15 +62,12 @@ class Resident:
     """
 
     def __init__(self, source: Source, fields: Sequence[str], devices: Sequence[jax.Device]):
-        same = jax.pmap(lambda tree, _: tree, in_axes=(None, 0), out_axes=None, devices=devices, axis_name="batch")
+        # Of several processes all devices are mapped over, else their arrays would not fit the step's.
+        where: Any = {"axis_name": "batch", "devices": None if jax.process_count() > 1 else devices}
+        same = jax.pmap(lambda tree, _: tree, in_axes=(None, 0), out_axes=None, **where)
         whole = stacked(source, np.arange(source.count), fields)
         self.whole = same(whole, np.zeros(len(devices)))  # pmap wants something that is mapped
-        self.gather = jax.pmap(
-            lambda tree, at: jax.tree.map(lambda column: column[at], tree),
-            in_axes=(None, 0),
-            devices=devices,
-            axis_name="batch",
-        )
+        self.gather = jax.pmap(lambda tree, at: jax.tree.map(lambda x: x[at], tree), in_axes=(None, 0), **where)
 
     def __call__(self, indices: np.ndarray) -> Batch:
         return self.gather(self.whole, indices.astype(np.int32))

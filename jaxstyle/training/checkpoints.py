@@ -6,12 +6,12 @@ import os
 from typing import Any
 
 import jax
+import numpy as np
 import orbax.checkpoint as ocp
 from etils import epath
 from orbax.checkpoint.checkpoint_managers import preservation_policy
 
 from jaxstyle.errors import JaxstyleError
-from jaxstyle.training.state import copied
 
 SHOWN = 6  # differences listed before "and more"
 
@@ -72,16 +72,21 @@ class Checkpoints:
         if self.best and metrics is not None and self.best not in metrics:
             raise JaxstyleError(f"best is {self.best!r}, and the evaluation gave only {', '.join(sorted(metrics))}")
         if step not in self.manager.all_steps():
-            # The copy: orbax may still read a CPU buffer that the next step already writes into.
-            self.manager.save(step, args=ocp.args.StandardSave(copied(state)), metrics=metrics, force=True)
+            # As numpy: of several processes each has equal arrays of its own, which orbax cannot tell from shards.
+            # Copied: what device_get gives may be the CPU's buffer, into which the next step already writes.
+            host = jax.tree.map(lambda leaf: np.array(leaf, copy=True), jax.device_get(state))
+            self.manager.save(step, args=ocp.args.StandardSave(host), metrics=metrics, force=True)
 
     def restore(self, template: Any, step: int | None = None, fallback: bool = False) -> Any:
         """Reads a state.
 
         Args:
-          template: Pytree of arrays of the wanted shapes and on the wanted devices; its values are not used.
+          template: Pytree of arrays of the wanted shapes and dtypes; its values are not used.
           step: Of which one, None for the newest.
           fallback: Whether to take the one before, where one cannot be read.
+
+        Returns:
+          The template's structure with numpy arrays.
 
         Raises:
           JaxstyleError: There is none, or it is torn or of another network; the differences are listed.
@@ -115,7 +120,7 @@ class Checkpoints:
             more = f"; and {len(differences) - SHOWN} more" if len(differences) > SHOWN else ""
             raise JaxstyleError(f"{where} is of another network: {'; '.join(differences[:SHOWN])}{more}{way_out}")
         try:
-            return self.manager.restore(step, args=ocp.args.StandardRestore(jax.tree.map(abstract, template)))
+            return self.manager.restore(step, args=ocp.args.StandardRestore(jax.device_get(template)))
         except Exception as error:
             raise JaxstyleError(f"{where} cannot be read, it is torn: {brief(error)}{way_out}") from error
 
@@ -128,11 +133,6 @@ class Checkpoints:
         """Waits until everything is written; errors of writing surface here."""
         self.manager.wait_until_finished()
         self.manager.close()
-
-
-def abstract(leaf: Any) -> jax.ShapeDtypeStruct:
-    """An array's shape, dtype and place."""
-    return jax.ShapeDtypeStruct(leaf.shape, leaf.dtype, sharding=leaf.sharding)
 
 
 def described(tree: Any) -> dict[str, str]:

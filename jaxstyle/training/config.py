@@ -38,6 +38,7 @@ def defaults() -> ConfigDict:
     config.best = ""  # metric of the evaluation by which a checkpoint is best
     config.best_mode = "max"
     config.fallback = False  # whether a broken newest checkpoint is passed over for the one before it
+    config.profile_steps = 0  # traced for TensorBoard's profile page; 0 is none
     config.progress = "auto"  # on, off, or auto: on a terminal
     config.data = ConfigDict(
         {
@@ -114,16 +115,19 @@ def read_config(workdir: str | os.PathLike) -> ConfigDict:
         raise JaxstyleError(f"{os.fspath(path)!r} is no config: it is not JSON") from None
 
 
-def write_config(workdir: epath.Path, config: ConfigDict) -> None:
-    """Keeps the config in the workdir, after checking that a run begun there can go on with it.
+def as_json(config: ConfigDict) -> str:
+    """A config as it is kept in the workdir."""
+    return json.dumps(config.to_dict(), indent=2, default=list)
+
+
+def check_same_run(workdir: epath.Path, config: ConfigDict) -> None:
+    """Checks that a run begun in a workdir, if there is one, can go on with this config.
 
     Raises:
       JaxstyleError: Fields that cannot change have changed; they are listed.
     """
-    path = workdir / "config.json"
-    text = json.dumps(config.to_dict(), indent=2, default=list)
-    if path.exists():
-        before, now = flat(read_config(workdir)), flat(ConfigDict(json.loads(text)))
+    if (workdir / "config.json").exists():
+        before, now = flat(read_config(workdir)), flat(ConfigDict(json.loads(as_json(config))))
         names = sorted(name for name in {*before, *now} if name.split(".")[0] in FIXED)
         changed = [f"{n} was {before.get(n)!r}, is {now.get(n)!r}" for n in names if before.get(n) != now.get(n)]
         if changed:
@@ -131,4 +135,3 @@ def write_config(workdir: epath.Path, config: ConfigDict) -> None:
                 f"the run in {os.fspath(workdir)!r} cannot go on with another config: {'; '.join(changed)}. "
                 "Give the old values, or another --workdir"
             )
-    path.write_text(text)

@@ -2,9 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from typing import TypeVar
+
 import jax
+from jax.experimental import multihost_utils
 
 from jaxstyle.errors import JaxstyleError
+
+T = TypeVar("T")
 
 
 def choose_devices(wanted: int, batch_size: int) -> list[jax.Device]:
@@ -28,6 +34,22 @@ def choose_devices(wanted: int, batch_size: int) -> list[jax.Device]:
         near = max(share, round(batch_size / share) * share)
         raise JaxstyleError(f"batch_size {batch_size} cannot be shared by {share} devices; the nearest is {near}")
     return devices
+
+
+def barrier(name: str) -> None:
+    """Waits until all processes are here."""
+    if jax.process_count() > 1:
+        multihost_utils.sync_global_devices(name)
+
+
+def leader_first(make: Callable[[], T]) -> T:
+    """What `make` returns, called by process 0 first, so that the others find what it leaves on disk."""
+    if jax.process_index() == 0:
+        made = make()
+        barrier("leader first")
+        return made
+    barrier("leader first")
+    return make()
 
 
 def join(coordinator: str = "", processes: int = 0, process: int = -1) -> None:

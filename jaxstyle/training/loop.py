@@ -9,7 +9,6 @@ from __future__ import annotations
 import os
 import shlex
 import sys
-import time
 from collections.abc import Callable
 from contextlib import closing
 from typing import Any
@@ -28,8 +27,9 @@ from jaxstyle.interrupts import interruptible
 from jaxstyle.training import config as configs
 from jaxstyle.training import step as steps
 from jaxstyle.training.checkpoints import Checkpoints
-from jaxstyle.training.devices import choose_devices
+from jaxstyle.training.devices import barrier, choose_devices, leader_first
 from jaxstyle.training.durations import Extent, due
+from jaxstyle.training.meter import Meter, Profiler
 from jaxstyle.training.state import TrainState, parameter_table
 from jaxstyle.training.task import Setting, load_task
 from jaxstyle.training.writers import Writers
@@ -57,12 +57,14 @@ def run(config: ConfigDict, workdir: str | os.PathLike) -> TrainState:
     """
     folder = configs.absolute(workdir)
     training = Training(config, folder)
-    folder.mkdir(parents=True, exist_ok=True)
+    configs.check_same_run(folder, config)
+    barrier("config checked")
     if jax.process_index() == 0:
-        configs.write_config(folder, config)
+        folder.mkdir(parents=True, exist_ok=True)
+        (folder / "config.json").write_text(configs.as_json(config))
     with closing(Checkpoints(folder / "checkpoints", config.keep, config.best, config.best_mode)) as checkpoints:
         training.begin(checkpoints)
-        with interruptible() as stop, closing(training.writers(folder)) as writers:
+        with interruptible() as stop, closing(training.writers()) as writers:
             finished = training.go(stop, checkpoints, writers)
     if not finished and jax.process_index() == 0:
         print(f"stopped after step {int(training.state.step)} of {training.total}, saved; to go on: {command()}")
@@ -80,7 +82,7 @@ class Training:
 
     Args:
       config: See `run`.
-      workdir: Absolute; only its name is used here.
+      workdir: Absolute; where the run writes.
 
     Raises:
       JaxstyleError: Bad input.
@@ -89,13 +91,16 @@ class Training:
     state: TrainState
 
     def __init__(self, config: ConfigDict, workdir: epath.Path):
-        self.config = config
+        self.config, self.workdir = config, workdir
         self.devices = choose_devices(config.devices, config.batch_size)
         module = load_task(config)
         fields = tuple(module.fields(config))
-        source, held_out = (self.source(split, workdir) for split in (config.data.split, config.data.eval_split))
+        splits = (config.data.split, config.data.eval_split)
+        source, held_out = leader_first(lambda: [self.source(split) for split in splits])
         self.extent = Extent(source.count, config.batch_size)
         self.total = self.extent.steps(config, "train")
+        if config.progress not in ("on", "off", "auto"):
+            raise JaxstyleError(f"progress is {config.progress!r}; write 'on', 'off' or 'auto'")
         if not self.total:
             raise JaxstyleError("the config gives no length: set train_steps, train_examples or train_epochs")
         spec = pipeline.example_spec(source, fields)
@@ -110,10 +115,10 @@ class Training:
         self.eval_step = steps.compile_eval(self.task, self.devices)
         self.pictures = jax.jit(self.task.pictures) if hasattr(self.task, "pictures") else None
 
-    def source(self, split: str, workdir: epath.Path) -> Source:
+    def source(self, split: str) -> Source:
         """A split of the config's dataset."""
         data = self.config.data
-        folder = data.data_dir.replace("{workdir}", os.fspath(workdir))
+        folder = data.data_dir.replace("{workdir}", os.fspath(self.workdir))
         return open_source(data.name, split, folder=data.folder, data_dir=folder, size=data.size)
 
     def begin(self, checkpoints: Checkpoints) -> None:
@@ -122,14 +127,14 @@ class Training:
         self.state = steps.on_all(fresh, self.devices)
         if checkpoints.steps():
             restored = checkpoints.restore(self.state, fallback=self.config.fallback)
-            self.state = restored
+            self.state = steps.on_all(restored, self.devices)
             checkpoints.drop_after(int(restored.step))
         elif jax.process_index() == 0 and self.config.progress != "off":
             print(parameter_table(fresh.params), file=sys.stderr)
 
-    def writers(self, workdir: epath.Path) -> Writers:
+    def writers(self) -> Writers:
         """Where this run's numbers go."""
-        return Writers(workdir, int(self.state.step), self.total, self.config.progress)
+        return Writers(self.workdir, int(self.state.step), self.total, self.config.progress)
 
     def batch(self, step: int) -> pipeline.Batch:
         """This process's share of the batch of a step, `[devices, per device, …]`."""
@@ -141,9 +146,11 @@ class Training:
         batches = pipeline.Ahead(self.batch, self.total) if isinstance(self.data, pipeline.Streamed) else None
         meter = Meter(self.config.batch_size, int(self.state.step))
         step = meter.step
+        profiler = Profiler(self.workdir / "profile", step, self.config.profile_steps)
         stopped = False
         try:
             while step < self.total and not (stopped := agreed(stop, step)):
+                profiler.before(step)
                 with meter.waiting():
                     batch = (batches or self.batch)(step)
                 self.state, metrics = self.train_step(self.state, batch, self.train_key)
@@ -160,6 +167,7 @@ class Training:
             self.report(meter, checkpoints, writers)
             checkpoints.save(self.state)
         finally:
+            profiler.close()
             if batches:
                 batches.close()
         return not stopped
@@ -200,7 +208,7 @@ class Training:
         """Evaluates, writes the metrics and the task's pictures; the scalar metrics come back."""
         scores = self.evaluate()
         writers.scalars(step, "eval", scores)
-        if self.pictures is not None and jax.process_index() == 0:
+        if self.pictures is not None:
             indices = np.arange(min(64, self.eval_count)).repeat(len(self.devices)).reshape(-1, len(self.devices)).T
             shown = {name: value[0] for name, value in jax.device_get(self.eval_data(indices)).items()}
             local = jax.device_get(self.state)
@@ -215,57 +223,3 @@ def agreed(stop: Callable[[], bool], step: int) -> bool:
     if step % AGREE_STEPS:
         return False
     return bool(np.any(multihost_utils.process_allgather(np.array(stop()))))
-
-
-class Meter:
-    """Steps whose metrics nobody looked at yet, and how the time went.
-
-    Args:
-      batch_size: Examples in a step, over all devices and processes.
-      step: Steps taken before.
-    """
-
-    def __init__(self, batch_size: int, step: int):
-        self.batch_size, self.step = batch_size, step
-        self.pending: list[Any] = []
-        self.restart()
-
-    def restart(self) -> None:
-        """Time is counted from now on, and steps with it."""
-        self.began, self.waited, self.counted = time.perf_counter(), 0.0, 0
-
-    def waiting(self) -> Any:
-        """A context whose time counts as waiting for data."""
-        return Waiting(self)
-
-    def took(self, metrics: Any) -> None:
-        """A step was begun; waits for the one before, so that never more than two are in flight."""
-        self.pending.append(metrics)
-        self.step, self.counted = self.step + 1, self.counted + 1
-        if len(self.pending) > 1:
-            jax.block_until_ready(self.pending[-2])
-
-    def fetch(self) -> tuple[list[Any], dict[str, float]]:
-        """The metrics not looked at yet, and examples a second, seconds a step and the share of waiting for data."""
-        fetched, self.pending = jax.device_get(self.pending), []
-        seconds, counted = max(time.perf_counter() - self.began, 1e-9), self.counted
-        speed = {
-            "examples_per_second": self.batch_size * counted / seconds,
-            "seconds_per_step": seconds / max(counted, 1),
-            "waiting_for_data": self.waited / seconds,
-        }
-        self.restart()
-        return fetched, speed
-
-
-class Waiting:
-    """Adds the time spent inside to a meter's `waited`."""
-
-    def __init__(self, meter: Meter):
-        self.meter = meter
-
-    def __enter__(self) -> None:
-        self.since = time.perf_counter()
-
-    def __exit__(self, *error: Any) -> None:
-        self.meter.waited += time.perf_counter() - self.since

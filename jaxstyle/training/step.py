@@ -56,6 +56,11 @@ def norm(grads: Any) -> jax.Array:
     return jnp.sqrt(sum(jnp.sum(jnp.square(leaf.astype(jnp.float32))) for leaf in jax.tree.leaves(grads)))
 
 
+def mapped(devices: Sequence[jax.Device]) -> Sequence[jax.Device] | None:
+    """The devices of a pmap: with several processes all of theirs, else the axis would end at this process."""
+    return None if jax.process_count() > 1 else devices
+
+
 def guarded(train_step: TrainStep) -> TrainStep:
     """A step that leaves the state as it was, and marks it unhealthy, when one of its metrics is not finite."""
 
@@ -78,7 +83,7 @@ def compile_train(task: Task, devices: Sequence[jax.Device]) -> TrainStep:
         in_axes=(None, 0, None),
         out_axes=(None, None),
         donate_argnums=(0,),
-        devices=devices,
+        devices=mapped(devices),
     )
 
 
@@ -95,10 +100,10 @@ def compile_eval(task: Task, devices: Sequence[jax.Device]) -> Callable[..., tup
 
         return lax.psum(({name: add(value) for name, value in metrics.items()}, jnp.sum(weight)), AXIS)
 
-    return jax.pmap(total, axis_name=AXIS, in_axes=(None, 0, None), out_axes=(None, None), devices=devices)
+    return jax.pmap(total, axis_name=AXIS, in_axes=(None, 0, None), out_axes=(None, None), devices=mapped(devices))
 
 
 def on_all(tree: Any, devices: Sequence[jax.Device]) -> Any:
     """A pytree's copy on every device, unstacked: the form in which a step takes and returns its state."""
-    same = jax.pmap(lambda x, _: x, axis_name=AXIS, in_axes=(None, 0), out_axes=None, devices=devices)
+    same = jax.pmap(lambda x, _: x, axis_name=AXIS, in_axes=(None, 0), out_axes=None, devices=mapped(devices))
     return same(tree, np.zeros(len(devices)))  # pmap wants something that is mapped

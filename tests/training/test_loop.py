@@ -48,6 +48,11 @@ def test_a_run_leaves_config_metrics_checkpoints_and_pictures(shapes_dir, tmp_pa
     assert list((tmp_path / "tensorboard").iterdir())
 
 
+def test_a_profile_is_written_when_asked_for(shapes_dir, tmp_path):
+    loop.run(tiny_config(shapes_dir, train_steps=13, eval_steps=0, profile_steps=2), tmp_path)
+    assert list((tmp_path / "profile").rglob("*.xplane.pb"))
+
+
 def test_a_finished_run_has_nothing_to_do(shapes_dir, tmp_path):
     first = loop.run(tiny_config(shapes_dir), tmp_path)
     before = (tmp_path / "metrics.jsonl").read_text()
@@ -153,6 +158,7 @@ def test_a_run_does_not_go_on_with_other_data(shapes_dir, tmp_path):
         ({"train_steps": 0, "train_epochs": 0.0}, "the config gives no length"),
         ({"optimizer__name": "adm"}, "unknown optimizer 'adm'; did you mean 'adam'?"),
         ({"data__split": "trian"}, "no split 'trian' in .* did you mean 'train'?"),
+        ({"progress": "of"}, "progress is 'of'"),
         ({"best_mode": "top"}, "best_mode is 'top'"),
         ({"best": "acuracy"}, "best is 'acuracy', and the evaluation gave only loss"),
     ],

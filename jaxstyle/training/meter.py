@@ -1,0 +1,93 @@
+"""How fast a run is, what it waits for, and the metrics nobody looked at yet."""
+
+from __future__ import annotations
+
+import time
+from typing import Any
+
+import jax
+from etils import epath
+
+PROFILE_AFTER = 10  # steps of the run before the profile begins: compilation is not of interest
+
+
+class Meter:
+    """Steps whose metrics nobody looked at yet, and how the time went.
+
+    Args:
+      batch_size: Examples in a step, over all devices and processes.
+      step: Steps taken before.
+    """
+
+    def __init__(self, batch_size: int, step: int):
+        self.batch_size, self.step = batch_size, step
+        self.pending: list[Any] = []
+        self.restart()
+
+    def restart(self) -> None:
+        """Time is counted from now on, and steps with it."""
+        self.began, self.waited, self.counted = time.perf_counter(), 0.0, 0
+
+    def waiting(self) -> Any:
+        """A context whose time counts as waiting for data."""
+        return Waiting(self)
+
+    def took(self, metrics: Any) -> None:
+        """A step was begun; waits for the one before, so that never more than two are in flight."""
+        self.pending.append(metrics)
+        self.step, self.counted = self.step + 1, self.counted + 1
+        if len(self.pending) > 1:
+            jax.block_until_ready(self.pending[-2])
+
+    def fetch(self) -> tuple[list[Any], dict[str, float]]:
+        """The metrics not looked at yet, and examples a second, seconds a step and the share of waiting for data."""
+        fetched, self.pending = jax.device_get(self.pending), []
+        seconds, counted = max(time.perf_counter() - self.began, 1e-9), self.counted
+        speed = {
+            "examples_per_second": self.batch_size * counted / seconds,
+            "seconds_per_step": seconds / max(counted, 1),
+            "waiting_for_data": self.waited / seconds,
+        }
+        self.restart()
+        return fetched, speed
+
+
+class Waiting:
+    """Adds the time spent inside to a meter's `waited`."""
+
+    def __init__(self, meter: Meter):
+        self.meter = meter
+
+    def __enter__(self) -> None:
+        self.since = time.perf_counter()
+
+    def __exit__(self, *error: Any) -> None:
+        self.meter.waited += time.perf_counter() - self.since
+
+
+class Profiler:
+    """Traces some steps for TensorBoard's profile page, soon after the run begins.
+
+    Args:
+      folder: To write to.
+      first: Step with which the run begins.
+      count: Steps to trace; 0 for none.
+    """
+
+    def __init__(self, folder: epath.Path, first: int, count: int):
+        self.folder, self.begin, self.end = folder, first + PROFILE_AFTER, first + PROFILE_AFTER + count
+        self.active = False
+
+    def before(self, step: int) -> None:
+        """Called before every step."""
+        if step == self.begin < self.end:
+            jax.profiler.start_trace(str(self.folder))
+            self.active = True
+        elif step == self.end:
+            self.close()
+
+    def close(self) -> None:
+        """Ends the trace if it is under way."""
+        if self.active:
+            jax.profiler.stop_trace()
+            self.active = False
