@@ -123,14 +123,16 @@ class Training:
 
     def begin(self, checkpoints: Checkpoints) -> None:
         """The state before the first step, or the newest checkpoint's where there is one."""
-        fresh = jax.jit(self.task.init)(self.init_key)
-        self.state = steps.on_all(fresh, self.devices)
         if checkpoints.steps():
-            restored = checkpoints.restore(self.state, fallback=self.config.fallback)
-            self.state = steps.on_all(restored, self.devices)
-            checkpoints.drop_after(int(restored.step))
-        elif jax.process_index() == 0 and self.config.progress != "off":
-            print(parameter_table(fresh.params), file=sys.stderr)
+            shapes = jax.eval_shape(self.task.init, self.init_key)  # to compute them would only take time
+            template = jax.tree.map(lambda leaf: np.zeros(leaf.shape, leaf.dtype), shapes)
+            state = checkpoints.restore(template, fallback=self.config.fallback)
+            checkpoints.drop_after(int(state.step))
+        else:
+            state = jax.jit(self.task.init)(self.init_key)
+            if jax.process_index() == 0 and self.config.progress != "off":
+                print(parameter_table(state.params), file=sys.stderr)
+        self.state = steps.on_all(state, self.devices)
 
     def writers(self) -> Writers:
         """Where this run's numbers go."""

@@ -44,11 +44,12 @@ def begun(config, workdir):
 
 
 def stepped(config, workdir, count):
-    """A training after some steps, and the last step's metrics."""
+    """A training after some steps, its first parameters, and the last step's metrics."""
     training = begun(config, workdir)
+    start = jax.device_get(training.state.params)
     for number in range(count):
         training.state, metrics = training.train_step(training.state, training.batch(number), training.train_key)
-    return training, metrics
+    return training, start, metrics
 
 
 def check_devices_agree(config, workdir, steps=3, tolerance=1e-3):
@@ -57,16 +58,15 @@ def check_devices_agree(config, workdir, steps=3, tolerance=1e-3):
     Rounding is measured against the way that the parameters have come: Adam takes steps of full length however small
     a gradient is, so single numbers may differ by more.
     """
-    start = jax.device_get(begun(override(config, {"devices": 1}), workdir).state.params)
-    many, metrics = stepped(override(config, {"devices": 8}), workdir, steps)
+    many, _, metrics = stepped(override(config, {"devices": 8}), workdir, steps)
     for leaf in jax.tree.leaves((many.state, metrics)):
         shards = [np.asarray(shard.data) for shard in leaf.addressable_shards]
         assert len(shards) == 8
         for shard in shards[1:]:
             np.testing.assert_array_equal(shard, shards[0])
-    one, _ = stepped(override(config, {"devices": 1}), workdir, steps)
-    pairs = zip(*map(jax.tree.leaves, (many.state.params, one.state.params, start)), strict=True)
-    for name, (a, b, before) in zip(described(start), pairs, strict=True):
+    one, start, _ = stepped(override(config, {"devices": 1}), workdir, steps)
+    trees = zip(*map(jax.tree.leaves, (many.state.params, one.state.params, start)), strict=True)
+    for name, (a, b, before) in zip(described(start), trees, strict=True):
         apart, way = np.linalg.norm(np.asarray(a) - b), np.linalg.norm(np.asarray(b) - before)
         assert apart <= tolerance * way, f"{name}: 8 devices are {apart:.2e} from 1, which has gone {way:.2e}"
 
@@ -114,7 +114,9 @@ def check_lowers(config, workdir):
 
 def check_evaluation_is_whole(config, workdir, names):
     """A ragged evaluation gives the mean over all examples, whatever the batch size."""
-    small, large = (begun(override(config, {"batch_size": size}), workdir).evaluate() for size in (24, 200))
+    small, large = (
+        begun(override(config, {"batch_size": size, "devices": 2}), workdir).evaluate() for size in (24, 200)
+    )
     assert set(names) <= set(small)
     for name in small:
         np.testing.assert_allclose(small[name], large[name], rtol=1e-5, err_msg=name)
