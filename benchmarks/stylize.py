@@ -67,8 +67,10 @@ def differences(case: Case, ours: Any, peer: Any) -> dict[str, float]:
     compute: what twelve Newton-Schulz iterations leave of error (nothing for Gram).
     """
     difference = peer.first_loss / ours.first_loss - 1
-    exact = case.dtype == "float32" and ours.device.platform == "cpu"  # bfloat16 and TF32 round more
-    if not abs(difference) <= (1e-3 if exact else 5e-2):
+    tolerance = 1e-3 if case.loss == "gram" else 2e-2  # eigenvalues near zero differ between float32 and float64
+    if case.dtype == "bfloat16" or ours.device.platform != "cpu":  # which rounds to bfloat16 or TF32
+        tolerance = 5e-2
+    if not abs(difference) <= tolerance:
         sys.exit(f"{case}: not the same loss: jaxstyle {ours.first_loss}, PyTorch {peer.first_loss}")
     return {"loss_difference": difference, "root_difference": peer.approximate_loss / peer.first_loss - 1}
 

@@ -82,7 +82,7 @@ def pool2(x: jax.Array, pooling: Pooling) -> jax.Array:
     if pooling == "l2":
         # The epsilon keeps the gradient finite where all four are zero, which after a ReLU is common.
         squares = a * a + b * b + c_ * c_ + d * d
-        return jnp.sqrt(squares + jnp.finfo(x.dtype).tiny ** 0.5) * POOLING_SCALE["l2"]
+        return jnp.sqrt(squares + float(jnp.finfo(x.dtype).tiny) ** 0.5) * POOLING_SCALE["l2"]
     raise JaxstyleError(f"unknown pooling {pooling!r}; {did_you_mean(pooling, POOLING_SCALE)}")
 
 

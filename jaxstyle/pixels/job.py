@@ -8,7 +8,7 @@ import itertools
 import json
 import os
 import pathlib
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -19,11 +19,12 @@ from jaxstyle.contact_sheet import contact_sheet
 from jaxstyle.errors import JaxstyleError, did_you_mean
 from jaxstyle.features import Features, load
 from jaxstyle.images import Picture
-from jaxstyle.pixels import memory, schedule, snapshots, watchers
+from jaxstyle.pixels import memory, snapshots, watchers
 from jaxstyle.pixels.config import INITS, SWEEPABLE, StyleTransferConfig, from_mapping
-from jaxstyle.pixels.loop import Diverged, Outcome, Watcher, optimize
+from jaxstyle.pixels.loop import Diverged, Outcome, Snapshot, Watcher, optimize
+from jaxstyle.pixels.schedule import Stage
 from jaxstyle.pixels.spread import choose_devices
-from jaxstyle.pixels.stylize import Inputs, Stylization, finish, prepare
+from jaxstyle.pixels.stylize import Inputs, Stylization, finish, plan_stages, prepare
 
 PICTURE_SUFFIXES = {".png", ".jpg", ".jpeg", ".webp", ".tif", ".tiff", ".bmp", ".gif"}
 
@@ -41,7 +42,7 @@ class Files:
       sweep: Setting -> values; every combination is made.
       bits: 8, or 16 for PNG and TIFF.
       save_every: Steps between intermediate pictures; 0 keeps none.
-      trace: JSON-lines file of every step's losses, or None.
+      trace: JSON-lines file of every step's losses, or None; a resumed run goes on with it.
       resume: Whether to go on where an interrupted run of the same job stopped.
     """
 
@@ -82,19 +83,21 @@ def stylize_files(files: Files, config: StyleTransferConfig, *, progress: bool |
     points = sweep_points(files.sweep, config)
     paths = list_contents(files.contents)
     targets = output_paths(files, paths, points)
-    with trace_file(files.trace) as trace:
-        contents = [read(path, "content") for path in paths]
-        rest = read_inputs(files, config)
-        features = load(config.features, pooling=config.pooling, padding=config.padding)
-        choose_devices(config.devices)
-        entries = list(zip(paths, contents, targets, strict=True))
-        groups = [
-            Group(files, config, features, rest, points, batch, progress, trace)
-            for batch in batches(entries, config, features, len(points))
-        ]
-        for group in groups:
-            group.run()
     written = [path for row in targets for path in row]
+    check_results(written, files, config, paths)
+    check_trace(files.trace)
+    contents = [read(path, "content") for path in paths]
+    rest = read_inputs(files, config)
+    features = load(config.features, pooling=config.pooling, padding=config.padding)
+    choose_devices(config.devices)
+    entries = list(zip(paths, contents, targets, strict=True))
+    groups = [
+        Group(files, config, features, rest, points, batch, progress)
+        for batch in batches(entries, config, features, len(points))
+    ]
+    with trace_file(files.trace, files.resume) as trace:
+        for group in groups:
+            group.run(trace)
     if len(points) > 1:
         written.append(write_sheet(files, written, points, len(paths)))
     return written
@@ -105,13 +108,18 @@ def list_contents(sources: Sequence[str]) -> list[str]:
     paths = []
     for source in sources:
         if os.path.isdir(source):
-            found = sorted(p for p in pathlib.Path(source).iterdir() if p.suffix.lower() in PICTURE_SUFFIXES)
+            found = sorted(path for path in pathlib.Path(source).iterdir() if is_picture(path))
             if not found:
                 raise JaxstyleError(f"the folder {source!r} holds no pictures ({', '.join(sorted(PICTURE_SUFFIXES))})")
             paths += [str(path) for path in found]
         else:
             paths.append(source)
     return paths
+
+
+def is_picture(path: pathlib.Path) -> bool:
+    """Whether a file in a folder is taken for a photo, by its name; hidden ones are not."""
+    return path.suffix.lower() in PICTURE_SUFFIXES and not path.name.startswith(".")
 
 
 def sweep_points(sweep: Mapping[str, Sequence[float]], config: StyleTransferConfig) -> list[dict[str, float]]:
@@ -125,6 +133,8 @@ def sweep_points(sweep: Mapping[str, Sequence[float]], config: StyleTransferConf
             raise JaxstyleError(f"cannot sweep {name!r}; {did_you_mean(name, SWEEPABLE)}")
         if not values:
             raise JaxstyleError(f"--sweep {name} has no values; write --sweep {name}=1,10,100")
+        if len({f"{value:g}" for value in values}) < len(values):
+            raise JaxstyleError(f"--sweep {name} has a value twice (to six digits); give each once")
         for value in values:
             changes: Any = {name: value}
             dataclasses.replace(config, **changes).check()
@@ -132,21 +142,41 @@ def sweep_points(sweep: Mapping[str, Sequence[float]], config: StyleTransferConf
 
 
 def output_paths(files: Files, contents: Sequence[str], points: Sequence[dict[str, float]]) -> list[list[pathlib.Path]]:
-    """Where each content's result at each point goes, checked to be writable."""
+    """Where each content's result at each point goes."""
     output = pathlib.Path(files.output)
     is_folder = output.is_dir()
     several = len(contents) > 1 or len(points) > 1 or any(os.path.isdir(source) for source in files.contents)
     if several and not is_folder:
-        made = "several pictures are" if not output.suffix else "several pictures cannot go into one file:"
-        raise JaxstyleError(f"{made} written into a folder, and there is none named {files.output!r}; create it first")
+        raise JaxstyleError(
+            f"several pictures go into a folder, and output {files.output!r} is none; name one, or make it first"
+        )
     if not is_folder:
-        images.check_writable(output, files.bits)
         return [[output]]
-    stems = [pathlib.Path(path.removeprefix("example:")).stem for path in contents]
-    names = [stem if stems.count(stem) == 1 else f"{stem}-{i}" for i, stem in enumerate(stems, 1)]
-    targets = [[output / ("-".join([name, *labels(point)]) + ".png") for point in points] for name in names]
-    images.check_writable(targets[0][0], files.bits)
-    return targets
+    names = distinct([pathlib.Path(path.removeprefix("example:")).stem for path in contents])
+    return [[output / ("-".join([name, *labels(point)]) + ".png") for point in points] for name in names]
+
+
+def distinct(stems: Sequence[str]) -> list[str]:
+    """The stems, with their positions appended where several are the same."""
+    names = []
+    for i, stem in enumerate(stems, 1):
+        name = stem if stems.count(stem) == 1 else f"{stem}-{i}"
+        while name != stem and name in stems:
+            name += f"-{i}"
+        names.append(name)
+    return names
+
+
+def check_results(
+    results: Sequence[pathlib.Path], files: Files, config: StyleTransferConfig, contents: Sequence[str]
+) -> None:
+    """Raises `JaxstyleError` for a result that cannot be written, or would overwrite what it is made from."""
+    named = [*contents, *files.styles, *files.content_masks, *files.style_masks, config.init, config.features]
+    sources = {os.path.realpath(name): name for name in named}
+    for path in results:
+        images.check_writable(path, files.bits)
+        if (source := sources.get(os.path.realpath(path))) is not None:
+            raise JaxstyleError(f"the result would overwrite {source!r}, which it is made from; name another output")
 
 
 def labels(point: Mapping[str, float]) -> list[str]:
@@ -160,7 +190,7 @@ def read(path: str, name: str) -> Picture:
         raise JaxstyleError(f"the {name} {path!r} is a folder; name a picture")
     picture = images.read_picture(path)
     height, width = picture.rgb.shape[:2]
-    images.check_size(height, width, f"{name} {path!r}")
+    images.check_size(height, width, path)
     return picture
 
 
@@ -176,17 +206,26 @@ def read_inputs(files: Files, config: StyleTransferConfig) -> Inputs:
     )
 
 
+def check_trace(path: str | None) -> None:
+    """Raises `JaxstyleError` for a trace that cannot be written; tries it, and leaves nothing behind."""
+    if path is None:
+        return
+    existed = os.path.exists(path)
+    try:
+        open(path, "a").close()
+    except OSError as error:
+        raise JaxstyleError(f"cannot write the trace {path!r}: {error.strerror}") from None
+    if not existed:
+        os.unlink(path)
+
+
 @contextlib.contextmanager
-def trace_file(path: str | None) -> Iterator[Any]:
-    """The trace file opened for writing, or None."""
+def trace_file(path: str | None, resume: bool) -> Iterator[Any]:
+    """The trace file opened for writing, at its end when the run is resumed, or None."""
     if path is None:
         yield None
         return
-    try:
-        file = open(path, "w")  # noqa: SIM115
-    except OSError as error:
-        raise JaxstyleError(f"cannot write the trace {path!r}: {error.strerror}") from None
-    with file:
+    with open(path, "a+" if resume else "w+") as file:
         yield file
 
 
@@ -197,15 +236,16 @@ def batches(
     entries: Sequence[Entry], config: StyleTransferConfig, features: Features, points: int
 ) -> list[list[Entry]]:
     """Contents of one shape together, in order of first appearance, as many at once as half the memory holds."""
-    groups: dict[tuple[Any, ...], list[Entry]] = {}
+    taps = config.content_layers + config.style_layers
+    features.check(taps)
+    least_side = features.least_side(taps)
+    groups: dict[tuple[Stage, ...], list[Entry]] = {}
     for entry in entries:
-        height, width = entry[1].rgb.shape[:2]
-        sizes = tuple(images.fit_size(height, width, scale) for scale in schedule.scales(16, config.size))
-        groups.setdefault(sizes, []).append(entry)
+        plan = plan_stages(config, least_side, [entry[1].rgb])
+        groups.setdefault(tuple(plan), []).append(entry)
     found = []
-    for sizes, group in groups.items():
-        stage = schedule.Stage(config.size, *sizes[-1], 0)
-        limit = memory.largest_batch(features, config, stage, points)
+    for stages, group in groups.items():
+        limit = memory.largest_batch(features, config, stages[-1], points)
         found += [group[i : i + limit] for i in range(0, len(group), limit)]
     return found
 
@@ -222,10 +262,9 @@ class Group:
         points: Sequence[dict[str, float]],
         entries: Sequence[Entry],
         progress: bool | None,
-        trace: Any,
     ):
         self.files, self.config, self.points, self.entries = files, config, points, entries
-        self.progress, self.trace = progress, trace
+        self.progress = progress
         self.targets = [path for _, _, row in entries for path in row]
         first = self.targets[0]
         self.snapshot_path = first.with_name(f".{first.name}.resume")
@@ -250,59 +289,81 @@ class Group:
         about = {"jaxstyle": jaxstyle.__version__, "contents": [os.path.basename(path) for path in contents]}
         return json.loads(json.dumps(about | names | values))
 
-    def run(self) -> None:
-        """Stylises the group and writes its pictures."""
-        resume = None
-        problem = self.job.problem
+    def run(self, trace: Any) -> None:
+        """Stylises the group, unless that is done already, and writes its pictures and its lines of the trace."""
         if self.files.resume and self.snapshot_path.exists():
-            count = len(self.targets)
-            resume = snapshots.load_snapshot(self.snapshot_path, problem.method, problem.stages, count, self.identity)
+            resume = self.load_snapshot()
         elif self.files.resume and all(self.is_done(i) for i in range(len(self.targets))):
             return
-        done = 0 if resume is None else watchers.iterations_before(problem.stages, resume.stage) + resume.iteration
-        bar = watchers.Progress(problem.stages, done, shown=self.progress)
+        else:
+            resume = None
         try:
-            with watchers.interruptible() as stop:
-                outcome = self.optimize([bar, *self.watchers()], resume, stop)
+            outcome = self.optimize(resume, trace)
         except Diverged as error:
-            self.write(error.pictures)
+            self.write(error.pictures, finished=False)
             raise
-        finally:
-            bar.close()
-        self.write(outcome.pictures)
+        self.write(outcome.pictures, finished=outcome.unfinished is None)
         if outcome.unfinished is not None:
             self.save_snapshot(outcome.unfinished)
             raise Interrupted(f"stopped; the picture so far is in {str(self.targets[0])!r}, --resume goes on")
         self.snapshot_path.unlink(missing_ok=True)
 
-    def optimize(self, watching: Sequence[Watcher], resume: Any, stop: Callable[[], bool]) -> Outcome:
-        """The loop, with this group's pictures."""
-        job, devices = self.job, choose_devices(self.config.devices)
-        return optimize(job.problem, job.start, job.knobs, devices, watchers=watching, resume=resume, stop=stop)
+    def optimize(self, resume: Snapshot | None, trace: Any) -> Outcome:
+        """The loop, with this group's pictures and watchers."""
+        job, stages = self.job, self.job.problem.stages
+        done = 0 if resume is None else watchers.iterations_before(stages, resume.stage) + resume.iteration
+        with watchers.Progress(stages, done, shown=self.progress) as bar, watchers.interruptible() as stop:
+            return optimize(
+                job.problem,
+                job.start,
+                job.knobs,
+                choose_devices(self.config.devices),
+                watchers=[bar, *self.watchers(resume, trace)],
+                resume=resume,
+                stop=stop,
+                pause_every=self.files.save_every,
+            )
 
-    def watchers(self) -> Iterator[Watcher]:
+    def watchers(self, resume: Snapshot | None, trace: Any) -> Iterator[Watcher]:
         """Those that the files ask for."""
         yield watchers.SnapshotSaver(self.save_snapshot)
-        if self.trace is not None:
-            yield watchers.Trace(self.trace)
+        if trace is not None:
+            names = [path.name for path in self.targets]
+            at = (0, 0) if resume is None else (self.job.problem.stages[resume.stage].scale, resume.iteration)
+            watchers.rewind(trace, names, at)
+            yield watchers.Trace(trace, names)
         if self.files.save_every:
-            yield watchers.Keeper(self.files.save_every, lambda pictures, label: self.write(pictures, f"-{label}"))
+            yield watchers.Keeper(self.files.save_every, self.keep)
 
-    def save_snapshot(self, snapshot: Any) -> None:
+    def load_snapshot(self) -> Snapshot:
+        """Where the interrupted run stopped."""
+        problem, count = self.job.problem, len(self.targets)
+        return snapshots.load_snapshot(self.snapshot_path, problem.method, problem.stages, count, self.identity)
+
+    def save_snapshot(self, snapshot: Snapshot) -> None:
         """Writes the file that `--resume` reads."""
         snapshots.save_snapshot(self.snapshot_path, snapshot, self.identity)
 
     def is_done(self, index: int) -> bool:
         """Whether this result is there already, made with the same settings."""
         path, (content, point) = self.targets[index], self.origin(index)
-        return path.exists() and images.read_settings(path) == self.settings([content[0]], point)
+        with contextlib.suppress(JaxstyleError):  # a damaged file is made again
+            return path.exists() and images.read_settings(path) == self.settings([content[0]], point)
+        return False
 
     def origin(self, index: int) -> tuple[Entry, dict[str, float]]:
         """The content and the sweep's point of a picture of the batch."""
         return self.entries[index // len(self.points)], self.points[index % len(self.points)]
 
-    def write(self, pictures: np.ndarray, suffix: str = "") -> None:
-        """Writes the batch's pictures with their settings; `suffix` goes before the file names' ending."""
+    def keep(self, pictures: np.ndarray, label: str) -> None:
+        """Writes intermediate pictures."""
+        self.write(pictures, f"-{label}", finished=False)
+
+    def write(self, pictures: np.ndarray, suffix: str = "", *, finished: bool) -> None:
+        """Writes the batch's pictures with their settings; `suffix` goes before the file names' ending.
+
+        Those of an unfinished run say so, lest `--resume` take them for results.
+        """
         for i, (picture, path) in enumerate(zip(pictures, self.targets, strict=True)):
             (name, content, _), point = self.origin(i)
             alpha = content.alpha
@@ -311,7 +372,7 @@ class Group:
                 finish(self.config, picture, content.rgb),
                 alpha=None if alpha is None else images.resize(alpha, *picture.shape[:2]),
                 bits=self.files.bits,
-                settings=self.settings([name], point),
+                settings=self.settings([name], point) | ({} if finished else {"unfinished": True}),
             )
 
 

@@ -99,7 +99,8 @@ class Report(NamedTuple):
       stage: Index into `Problem.stages`.
       plan: `Problem.stages`.
       iteration: Steps taken in this stage.
-      terms: One dict a step since the last report: the objective's terms, `loss` and `gradient` (norm), each `[N]`.
+      terms: One dict a step since the last report: the objective's terms, `loss`, and the norms `gradient` and
+        `update`, each `[N]`.
       seconds: Since the run began (or was resumed).
       pictures: Fetches the pictures as they are now, `[N, H, W, 3]` in [0, 1].
       snapshot: Fetches everything needed to go on from here.
@@ -141,7 +142,7 @@ class Outcome(NamedTuple):
 
 
 class Diverged(JaxstyleError):
-    """A loss or gradient is no longer finite; `pictures` are the last good ones."""
+    """A loss, gradient or update is no longer finite; `pictures` are the last good ones."""
 
     def __init__(self, message: str, pictures: np.ndarray):
         super().__init__(message)
@@ -160,23 +161,24 @@ def fresh_average(params: Any, optimizer: Any, step: jax.Array) -> State:
 
 
 def advance(method: Method, state: State, knobs: Knobs, data: Any, shared: Any) -> tuple[State, Terms]:
-    """One step of one picture. A step whose loss or gradient is not finite leaves the state as it was."""
+    """One step of one picture. A step whose loss, gradient or update is not finite leaves the state as it was."""
     key = jax.random.fold_in(jax.random.wrap_key_data(knobs.key), state.step)
 
     def loss(params: Any) -> tuple[jax.Array, Terms]:
         return method.objective(method.parametrization.decode(params), data, shared, key)
 
     (value, terms), grads = jax.value_and_grad(loss, has_aux=True)(state.params)
-    norm = optax.global_norm(grads)
+    norm = optax.tree.norm(grads)
     updates, optimizer = method.optimizer.update(grads, state.optimizer, state.params)
     updates = jax.tree.map(lambda update: knobs.learning_rate * update, updates)
     params = method.parametrization.project(optax.apply_updates(state.params, updates))
     keep = knobs.average_decay
     average = jax.tree.map(lambda old, new: keep * old + (1 - keep) * new, state.average, params)
     moved = State(params, optimizer, average, keep * state.weight + (1 - keep), state.step + 1)
-    good = jnp.isfinite(value) & jnp.isfinite(norm)
+    size = optax.tree.norm(updates)
+    good = jnp.isfinite(value) & jnp.isfinite(norm) & jnp.isfinite(size)
     moved = jax.tree.map(lambda new, old: jnp.where(good, new, old), moved, state)
-    return moved, {**terms, "loss": value, "gradient": norm}
+    return moved, {**terms, "loss": value, "gradient": norm, "update": size}
 
 
 def picture(method: Method, state: State) -> jax.Array:
@@ -216,6 +218,7 @@ def optimize(
     watchers: Sequence[Watcher] = (),
     resume: Snapshot | None = None,
     stop: Callable[[], bool] = lambda: False,
+    pause_every: int = 0,
 ) -> Outcome:
     """Runs a problem through all its stages.
 
@@ -227,15 +230,17 @@ def optimize(
       watchers: Called with a `Report` now and then, in this order.
       resume: Where an earlier run stopped; of `images` only the number is then used.
       stop: Asked before every step; True ends the run after the steps already under way.
+      pause_every: Every so many steps of a stage there is a report of exactly that step, its pictures included;
+        0 leaves all reports to the clock, their pictures a step ahead of their terms.
 
     Returns:
       The pictures, and where the run was stopped if it did not come to its end.
 
     Raises:
-      Diverged: A loss or gradient became NaN or infinite; it names the iteration and the term.
+      Diverged: A loss, gradient or update became NaN or infinite; it names the iteration and the term.
     """
     spread = Spread(len(images), devices)
-    run = Run(problem, spread, watchers, stop)
+    run = Run(problem, spread, watchers, stop, pause_every)
     shared, knobs = spread.replicate(problem.shared), spread.scatter(knobs)
     if resume is None:
         run.state = run.program(start)(spread.scatter(images))
@@ -252,8 +257,16 @@ class Run:
 
     state: Any
 
-    def __init__(self, problem: Problem, spread: Spread, watchers: Sequence[Watcher], stop: Callable[[], bool]):
+    def __init__(
+        self,
+        problem: Problem,
+        spread: Spread,
+        watchers: Sequence[Watcher],
+        stop: Callable[[], bool],
+        pause_every: int,
+    ):
         self.problem, self.spread, self.watchers, self.stop = problem, spread, watchers, stop
+        self.pause_every = pause_every
         self.stage = self.iteration = 0
         self.pending: list[Terms] = []
         self.began = self.looked = time.perf_counter()
@@ -280,10 +293,12 @@ class Run:
             self.iteration += 1
             self.pending.append(terms)
             waited = time.perf_counter() - self.looked
-            if len(self.pending) > 1 and (len(self.pending) > REPORT_EVERY or waited > REPORT_SECONDS):
+            if self.pause_every and self.iteration % self.pause_every == 0:
+                self.report(self.pending)
+            elif len(self.pending) > 1 and (len(self.pending) > REPORT_EVERY or waited > REPORT_SECONDS):
                 self.report(self.pending[:-1])
         self.report(self.pending)
-        return self.iteration == self.place.iterations and not self.finished
+        return self.iteration == self.place.iterations and not self.finished and not self.stop()
 
     def report(self, steps: list[Terms]) -> None:
         """Fetches the terms of some steps, checks them, and tells the watchers."""

@@ -27,7 +27,7 @@ def scales(smallest: int, largest: int) -> list[int]:
     """`largest` divided by powers of √2, rounded, down to `smallest`; ascending, and never empty."""
     found = {largest}
     halvings = 1
-    while (scale := round(largest / 2 ** (halvings / 2))) >= smallest:
+    while (scale := round(largest / 2 ** (halvings / 2))) >= max(1, smallest):
         found.add(scale)
         halvings += 1
     return sorted(found)

@@ -196,8 +196,8 @@ def starting_images(config: StyleTransferConfig, inputs: Inputs, stage: Stage) -
         weights = style_weights(config, inputs)
         mean = sum(w * p.mean(0) for w, p in zip(weights, pixels, strict=True))
         std = np.sqrt(sum(w * p.var(0) for w, p in zip(weights, pixels, strict=True)))
-    noise = np.random.default_rng(config.seed).standard_normal((len(inputs.contents), *shape, 3))
-    return np.clip(mean + std * noise, 0, 1).astype(np.float32)
+    noise = np.random.default_rng(config.seed).standard_normal((*shape, 3))
+    return np.stack([np.clip(mean + std * noise, 0, 1).astype(np.float32)] * len(inputs.contents))
 
 
 def style_weights(config: StyleTransferConfig, inputs: Inputs) -> np.ndarray:
@@ -207,15 +207,17 @@ def style_weights(config: StyleTransferConfig, inputs: Inputs) -> np.ndarray:
 
 
 def knobs(config: StyleTransferConfig, contents: int, points: Sequence[Point]) -> Knobs:
-    """Learning rate, average and random key of every picture; a sweep's points share their content's key."""
+    """Learning rate, average and random key of every picture.
+
+    All share the key, as they share the noise to start from: a picture does not depend on those beside it.
+    """
 
     def every(name: str, default: float) -> np.ndarray:
         return np.tile(np.array([point.get(name, default) for point in points], np.float32), contents)
 
-    keys = np.random.SeedSequence(config.seed).generate_state(2 * contents, np.uint32).reshape(contents, 2)
-    return Knobs(
-        every("learning_rate", config.step_size), every("avg_decay", config.avg_decay), np.repeat(keys, len(points), 0)
-    )
+    key = np.random.SeedSequence(config.seed).generate_state(2, np.uint32)
+    keys = np.tile(key, (contents * len(points), 1))
+    return Knobs(every("learning_rate", config.step_size), every("avg_decay", config.avg_decay), keys)
 
 
 @dataclasses.dataclass(frozen=True)
