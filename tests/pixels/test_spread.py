@@ -28,7 +28,8 @@ SHARED = {"kernel": np.arange(9, dtype=np.float32).reshape(3, 3) / 9}
 def test_gather_undoes_scatter(count, devices):
     spread = Spread(count, choose_devices(devices))
     scattered = spread.scatter(tree(count))
-    assert len(spread.devices) == min(count, devices)
+    assert spread.per_device == -(-count // devices)  # no device has more pictures than it must
+    assert len(spread.devices) == -(-count // spread.per_device)  # and no device has none
     for leaf in jax.tree.leaves(scattered):
         assert leaf.shape[:2] == (len(spread.devices), spread.per_device)
         assert leaf.sharding.device_set == set(spread.devices)
