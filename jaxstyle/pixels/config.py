@@ -47,9 +47,7 @@ class StyleTransferConfig:
     init: str = setting("content", f"what to start from: {', '.join(INITS)}, or the path of a picture")
     style_scale: float = setting(1.0, "size of the style pictures relative to the result; more gives larger strokes")
     style_size: int | None = setting(None, "longer side of the style pictures, pixels, the same at every scale")
-    content_layers: tuple[str, ...] = setting(
-        ("relu3_1", "relu4_2"), "layers whose activations stay near the photo's"
-    )
+    content_layers: tuple[str, ...] = setting(("relu3_1", "relu4_2"), "layers whose activations stay near the photo's")
     style_layers: tuple[str, ...] = setting(
         ("relu1_1", "relu2_1", "relu3_1", "relu4_1", "relu5_1"), "layers whose statistics come from the styles"
     )

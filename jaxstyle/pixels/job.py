@@ -144,7 +144,7 @@ def sweep_points(sweep: Mapping[str, Sequence[float]], config: StyleTransferConf
 def output_paths(files: Files, contents: Sequence[str], points: Sequence[dict[str, float]]) -> list[list[pathlib.Path]]:
     """Where each content's result at each point goes."""
     output = pathlib.Path(files.output)
-    is_folder = output.is_dir()
+    is_folder = os.path.isdir(output)  # unlike pathlib's it raises nothing, for instance when the name is too long
     several = len(contents) > 1 or len(points) > 1 or any(os.path.isdir(source) for source in files.contents)
     if several and not is_folder:
         raise JaxstyleError(
@@ -400,7 +400,7 @@ def run(config: Any, workdir: str) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     names = {field.name for field in dataclasses.fields(Files)} - {"output", "trace", "resume"}
     chosen = {name: values.pop(name) for name in names & set(values)}
-    chosen["sweep"] = {name: list(points) for name, points in dict(chosen.get("sweep", {})).items()}
+    chosen["sweep"] = {name: list(points) for name, points in chosen.get("sweep", {}).items() if points}
     files = Files(output=str(folder), trace=str(folder / "trace.jsonl"), resume=True, **chosen)
     settings = from_mapping(values)
     (folder / "config.json").write_text(json.dumps({**chosen, **dataclasses.asdict(settings)}, indent=2, default=list))

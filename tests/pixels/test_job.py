@@ -12,6 +12,7 @@ import time
 
 import numpy as np
 import pytest
+import tifffile
 import tiny
 from PIL import Image
 
@@ -170,11 +171,11 @@ def test_equal_stems_get_numbers(paint, pictures, tmp_path):
 
 
 def test_pictures_of_equal_sizes_but_other_proportions_run(paint, tmp_path):
-    """101×17 and 100×17 px are both 48×8 px at 48 px, but need not begin at the same scale."""
+    """Both are 34×16 and 24×11 px, but at 17 px one has the 8 px that the layers need and the other has not."""
     (tmp_path / "out").mkdir()
-    for width in (300, 297):
-        images.write_picture(tmp_path / f"{width}.png", tiny.picture(1, 100, width))
-    contents = [str(tmp_path / f"{width}.png") for width in (300, 297)]
+    for width in (84, 86):
+        images.write_picture(tmp_path / f"{width}.png", tiny.picture(1, 40, width))
+    contents = [str(tmp_path / f"{width}.png") for width in (84, 86)]
     changes = {"size": 34, "min_size": 16, "initial_iterations": 1, "iterations": 0}
     assert len(paint(contents, output="out", changes=changes)) == 2
 
@@ -235,8 +236,10 @@ def test_alpha_and_sixteen_bits(paint, tmp_path, pictures, suffix):
     written = paint([str(tmp_path / "clear.png")], output=f"out{suffix}", bits=16)[0]
     found = images.read_picture(written)
     np.testing.assert_allclose(found.alpha, images.resize(alpha, 36, 48), atol=2 * ROUNDING)  # 8 bits twice
-    data = written.read_bytes()
-    assert data[24] == 16 if suffix == ".png" else Image.open(written).tag_v2[258] == (16, 16, 16, 16)
+    if suffix == ".png":
+        assert written.read_bytes()[24] == 16  # the bit depth in IHDR
+    else:
+        assert tifffile.imread(written).dtype == np.uint16
 
 
 def test_every_nth_step_is_kept(paint, tmp_path, reference):
@@ -310,7 +313,7 @@ def long_run(tiny_features, pictures, tmp_path_factory):
     return words, whole.read_bytes()
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGKILL], ids=["INT", "TERM", "KILL"])
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGKILL], ids=["INT", "KILL"])
 def test_an_interrupted_run_goes_on_to_the_same_bytes(long_run, tmp_path, monkeypatch, capsys, number):
     words, whole = long_run
     output, trace = tmp_path / "out.png", tmp_path / "trace.jsonl"

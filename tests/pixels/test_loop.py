@@ -82,7 +82,7 @@ def test_adam_reaches_the_target():
     np.testing.assert_allclose(outcome.pictures, posed.data(plan[0])["target"], atol=0.005)
 
 
-@pytest.mark.parametrize("every", [1, 3, 1000])
+@pytest.mark.parametrize("every", [3, 1000])
 def test_every_step_is_reported_once_and_in_order(monkeypatch, every):
     monkeypatch.setattr(loop, "REPORT_EVERY", every)
     monkeypatch.setattr(loop, "REPORT_SECONDS", 1e9)
@@ -200,8 +200,8 @@ def test_what_was_handed_out_survives_the_steps_that_reuse_its_memory(hurried):
     before, kept = start.copy(), []
 
     def watch(report):
-        for array in (report.pictures(), *jax.tree.leaves(report.snapshot().state)):
-            kept.append((array, array.copy()))
+        arrays = [report.pictures(), *jax.tree.leaves(report.snapshot().state)]
+        kept.extend((array, array.copy()) for array in arrays)
 
     first = run(count=2, start=start, stop=after(3))
     copies = jax.tree.map(np.copy, first.unfinished)

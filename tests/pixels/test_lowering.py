@@ -31,9 +31,10 @@ def targets(objective: StyleObjective, masked: bool) -> Targets:
     return Targets(objective.content_targets(image, params), style, WEIGHTS)
 
 
-@pytest.mark.parametrize("masked", [False, True], ids=["whole", "masked"])
-@pytest.mark.parametrize("remat", [False, True], ids=["kept", "remat"])
-@pytest.mark.parametrize("dtype", ["float32", "bfloat16"])
+@pytest.mark.parametrize(
+    ("dtype", "remat", "masked"),  # every pair of values
+    [("float32", False, False), ("float32", True, True), ("bfloat16", True, False), ("bfloat16", False, True)],
+)
 @pytest.mark.parametrize("style_loss", DISTANCES)
 def test_a_step_lowers_for_every_platform(style_loss, dtype, remat, masked):
     # Not every combination with every optimiser: their code does not meet.
