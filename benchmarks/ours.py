@@ -27,7 +27,8 @@ from case import (
 )
 
 from jaxstyle.features.vgg import VGG
-from jaxstyle.pixels.loop import Knobs, Method, Problem, Watcher, advance, optimize, program, start
+from jaxstyle.pixels.loop import Problem, Watcher, optimize, program
+from jaxstyle.pixels.method import Knobs, Method, advance, start
 from jaxstyle.pixels.optimizers import adam
 from jaxstyle.pixels.parametrizations import RGB
 from jaxstyle.pixels.schedule import Stage

@@ -13,7 +13,8 @@ import jax
 from jaxstyle.errors import JaxstyleError
 from jaxstyle.features import registry
 from jaxstyle.pixels.config import StyleTransferConfig, option, parse
-from jaxstyle.pixels.job import Files, Interrupted, stylize_files
+from jaxstyle.pixels.files import Files
+from jaxstyle.pixels.job import Interrupted, stylize_files
 
 HELP = "paint photos in the style of paintings"
 

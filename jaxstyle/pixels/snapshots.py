@@ -13,8 +13,8 @@ import jax
 import numpy as np
 
 from jaxstyle.errors import JaxstyleError
-from jaxstyle.pixels import loop
-from jaxstyle.pixels.loop import Method, Snapshot
+from jaxstyle.pixels.loop import Snapshot
+from jaxstyle.pixels.method import Method, start
 from jaxstyle.pixels.schedule import Stage
 
 
@@ -89,7 +89,7 @@ def load_snapshot(
 def restore(path: pathlib.Path, leaves: list[np.ndarray], method: Method, stage: Stage, count: int) -> Any:
     """The state that the leaves were, checked against the shapes it must have."""
     image = jax.ShapeDtypeStruct((stage.height, stage.width, 3), np.float32)
-    template = jax.eval_shape(lambda image: loop.start(method, image), image)
+    template = jax.eval_shape(lambda image: start(method, image), image)
     wanted, structure = jax.tree.flatten(template)
     shapes = [((count, *leaf.shape), leaf.dtype) for leaf in wanted]
     if shapes != [(leaf.shape, leaf.dtype) for leaf in leaves]:

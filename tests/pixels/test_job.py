@@ -20,7 +20,8 @@ import jaxstyle
 from jaxstyle import images
 from jaxstyle.cli import main
 from jaxstyle.pixels import job
-from jaxstyle.pixels.job import Files, stylize_files
+from jaxstyle.pixels.files import Files, distinct
+from jaxstyle.pixels.job import stylize_files
 
 SMALLEST = {"size": 34}  # the first stage alone: half as much to compile
 ROUNDING = 1.01 / 255  # results that are equal but for rounding may differ by one level
@@ -167,7 +168,7 @@ def test_equal_stems_get_numbers(paint, pictures, tmp_path):
         content.write_bytes((pictures / "photo.png").read_bytes())
     written = paint([str(content) for content in contents], output="out", changes=SMALLEST)
     assert [path.name for path in written] == ["x-1-1.png", "x-2.png", "x-1.png"]
-    assert job.distinct(["a", "b", "a"]) == ["a-1", "b", "a-3"]
+    assert distinct(["a", "b", "a"]) == ["a-1", "b", "a-3"]
 
 
 def test_pictures_of_equal_sizes_but_other_proportions_run(paint, tmp_path):

@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 
 from jaxstyle.pixels import loop, optimizers, parametrizations
-from jaxstyle.pixels.loop import Diverged, Knobs, Method, Problem, optimize
+from jaxstyle.pixels.loop import Diverged, Problem, optimize
+from jaxstyle.pixels.method import Knobs, Method, enlarge, picture, start
 from jaxstyle.pixels.schedule import Stage
 
 PLAN = [Stage(8, 6, 8, 5), Stage(12, 9, 12, 0), Stage(16, 12, 16, 4)]
@@ -249,9 +250,9 @@ def test_a_step_moves_nothing_between_host_and_devices(monkeypatch):
 def test_the_other_programs_lower_for_every_platform(platform, optimizer, function):
     chosen = method(optimizer)
     image = jnp.zeros((2, 6, 8, 3))
-    begin = jax.vmap(functools.partial(loop.start, chosen))
-    programs = {"start": loop.start, "picture": loop.picture}
-    static = functools.partial(programs.get(function, loop.enlarge), chosen)
+    begin = jax.vmap(functools.partial(start, chosen))
+    programs = {"start": start, "picture": picture}
+    static = functools.partial(programs.get(function, enlarge), chosen)
     if function == "enlarge":
         static = functools.partial(static, 12, 16)
     argument = image if function == "start" else jax.eval_shape(begin, image)

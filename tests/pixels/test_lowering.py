@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 import tiny
 
-from jaxstyle.pixels import loop, optimizers, parametrizations
-from jaxstyle.pixels.loop import Knobs, Method
+from jaxstyle.pixels import optimizers, parametrizations
+from jaxstyle.pixels.method import Knobs, Method, advance, start
 from jaxstyle.pixels.style_transfer import DISTANCES, StyleObjective, Targets, Weights
 
 FEATURES = tiny.features()
@@ -43,11 +43,11 @@ def test_a_step_lowers_for_every_platform(style_loss, dtype, remat, masked):
     objective = StyleObjective(network, ("relu4_2",), tiny.TAPS, style_loss, dtype)
     parametrization, transformation = METHODS[optimizer]
     method = Method(parametrization, objective, transformation)
-    state = jax.eval_shape(functools.partial(loop.start, method), jnp.zeros(SHAPE))
+    state = jax.eval_shape(functools.partial(start, method), jnp.zeros(SHAPE))
     data = jax.eval_shape(lambda: targets(objective, masked))
     knobs = Knobs(jnp.float32(0.1), jnp.float32(0.9), jnp.zeros(2, jnp.uint32))
     batch = jax.tree.map(lambda leaf: jax.ShapeDtypeStruct((2, *leaf.shape), leaf.dtype), (state, knobs, data))
-    step = jax.vmap(functools.partial(loop.advance, method), in_axes=(0, 0, 0, None))
+    step = jax.vmap(functools.partial(advance, method), in_axes=(0, 0, 0, None))
     traced = jax.jit(step).trace(*batch, FEATURES.params)
     for platform in ("cpu", "cuda", "tpu"):
         text = traced.lower(lowering_platforms=(platform,)).as_text()

@@ -6,7 +6,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from jaxstyle.pixels.schedule import Stage, scales, stages
+from jaxstyle.errors import JaxstyleError
+from jaxstyle.pixels.config import StyleTransferConfig
+from jaxstyle.pixels.schedule import Stage, plan, scales
 
 few = settings(derandomize=True, deadline=None, max_examples=50)
 
@@ -37,26 +39,42 @@ def test_scales_ascend_by_the_root_of_two_to_the_largest(smallest, more):
         assert abs(above - below * 2**0.5) <= 1.3  # both are rounded: half a pixel, and half times √2
 
 
+def config(smallest, largest, first=2, iterations=1):
+    return StyleTransferConfig(min_size=smallest, size=largest, initial_iterations=first, iterations=iterations)
+
+
 def test_stages_keep_the_proportions_and_the_first_has_its_own_iterations():
-    plan = stages(600, 800, smallest=128, largest=256, first_iterations=70, iterations=30)
-    assert plan == [Stage(128, 96, 128, 70), Stage(181, 136, 181, 30), Stage(256, 192, 256, 30)]
+    found = plan(config(128, 256, 70, 30), 16, [(600, 800), (300, 400)])
+    assert found == [Stage(128, 96, 128, 70), Stage(181, 136, 181, 30), Stage(256, 192, 256, 30)]
 
 
 def test_a_picture_smaller_than_its_stages_is_enlarged():
-    assert stages(10, 20, smallest=40, largest=40, first_iterations=1, iterations=2) == [Stage(40, 20, 40, 1)]
+    assert plan(config(40, 40), 16, [(10, 20)]) == [Stage(40, 20, 40, 2)]
 
 
 def test_a_largest_below_the_smallest_makes_one_stage():
-    assert stages(100, 50, smallest=128, largest=64, first_iterations=5, iterations=9) == [Stage(64, 64, 32, 5)]
+    assert plan(config(128, 64), 16, [(100, 50)]) == [Stage(64, 64, 32, 2)]
+
+
+def test_the_first_stage_is_large_enough_for_the_deepest_layer():
+    found = plan(config(128, 512), 32, [(100, 800)])
+    assert [stage.scale for stage in found] == [256, 362, 512]  # 8:1, so 32 px high at 256
+    with pytest.raises(JaxstyleError, match="--size at least 256"):
+        plan(config(128, 250), 32, [(100, 800)])
+
+
+def test_pictures_of_other_shapes_have_no_common_plan():
+    with pytest.raises(JaxstyleError, match="one shape"):
+        plan(config(128, 256), 16, [(600, 800), (800, 600)])
 
 
 @few
 @given(st.integers(16, 3000), st.integers(16, 3000), st.integers(16, 256), st.integers(16, 1024))
 def test_every_stage_fits_its_scale_and_keeps_the_shape(height, width, smallest, largest):
-    plan = stages(height, width, smallest=smallest, largest=largest, first_iterations=2, iterations=1)
-    assert [stage.iterations for stage in plan] == [2] + [1] * (len(plan) - 1)
-    assert plan[-1].scale == largest
-    for stage in plan:
+    found = plan(config(smallest, largest), 1, [(height, width)])
+    assert [stage.iterations for stage in found] == [2] + [1] * (len(found) - 1)
+    assert found[-1].scale == largest
+    for stage in found:
         assert max(stage.height, stage.width) == stage.scale
         exact = min(height, width) * stage.scale / max(height, width)
         assert abs(min(stage.height, stage.width) - max(exact, 1)) <= 0.5

@@ -9,8 +9,9 @@ import numpy as np
 import pytest
 
 from jaxstyle.errors import JaxstyleError
-from jaxstyle.pixels import loop, optimizers, parametrizations, snapshots
-from jaxstyle.pixels.loop import Method, Snapshot
+from jaxstyle.pixels import optimizers, parametrizations, snapshots
+from jaxstyle.pixels.loop import Snapshot
+from jaxstyle.pixels.method import Method, start
 from jaxstyle.pixels.schedule import Stage
 
 METHOD = Method(parametrizations.RGB, None, optimizers.adam())
@@ -20,7 +21,7 @@ IDENTITY = {"size": 12, "styles": ["a.png"], "pictures": "0123", "sweep": {}}
 
 def snapshot(count=2, method=METHOD) -> Snapshot:
     images = np.random.default_rng(0).random((count, 9, 12, 3)).astype(np.float32)
-    return Snapshot(1, 2, jax.device_get(jax.vmap(lambda image: loop.start(method, image))(images)))
+    return Snapshot(1, 2, jax.device_get(jax.vmap(lambda image: start(method, image))(images)))
 
 
 def load(path, count=2, method=METHOD, stages=STAGES, identity=IDENTITY):
@@ -56,9 +57,9 @@ def test_a_file_cut_short(path, share):
 
 def test_damaged_bytes_anywhere(path):
     data = bytearray(path.read_bytes())
-    for start in range(0, len(data), len(data) // 40):
+    for at in range(0, len(data), len(data) // 40):
         torn = data.copy()
-        torn[start : start + 16] = bytes(byte ^ 0xA5 for byte in torn[start : start + 16])
+        torn[at : at + 16] = bytes(byte ^ 0xA5 for byte in torn[at : at + 16])
         path.write_bytes(torn)
         try:
             load(path)  # padding and time stamps may be anything

@@ -9,9 +9,11 @@ import pytest
 import tiny
 
 from jaxstyle import losses
+from jaxstyle.pixels.inputs import Inputs
 from jaxstyle.pixels.loop import optimize
 from jaxstyle.pixels.style_transfer import DISTANCES, StyleObjective, Targets, Weights
-from jaxstyle.pixels.stylize import Inputs, compiled, prepare
+from jaxstyle.pixels.stylize import prepare
+from jaxstyle.pixels.targets import compiled
 
 FEATURES = tiny.features()
 CONTENT = tiny.picture(0, 40, 48)
