@@ -7,6 +7,7 @@ from typing import Any
 
 import jax
 import numpy as np
+import scipy.linalg  # noqa: F401  # loads the BLAS that is limited below
 from case import (
     AVERAGE_DECAY,
     CONTENT,
@@ -25,15 +26,18 @@ from case import (
     network_weights,
     picture,
 )
+from threadpoolctl import threadpool_limits
 
 from jaxstyle.features.vgg import VGG
-from jaxstyle.pixels.loop import Knobs, Method, Problem, Watcher, advance, optimize, program, start
+from jaxstyle.pixels.loop import Problem, Watcher, optimize, program
+from jaxstyle.pixels.method import Knobs, Method, advance, start
 from jaxstyle.pixels.optimizers import adam
 from jaxstyle.pixels.parametrizations import RGB
 from jaxstyle.pixels.schedule import Stage
 from jaxstyle.pixels.spread import Spread
 from jaxstyle.pixels.style_transfer import StyleObjective, Targets, Weights
 
+threadpool_limits(limits=1, user_api="blas")  # as `optimize` does around its steps; PyTorch's threads stay as they are
 ADAM = adam()  # made once: equal methods share their compiled programs
 
 

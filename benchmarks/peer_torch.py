@@ -76,9 +76,9 @@ class NewtonSchulzRoot(torch.autograd.Function):
 
 
 def exact_root(matrix: torch.Tensor) -> torch.Tensor:
-    """The same root from eigenvalues in float64: only to check that both sides mean the same loss."""
+    """The same root from eigenvalues, in float64: only to check that both sides mean the same loss."""
     values, vectors = torch.linalg.eigh(matrix.double())
-    return ((vectors * values.clamp(min=0).sqrt()) @ vectors.T).to(matrix.dtype)
+    return (vectors * values.clamp(min=0).sqrt()) @ vectors.T
 
 
 class Network:
@@ -143,7 +143,8 @@ class StyleTarget:
         if not self.wasserstein:
             return (second - self.second).square().mean()
         cov = covariance(mean, second)
-        cross = root(self.roots[root] @ cov @ self.roots[root])
+        target_root = self.roots[root]
+        cross = root(target_root @ cov.to(target_root.dtype) @ target_root)
         return (mean - self.mean).square().mean() + (self.covariance + cov - 2 * cross).diagonal().mean()
 
 

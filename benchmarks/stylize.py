@@ -67,8 +67,10 @@ def differences(case: Case, ours: Any, peer: Any) -> dict[str, float]:
     compute: what twelve Newton-Schulz iterations leave of error (nothing for Gram).
     """
     difference = peer.first_loss / ours.first_loss - 1
-    exact = case.dtype == "float32" and ours.device.platform == "cpu"  # bfloat16 and TF32 round more
-    if not abs(difference) <= (1e-3 if exact else 5e-2):
+    tolerance = 1e-3 if case.loss == "gram" else 2e-2  # eigenvalues near zero differ between float32 and float64
+    if case.dtype == "bfloat16" or ours.device.platform != "cpu":  # which rounds to bfloat16 or TF32
+        tolerance = 5e-2
+    if not abs(difference) <= tolerance:
         sys.exit(f"{case}: not the same loss: jaxstyle {ours.first_loss}, PyTorch {peer.first_loss}")
     return {"loss_difference": difference, "root_difference": peer.approximate_loss / peer.first_loss - 1}
 
@@ -117,16 +119,20 @@ def child(job: str, side: str, case: Case, cache: str = "") -> dict[str, Any]:
     return json.loads(done.stdout.splitlines()[-1])
 
 
+def peak_resident() -> int:
+    """Most bytes of memory this process ever held."""
+    status = Path("/proc/self/status")
+    if status.exists():  # on Linux `ru_maxrss` is never less than what the parent held when it started this process
+        return int(status.read_text().partition("VmHWM:")[2].split()[0]) * 1024
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * (1 if sys.platform == "darwin" else 1024)
+
+
 def run_child(job: str, side: str, case: Case, cache: str, began: float) -> dict[str, Any]:
     """The child's part: its peak memory after some iterations, or the seconds from its start to the first one."""
     if job == "memory":
         running = make(side, case)
         turn(running, CHILD_ITERATIONS)
-        unit = 1 if sys.platform == "darwin" else 1024
-        return {
-            "rss": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit,
-            "device": running.device_memory(),
-        }
+        return {"rss": peak_resident(), "device": running.device_memory()}
     import jax
 
     if cache:

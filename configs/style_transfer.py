@@ -10,19 +10,22 @@ Without pictures of one's own it paints the example landscape. `--config configs
 import dataclasses
 
 from ml_collections import ConfigDict
+from ml_collections.config_dict import placeholder
 
-from jaxstyle.pixels.config import StyleTransferConfig
+from jaxstyle.pixels.config import SWEEPABLE, StyleTransferConfig, declared
 
 
 def get_config(variant: str = "") -> ConfigDict:
     """The recipe; `"test"` is its seconds-long variant."""
-    config = ConfigDict(dataclasses.asdict(StyleTransferConfig()), convert_dict=False)
+    config = ConfigDict()
+    for name, value in dataclasses.asdict(StyleTransferConfig()).items():
+        config[name] = placeholder(declared(name)[0]) if value is None else value
     config.run = "jaxstyle.pixels.job:run"
     config.contents = ("example:landscape",)
     config.styles = ("example:brushwork",)
     config.content_masks = ()
     config.style_masks = ()
-    config.sweep = ConfigDict()  # for example {"content_weight": (0.01, 0.03, 0.1)}
+    config.sweep = ConfigDict(dict.fromkeys(SWEEPABLE, ()))  # --config.sweep.content_weight="(0.01, 0.1)"
     config.bits = 8
     config.save_every = 0
     if variant == "test":

@@ -15,9 +15,10 @@ from jaxstyle.images import Source
 from jaxstyle.interrupts import interruptible
 from jaxstyle.pixels import watchers
 from jaxstyle.pixels.config import INITS, StyleTransferConfig
+from jaxstyle.pixels.inputs import Inputs
 from jaxstyle.pixels.loop import Report, Watcher, optimize
 from jaxstyle.pixels.spread import choose_devices
-from jaxstyle.pixels.stylize import Inputs, finish, prepare
+from jaxstyle.pixels.stylize import finish, prepare
 
 
 class Stylized(NamedTuple):

@@ -8,6 +8,10 @@ os.environ["XLA_FLAGS"] = "--xla_force_host_platform_device_count=8 " + os.envir
 
 import jax
 import pytest
+import tiny
+
+from jaxstyle.features import save_weights
+from jaxstyle.images import write_picture
 
 jax.config.update("jax_numpy_rank_promotion", "raise")
 
@@ -49,4 +53,21 @@ def shapes_dir(tmp_path_factory) -> str:
 
     folder = str(tmp_path_factory.mktemp("tfds"))
     open_source("jaxstyle_shapes/tiny", "train", data_dir=folder)
+    return folder
+
+
+@pytest.fixture(scope="session")
+def tiny_features(tmp_path_factory) -> pathlib.Path:
+    """A weights file of the tiny network (`tiny.py`)."""
+    path = tmp_path_factory.mktemp("features") / "tiny.safetensors"
+    save_weights(path, tiny.weights())
+    return path
+
+
+@pytest.fixture(scope="session")
+def pictures(tmp_path_factory) -> pathlib.Path:
+    """A folder with `photo.png` (64×48), `painting.png` (56×40) and `other.png` (40×48)."""
+    folder = tmp_path_factory.mktemp("pictures")
+    for seed, (name, height, width) in enumerate([("photo", 48, 64), ("painting", 40, 56), ("other", 48, 40)]):
+        write_picture(folder / f"{name}.png", tiny.picture(seed, height, width))
     return folder

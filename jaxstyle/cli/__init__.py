@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import difflib
 import importlib
 import sys
 from collections.abc import Sequence
@@ -20,6 +21,13 @@ class Parser(argparse.ArgumentParser):
     def error(self, message: str) -> NoReturn:
         """Prints the sentence and exits with status 2."""
         self.exit(2, f"jaxstyle: {message} (see {self.prog} --help)\n")
+
+    def reject(self, word: str) -> NoReturn:
+        """Complains of an argument that is none of this command's; names the nearest option."""
+        name = word.partition("=")[0]
+        near = difflib.get_close_matches(name, self._option_string_actions, n=1)
+        hint = f"; did you mean {near[0]!r}?" if near else ""
+        self.error(f"unknown option {name}{hint}" if name.startswith("-") else f"unexpected argument {name!r}")
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -39,7 +47,9 @@ def main(argv: Sequence[str] | None = None) -> int:
         command = commands.add_parser(name, help=module.HELP, description=module.HELP)
         module.add_arguments(command)
         command.set_defaults(run=module.run)
-    args = parser.parse_args(argv)
+    args, unknown = parser.parse_known_args(argv)
+    if unknown:
+        commands.choices[args.command].reject(unknown[0])
     try:
         return args.run(args)
     except JaxstyleError as error:

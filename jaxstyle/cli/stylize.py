@@ -6,13 +6,15 @@ import argparse
 import dataclasses
 import os
 import sys
+from collections.abc import Sequence
 
 import jax
 
 from jaxstyle.errors import JaxstyleError
 from jaxstyle.features import registry
 from jaxstyle.pixels.config import StyleTransferConfig, option, parse
-from jaxstyle.pixels.job import Files, Interrupted, stylize_files
+from jaxstyle.pixels.files import Files
+from jaxstyle.pixels.job import Interrupted, stylize_files
 
 HELP = "paint photos in the style of paintings"
 
@@ -107,7 +109,7 @@ def run(args: argparse.Namespace) -> int:
         output=args.output,
         content_masks=args.content_mask,
         style_masks=args.style_mask,
-        sweep=dict(parse_sweep(text) for text in args.sweep),
+        sweep=parse_sweeps(args.sweep),
         bits=args.bits,
         save_every=args.save_every,
         trace=args.trace,
@@ -121,6 +123,20 @@ def run(args: argparse.Namespace) -> int:
         print(f"jaxstyle: {stopped}", file=sys.stderr)
         return 130
     return 0
+
+
+def parse_sweeps(texts: Sequence[str]) -> dict[str, list[float]]:
+    """All sweeps by name.
+
+    Raises:
+      JaxstyleError: One is malformed, or of the same setting as another.
+    """
+    sweeps: dict[str, list[float]] = {}
+    for name, values in map(parse_sweep, texts):
+        if name in sweeps:
+            raise JaxstyleError(f"--sweep {name} is given twice; write all its values into one")
+        sweeps[name] = values
+    return sweeps
 
 
 def parse_sweep(text: str) -> tuple[str, list[float]]:

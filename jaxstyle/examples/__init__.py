@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable
 
 import numpy as np
@@ -18,8 +19,9 @@ EXAMPLES: dict[str, Callable[[int], np.ndarray]] = {
 }
 
 
+@functools.lru_cache(maxsize=8)
 def example(name: str, size: int = 512) -> np.ndarray:
-    """One of the example pictures: the same array on every call.
+    """One of the example pictures, painted once and then kept; the array is read-only.
 
     Args:
       name: A key of `EXAMPLES`: `"landscape"` is a photo-like content picture, the others are styles.
@@ -33,4 +35,6 @@ def example(name: str, size: int = 512) -> np.ndarray:
     """
     if name not in EXAMPLES:
         raise JaxstyleError(f"there is no example picture {name!r}: {did_you_mean(name, EXAMPLES)}")
-    return EXAMPLES[name](size)
+    picture = EXAMPLES[name](size)
+    picture.setflags(write=False)
+    return picture

@@ -42,7 +42,7 @@ def pool3(x: jax.Array, pooling: Pooling, ceil: bool) -> jax.Array:
     if pooling == "max":
         return jax.lax.reduce_window(x, -jnp.inf, jax.lax.max, window, strides, padding)
     zero = jnp.zeros((), x.dtype)
-    values = x if pooling == "average" else jnp.square(x) + jnp.finfo(x.dtype).tiny ** 0.5
+    values = x if pooling == "average" else jnp.square(x) + float(jnp.finfo(x.dtype).tiny) ** 0.5
     total = jax.lax.reduce_window(values, zero, jax.lax.add, window, strides, padding)
     # A window that hangs over sees fewer pixels; it averages those, or the picture's edge would fade.
     rows, columns = (

@@ -60,7 +60,8 @@ def wasserstein_root(target: Moments) -> jax.Array:
 
 def regularized_covariance(statistics: Moments) -> jax.Array:
     """Covariance plus `EPSILON` on the diagonal, `[..., C, C]`."""
-    return covariance(statistics) + EPSILON * jnp.eye(statistics.mean.shape[-1])
+    cov = covariance(statistics)
+    return cov + jnp.broadcast_to(EPSILON * jnp.eye(cov.shape[-1]), cov.shape)
 
 
 def wasserstein_distance(statistics: Moments, target: Moments, root: jax.Array | None = None) -> jax.Array:
@@ -82,7 +83,8 @@ def wasserstein_distance(statistics: Moments, target: Moments, root: jax.Array |
       root: `wasserstein_root(target)` when it is at hand; it is constant during an optimisation.
 
     Returns:
-      `[...]` float32; zero for equal moments up to rounding (some 1e-6 of the larger covariance).
+      `[...]` float32; zero for equal moments up to rounding: some 1e-6 of the larger covariance, 1e-4 where there
+      are fewer positions than channels.
 
     References:
       Dowson & Landau 1982; Vgg-feature form: Vaughan & Crowson, style-transfer-pytorch.

@@ -7,8 +7,10 @@ from __future__ import annotations
 
 import dataclasses
 import math
+import operator
+import os
 import typing
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from jaxstyle.errors import JaxstyleError, did_you_mean
@@ -33,11 +35,11 @@ class StyleTransferConfig:
 
     size: int = setting(512, "longer side of the result, pixels")
     min_size: int = setting(128, "longer side of the first, smallest scale, pixels; each next one is √2 larger")
-    iterations: int = setting(150, "optimiser steps at each scale but the first")
-    initial_iterations: int = setting(300, "optimiser steps at the first scale")
-    content_weight: float = setting(0.03, "weight of the distance to the photo")
+    iterations: int = setting(100, "optimiser steps at each scale but the first")
+    initial_iterations: int = setting(250, "optimiser steps at the first scale")
+    content_weight: float = setting(0.02, "weight of the distance to the photo")
     style_weights: tuple[float, ...] = setting((), "the blend of several styles, one number each (default: equal)")
-    tv_weight: float = setting(0.005, "weight of total variation; more is smoother")
+    tv_weight: float = setting(0.01, "weight of total variation; more is smoother")
     style_loss: str = setting("wasserstein", "distance between statistics of features", DISTANCES)
     optimizer: str = setting("adam", "how the picture is updated", LEARNING_RATES)
     learning_rate: float | None = setting(None, "step size (default: 0.02 for adam, 1 for lbfgs)")
@@ -45,11 +47,11 @@ class StyleTransferConfig:
     init: str = setting("content", f"what to start from: {', '.join(INITS)}, or the path of a picture")
     style_scale: float = setting(1.0, "size of the style pictures relative to the result; more gives larger strokes")
     style_size: int | None = setting(None, "longer side of the style pictures, pixels, the same at every scale")
-    content_layers: tuple[str, ...] = setting(("relu4_2",), "layers whose activations stay near the photo's")
+    content_layers: tuple[str, ...] = setting(("relu3_1", "relu4_2"), "layers whose activations stay near the photo's")
     style_layers: tuple[str, ...] = setting(
         ("relu1_1", "relu2_1", "relu3_1", "relu4_1", "relu5_1"), "layers whose statistics come from the styles"
     )
-    layer_weights: tuple[float, ...] = setting((16.0, 8.0, 4.0, 2.0, 1.0), "relative weights of the style layers")
+    layer_weights: tuple[float, ...] = setting((8.0, 6.0, 4.0, 2.0, 1.0), "relative weights of the style layers")
     pooling: str = setting("max", "how the network pools", POOLING_SCALE)
     padding: str = setting("replicate", "what the network's first layer sees beyond the frame", ("replicate", "zeros"))
     features: str = setting(DEFAULT, "network that looks at the pictures: a name (jaxstyle features list) or a file")
@@ -57,6 +59,11 @@ class StyleTransferConfig:
     seed: int = setting(0, "of all randomness")
     dtype: str = setting("float32", "in which the network computes", DTYPES)
     devices: int | None = setting(None, "number of devices to spread the pictures over (default: all)")
+
+    def __post_init__(self) -> None:
+        """Gives every field its declared type: a list will do for a tuple, 1 for 1.0, a path for its name."""
+        for field in dataclasses.fields(self):
+            object.__setattr__(self, field.name, as_declared(field.name, getattr(self, field.name)))
 
     @property
     def step_size(self) -> float:
@@ -129,21 +136,18 @@ def parse(name: str, text: str) -> Any:
     Raises:
       JaxstyleError: The text is not of the field's type.
     """
-    kind = FIELD_TYPES[name]
-    optional = type(None) in typing.get_args(kind)
-    kinds = [k for k in typing.get_args(kind) if k is not type(None)] if optional else [kind]
+    kind, _ = declared(name)
     try:
-        if typing.get_origin(kinds[0]) is tuple:
-            element = typing.get_args(kinds[0])[0]
+        if typing.get_origin(kind) is tuple:
+            element = typing.get_args(kind)[0]
             return tuple(element(part.strip()) for part in text.split(",") if part.strip())
-        return kinds[0](text)
+        return kind(text)
     except ValueError:
-        wanted = {int: "a whole number", float: "a number"}.get(kinds[0], "numbers, written a,b,c")
-        raise JaxstyleError(f"--{option(name)} {text!r} is not {wanted}") from None
+        raise JaxstyleError(f"--{option(name)} {text!r} is not {WANTED.get(kind, 'numbers, written a,b,c')}") from None
 
 
 def from_mapping(values: Mapping[str, Any]) -> StyleTransferConfig:
-    """A checked config of the fields in a mapping, lists taken for tuples.
+    """A checked config of the fields in a mapping.
 
     Raises:
       JaxstyleError: A key is no setting (the nearest is named), or a value cannot be.
@@ -151,21 +155,37 @@ def from_mapping(values: Mapping[str, Any]) -> StyleTransferConfig:
     for name in values:
         if name not in FIELD_TYPES:
             raise JaxstyleError(f"unknown setting {name!r}; {did_you_mean(name, FIELD_TYPES)}")
-    config = StyleTransferConfig(**{name: as_declared(name, value) for name, value in values.items()})
+    config = StyleTransferConfig(**values)
     config.check()
     return config
 
 
 def as_declared(name: str, value: Any) -> Any:
-    """A value of the declared type: lists become tuples, whole numbers become floats where floats are declared."""
-    kind = FIELD_TYPES[name]
-    if isinstance(value, str):
-        return value if kind is str else parse(name, value)
-    if isinstance(value, (list, tuple)):
-        element = typing.get_args(kind)[0] if typing.get_origin(kind) is tuple else None
-        return tuple(float(v) if element is float else v for v in value)
-    wants_float = kind is float or float in typing.get_args(kind)
-    return float(value) if wants_float and value is not None else value
+    """A field's value in its declared type: text is parsed, lists become tuples, whole numbers floats.
+
+    Raises:
+      JaxstyleError: It is of another type.
+    """
+    kind, optional = declared(name)
+    if isinstance(value, str) and kind is not str:
+        return parse(name, value)
+    if value is None and optional:
+        return None
+    try:
+        if typing.get_origin(kind) is tuple:
+            return tuple(CONVERT[typing.get_args(kind)[0]](element) for element in value)
+        return CONVERT[kind](value)
+    except (TypeError, ValueError):
+        raise JaxstyleError(f"--{option(name)} is {value!r}; it must be {WANTED.get(kind, 'a tuple')}") from None
 
 
+def declared(name: str) -> tuple[Any, bool]:
+    """A field's type without its `| None`, and whether it had one."""
+    kinds = [kind for kind in typing.get_args(FIELD_TYPES[name]) if kind is not type(None)]
+    optional = type(None) in typing.get_args(FIELD_TYPES[name])
+    return (kinds[0], True) if optional else (FIELD_TYPES[name], False)
+
+
+CONVERT: dict[Any, Callable[[Any], Any]] = {int: operator.index, float: float, str: os.fspath}
+WANTED = {int: "a whole number", float: "a number", str: "a text"}
 FIELD_TYPES: dict[str, Any] = typing.get_type_hints(StyleTransferConfig)

@@ -47,14 +47,24 @@ def estimate(
 
 
 def largest_batch(features: Features, config: StyleTransferConfig, stage: Stage, points: int) -> int:
-    """How many contents, each at `points` points of a sweep, run at once in half of the memory; at least one."""
-    room = available()
-    taps = tuple(tap for tap in config.content_layers + config.style_layers if tap in features.network.taps)
-    if room is None or not taps:
+    """How many contents, each at `points` points of a sweep, run at once in half of all memory; at least one.
+
+    Of all memory, not of what is free now: a resumed run must be made of the same batches.
+    """
+    room = capacity()
+    if room is None:
         return 1024
+    taps = config.content_layers + config.style_layers
     one, two = (estimate(features, taps, stage, n, config.dtype, 1) for n in (points, 2 * points))
     devices = 1 if jax.default_backend() == "cpu" else config.devices or jax.local_device_count()
     return max(1, int((room / 2 - (2 * one - two)) / (two - one))) * devices
+
+
+def capacity() -> float | None:
+    """All bytes of a device (on CPU: of the machine), or None where nobody says."""
+    if jax.default_backend() != "cpu":
+        return (jax.local_devices()[0].memory_stats() or {}).get("bytes_limit")
+    return system_memory("MemTotal")
 
 
 def available() -> float | None:
@@ -63,18 +73,18 @@ def available() -> float | None:
         statistics = jax.local_devices()[0].memory_stats() or {}
         limit = statistics.get("bytes_limit")
         return None if limit is None else limit - statistics.get("bytes_in_use", 0)
-    rooms = [room for room in (free_memory(), group_memory()) if room is not None]
+    rooms = [room for room in (system_memory("MemAvailable"), group_memory()) if room is not None]
     return min(rooms, default=None)
 
 
-def free_memory() -> float | None:
-    """What the system says is available without swapping."""
+def system_memory(entry: str) -> float | None:
+    """An entry of the system's memory table, in bytes: `MemTotal`, or `MemAvailable` without swapping."""
     try:
         lines = pathlib.Path("/proc/meminfo").read_text().splitlines()
     except OSError:
         return None
     sizes = {line.partition(":")[0]: line.split()[1] for line in lines}
-    return float(sizes["MemAvailable"]) * 1024 if "MemAvailable" in sizes else None
+    return float(sizes[entry]) * 1024 if entry in sizes else None
 
 
 def group_memory() -> float | None:

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
+from jaxstyle.errors import JaxstyleError
 from jaxstyle.images import fit_size
+from jaxstyle.pixels.config import StyleTransferConfig
 
 
 class Stage(NamedTuple):
@@ -27,27 +30,45 @@ def scales(smallest: int, largest: int) -> list[int]:
     """`largest` divided by powers of √2, rounded, down to `smallest`; ascending, and never empty."""
     found = {largest}
     halvings = 1
-    while (scale := round(largest / 2 ** (halvings / 2))) >= smallest:
+    while (scale := round(largest / 2 ** (halvings / 2))) >= max(1, smallest):
         found.add(scale)
         halvings += 1
     return sorted(found)
 
 
-def stages(
-    height: int, width: int, *, smallest: int, largest: int, first_iterations: int, iterations: int
-) -> list[Stage]:
-    """The stages for a picture of the given proportions.
+def plan(config: StyleTransferConfig, least_side: int, shapes: Sequence[tuple[int, ...]]) -> list[Stage]:
+    """The stages of pictures of some heights and widths, the same for all of them.
 
     Args:
-      height: Of the source picture, in pixels.
-      width: Of the source picture, in pixels.
-      smallest: Longer side of the first stage, in pixels; a `largest` below it makes one stage.
-      largest: Longer side of the last stage, in pixels.
-      first_iterations: Steps of the first stage.
-      iterations: Steps of each later stage.
+      config: The settings.
+      least_side: Pixels the shorter side must have for the deepest layer to see something; the first stage is
+        made large enough.
+      shapes: `(height, width)` of every picture, in pixels.
+
+    Raises:
+      JaxstyleError: A picture is too narrow at its final size, or the pictures' stages differ.
     """
-    plan = []
-    for i, scale in enumerate(scales(min(smallest, largest), largest)):
-        steps = first_iterations if i == 0 else iterations
-        plan.append(Stage(scale, *fit_size(height, width, scale), steps))
-    return plan
+    plans = {tuple(stages(config, least_side, height, width)) for height, width in shapes}
+    if len(plans) > 1:
+        raise JaxstyleError("content pictures of one run must have one shape; stylise those of other shapes apart")
+    return list(plans.pop())
+
+
+def stages(config: StyleTransferConfig, least_side: int, height: int, width: int) -> list[Stage]:
+    """The stages of one picture; see `plan`."""
+    least = least_longer_side((height, width), least_side)
+    if (shorter := min(fit_size(height, width, config.size))) < least_side:
+        raise JaxstyleError(
+            f"at --size {config.size} a {width}×{height} picture is {shorter} px on its shorter side, and the "
+            f"layers need {least_side}; make --size at least {least}"
+        )
+    smallest = min(max(config.min_size, least), config.size)
+    return [
+        Stage(scale, *fit_size(height, width, scale), config.initial_iterations if i == 0 else config.iterations)
+        for i, scale in enumerate(scales(smallest, config.size))
+    ]
+
+
+def least_longer_side(shape: tuple[int, ...], least_side: int) -> int:
+    """The longer side at which the shorter one of a `(height, width)` has `least_side` pixels."""
+    return -(-least_side * max(shape) // min(shape))

@@ -6,7 +6,6 @@ import hashlib
 import json
 import os
 import pathlib
-import zipfile
 from collections.abc import Sequence
 from typing import Any
 
@@ -14,8 +13,8 @@ import jax
 import numpy as np
 
 from jaxstyle.errors import JaxstyleError
-from jaxstyle.pixels import loop
-from jaxstyle.pixels.loop import Method, Snapshot
+from jaxstyle.pixels.loop import Snapshot
+from jaxstyle.pixels.method import Method, start
 from jaxstyle.pixels.schedule import Stage
 
 
@@ -36,6 +35,9 @@ def save_snapshot(path: pathlib.Path, snapshot: Snapshot, identity: dict[str, An
       path: Of the file, an npz.
       snapshot: Where the run stands.
       identity: JSON values by which `load_snapshot` tells whether it is the same run.
+
+    Raises:
+      JaxstyleError: The file cannot be written; an older one stays.
     """
     leaves = {f"leaf{i}": leaf for i, leaf in enumerate(jax.tree.leaves(snapshot.state))}
     about = {"stage": snapshot.stage, "iteration": snapshot.iteration, "identity": identity}
@@ -44,6 +46,8 @@ def save_snapshot(path: pathlib.Path, snapshot: Snapshot, identity: dict[str, An
         with temporary.open("wb") as file:
             np.savez(file, about=np.array(json.dumps(about)), **leaves)
         os.replace(temporary, path)
+    except OSError as error:
+        raise JaxstyleError(f"cannot write the snapshot {str(path)!r}: {error.strerror}") from error
     finally:
         temporary.unlink(missing_ok=True)
 
@@ -65,11 +69,11 @@ def load_snapshot(
         are named.
     """
     try:
-        with np.load(path, allow_pickle=False) as file:
+        with path.open("rb") as raw, np.load(raw, allow_pickle=False) as file:
             about = json.loads(str(file["about"]))
             leaves = [file[f"leaf{i}"] for i in range(len(file.files) - 1)]
-        stage, iteration, found = about["stage"], about["iteration"], about["identity"]
-    except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
+        stage, iteration, found = int(about["stage"]), int(about["iteration"]), dict(about["identity"])
+    except Exception as error:  # on damaged bytes zipfile, zlib and NumPy raise nearly everything there is
         raise JaxstyleError(f"cannot resume from {str(path)!r}: it is damaged or no snapshot; delete it") from error
     different = sorted(key for key in {*identity, *found} if identity.get(key) != found.get(key))
     if different:
@@ -77,13 +81,15 @@ def load_snapshot(
             f"cannot resume from {str(path)!r}: it is of a run with another {', '.join(different)}; "
             "use the same settings and pictures, or delete it"
         )
+    if not (0 <= stage < len(stages) and 0 <= iteration <= stages[stage].iterations):
+        raise JaxstyleError(f"cannot resume from {str(path)!r}: it stands outside this run's plan; delete it")
     return Snapshot(stage, iteration, restore(path, leaves, method, stages[stage], count))
 
 
 def restore(path: pathlib.Path, leaves: list[np.ndarray], method: Method, stage: Stage, count: int) -> Any:
     """The state that the leaves were, checked against the shapes it must have."""
     image = jax.ShapeDtypeStruct((stage.height, stage.width, 3), np.float32)
-    template = jax.eval_shape(lambda image: loop.start(method, image), image)
+    template = jax.eval_shape(lambda image: start(method, image), image)
     wanted, structure = jax.tree.flatten(template)
     shapes = [((count, *leaf.shape), leaf.dtype) for leaf in wanted]
     if shapes != [(leaf.shape, leaf.dtype) for leaf in leaves]:

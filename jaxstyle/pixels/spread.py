@@ -32,8 +32,8 @@ def choose_devices(count: int | None = None) -> list[jax.Device]:
 class Spread:
     """Where the pictures of a batch live.
 
-    A batch that does not divide evenly is filled up with repeats of its first pictures, which `gather` drops;
-    a batch smaller than the devices uses only as many as it has pictures.
+    No device gets more pictures than it must, and only as many devices are used as that takes. A batch that does
+    not divide evenly is filled up with repeats of its first pictures, which `gather` drops.
 
     Args:
       count: Number of pictures N.
@@ -42,8 +42,8 @@ class Spread:
 
     def __init__(self, count: int, devices: Sequence[jax.Device]):
         self.count = count
-        self.devices = list(devices[:count])
-        self.per_device = math.ceil(count / len(self.devices))
+        self.per_device = math.ceil(count / len(devices))
+        self.devices = list(devices[: math.ceil(count / self.per_device)])
         mesh = Mesh(np.array(self.devices), (AXIS,))
         self.split = NamedSharding(mesh, PartitionSpec(AXIS))
         self.everywhere = NamedSharding(mesh, PartitionSpec())
@@ -55,7 +55,8 @@ class Spread:
 
         def place(leaf: Any) -> jax.Array:
             leaf = np.asarray(leaf)[filled]
-            return jax.device_put(leaf.reshape(-1, self.per_device, *leaf.shape[1:]), self.split)
+            shape = (len(self.devices), self.per_device, *leaf.shape[1:])  # no -1: a leaf may be empty
+            return jax.device_put(leaf.reshape(shape), self.split)
 
         return jax.tree.map(place, tree)
 
@@ -65,7 +66,8 @@ class Spread:
 
     def gather(self, tree: Any) -> Any:
         """The reverse of `scatter`: NumPy arrays `[N, …]`."""
-        return jax.tree.map(lambda leaf: np.asarray(leaf).reshape(-1, *leaf.shape[2:])[: self.count], tree)
+        size = len(self.devices) * self.per_device
+        return jax.tree.map(lambda leaf: np.asarray(leaf).reshape(size, *leaf.shape[2:])[: self.count], tree)
 
 
 def spread_map(

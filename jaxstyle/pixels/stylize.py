@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import dataclasses
 import functools
-from collections.abc import Callable, Mapping, Sequence
-from typing import Any, NamedTuple
+from collections.abc import Sequence
+from typing import NamedTuple
 
 import jax
-import jax.numpy as jnp
 import numpy as np
 import optax
 
@@ -17,54 +16,12 @@ from jaxstyle.errors import JaxstyleError
 from jaxstyle.features import VGG, Features
 from jaxstyle.pixels import memory, optimizers, parametrizations, schedule
 from jaxstyle.pixels.config import INITS, StyleTransferConfig
-from jaxstyle.pixels.loop import Knobs, Method, Problem
+from jaxstyle.pixels.inputs import Inputs, style_weights
+from jaxstyle.pixels.loop import Problem
+from jaxstyle.pixels.method import Knobs, Method
 from jaxstyle.pixels.schedule import Stage
-from jaxstyle.pixels.style_transfer import StyleObjective, Targets, Weights
-
-Point = Mapping[str, float]
-
-
-@dataclasses.dataclass(frozen=True)
-class Inputs:
-    """Pictures of one run, float32 in [0, 1].
-
-    Attributes:
-      contents: Photos `[H, W, 3]`; all of one shape once they are fitted to the run's sizes.
-      styles: Paintings `[h, w, 3]`, of any shapes.
-      content_masks: `[H, W]`, where in the photos each style goes; empty blends the styles everywhere.
-      style_masks: `[h, w]`, which part of each painting counts; empty means all of it.
-      start: Picture `[H', W', 3]` to start from, for `init` by a path.
-    """
-
-    contents: Sequence[np.ndarray]
-    styles: Sequence[np.ndarray]
-    content_masks: Sequence[np.ndarray] = ()
-    style_masks: Sequence[np.ndarray] = ()
-    start: np.ndarray | None = None
-
-    def check(self) -> None:
-        """Raises `JaxstyleError` where numbers of pictures or sizes of masks do not fit."""
-        if not self.contents or not self.styles:
-            raise JaxstyleError("a stylisation needs at least one content and one style picture")
-        for kind, masks in (("content", self.content_masks), ("style", self.style_masks)):
-            if masks and len(masks) != len(self.styles):
-                raise JaxstyleError(f"there are {len(masks)} {kind} masks for {len(self.styles)} styles; give one each")
-        for i, mask in enumerate(self.content_masks, 1):
-            for content in self.contents:
-                check_mask(f"content mask {i}", mask, "the content picture", content)
-        for i, (mask, style) in enumerate(zip(self.style_masks, self.styles, strict=False), 1):
-            check_mask(f"style mask {i}", mask, f"style {i}", style)
-
-
-def check_mask(name: str, mask: np.ndarray, owner: str, picture: np.ndarray) -> None:
-    """Raises `JaxstyleError` unless the mask has its picture's size and is not black all over."""
-    if mask.shape != picture.shape[:2]:
-        (height, width), (want_height, want_width) = mask.shape, picture.shape[:2]
-        raise JaxstyleError(
-            f"{name} is {width}×{height} px and {owner} is {want_width}×{want_height}; make them the same size"
-        )
-    if not mask.any():
-        raise JaxstyleError(f"{name} is black all over; white marks the region")
+from jaxstyle.pixels.style_transfer import StyleObjective
+from jaxstyle.pixels.targets import Point, TargetMaker
 
 
 class Stylization(NamedTuple):
@@ -108,7 +65,7 @@ def prepare(
         features.network, config.content_layers, config.style_layers, config.style_loss, config.dtype
     )
     features.check(objective.taps)
-    plan = plan_stages(config, features.least_side(objective.taps), inputs.contents)
+    plan = schedule.plan(config, features.least_side(objective.taps), [c.shape[:2] for c in inputs.contents])
     objective = fit_memory(objective, features, plan[-1], len(inputs.contents) * len(points), config)
     method = choose_method(config, objective, optimizer)
     targets = TargetMaker(config, objective, features, inputs, points)
@@ -127,36 +84,6 @@ def choose_method(
     if config.optimizer == "lbfgs":
         return Method(parametrizations.FREE_RGB, objective, optimizers.lbfgs())
     return Method(parametrizations.RGB, objective, optimizers.adam())
-
-
-def plan_stages(config: StyleTransferConfig, least_side: int, contents: Sequence[np.ndarray]) -> list[Stage]:
-    """The stages all contents share; the first is large enough for the deepest layer to see something."""
-    plans = {}
-    for content in contents:
-        height, width = content.shape[:2]
-        smallest = max(config.min_size, least_longer_side(content, least_side))
-        if (shorter := min(images.fit_size(height, width, config.size))) < least_side:
-            raise JaxstyleError(
-                f"at --size {config.size} a {width}×{height} picture is {shorter} px on its shorter side, and the "
-                f"layers need {least_side}; make --size at least {least_longer_side(content, least_side)}"
-            )
-        stages = schedule.stages(
-            height,
-            width,
-            smallest=smallest,
-            largest=config.size,
-            first_iterations=config.initial_iterations,
-            iterations=config.iterations,
-        )
-        plans[tuple(stages)] = stages
-    if len(plans) > 1:
-        raise JaxstyleError("content pictures of one run must have one shape; stylise those of other shapes apart")
-    return next(iter(plans.values()))
-
-
-def least_longer_side(picture: np.ndarray, least_side: int) -> int:
-    """The longer side at which the shorter one has `least_side` pixels."""
-    return -(-least_side * max(picture.shape[:2]) // min(picture.shape[:2]))
 
 
 def fit_memory(
@@ -196,102 +123,22 @@ def starting_images(config: StyleTransferConfig, inputs: Inputs, stage: Stage) -
         weights = style_weights(config, inputs)
         mean = sum(w * p.mean(0) for w, p in zip(weights, pixels, strict=True))
         std = np.sqrt(sum(w * p.var(0) for w, p in zip(weights, pixels, strict=True)))
-    noise = np.random.default_rng(config.seed).standard_normal((len(inputs.contents), *shape, 3))
-    return np.clip(mean + std * noise, 0, 1).astype(np.float32)
-
-
-def style_weights(config: StyleTransferConfig, inputs: Inputs) -> np.ndarray:
-    """The blend `[styles]`, summing to one; equal where none was set."""
-    weights = np.asarray(config.style_weights or [1.0] * len(inputs.styles), np.float32)
-    return weights / weights.sum()
+    noise = np.random.default_rng(config.seed).standard_normal((*shape, 3))
+    return np.stack([np.clip(mean + std * noise, 0, 1).astype(np.float32)] * len(inputs.contents))
 
 
 def knobs(config: StyleTransferConfig, contents: int, points: Sequence[Point]) -> Knobs:
-    """Learning rate, average and random key of every picture; a sweep's points share their content's key."""
+    """Learning rate, average and random key of every picture.
+
+    All share the key, as they share the noise to start from: a picture does not depend on those beside it.
+    """
 
     def every(name: str, default: float) -> np.ndarray:
         return np.tile(np.array([point.get(name, default) for point in points], np.float32), contents)
 
-    keys = np.random.SeedSequence(config.seed).generate_state(2 * contents, np.uint32).reshape(contents, 2)
-    return Knobs(
-        every("learning_rate", config.step_size), every("avg_decay", config.avg_decay), np.repeat(keys, len(points), 0)
-    )
-
-
-@dataclasses.dataclass(frozen=True)
-class TargetMaker:
-    """`stage -> Targets [contents · points, …]`: the objective's view of photos and paintings at that scale."""
-
-    config: StyleTransferConfig
-    objective: StyleObjective
-    features: Features
-    inputs: Inputs
-    points: Sequence[Point]
-
-    def __call__(self, stage: Stage) -> Targets:
-        """Targets of all pictures of the batch at one stage, stacked on the host."""
-        shared = None if self.config.preserve_color == "histogram" else self.style_moments(stage, self.inputs.styles)
-        made = []
-        for content in self.inputs.contents:
-            styles = shared or self.style_moments(stage, [colors.match_color(s, content) for s in self.inputs.styles])
-            made += self.targets(images.resize(content, stage.height, stage.width), styles, stage)
-        return jax.tree.map(lambda *leaves: np.stack([np.asarray(leaf) for leaf in leaves]), *made)
-
-    def targets(self, content: np.ndarray, styles: Sequence[Any], stage: Stage) -> list[Targets]:
-        """One photo's targets at every point of the sweep."""
-        masks = None
-        if self.inputs.content_masks:
-            masks = np.stack([images.resize(m, stage.height, stage.width) for m in self.inputs.content_masks])
-        weights = style_weights(self.config, self.inputs)
-        seen, style = compiled(self.objective).targets(content, self.features.params, styles, weights, masks)
-        layers = np.array(self.config.layer_weights, np.float32)
-        return [
-            Targets(
-                seen,
-                style,
-                Weights(
-                    np.float32(point.get("content_weight", self.config.content_weight)),
-                    np.float32(point.get("tv_weight", self.config.tv_weight)),
-                    layers / layers.sum(),
-                ),
-            )
-            for point in self.points
-        ]
-
-    def style_moments(self, stage: Stage, styles: Sequence[np.ndarray]) -> list[Any]:
-        """The moments of every style picture at the size it is seen at in this stage."""
-        made = []
-        for i, style in enumerate(styles):
-            height, width = style.shape[:2]
-            size = images.fit_size(height, width, self.style_side(stage, style))
-            mask = images.resize(self.inputs.style_masks[i], *size) if self.inputs.style_masks else None
-            made.append(compiled(self.objective).moments(images.resize(style, *size), self.features.params, mask))
-        return made
-
-    def style_side(self, stage: Stage, style: np.ndarray) -> int:
-        """Longer side at which a style is seen: never above its own, never below what the deepest layer needs."""
-        least = least_longer_side(style, self.features.least_side(self.objective.style_layers))
-        wanted = self.config.style_size or round(stage.scale * self.config.style_scale)
-        return max(least, min(wanted, max(style.shape[:2])))
-
-
-class Compiled(NamedTuple):
-    """Jitted helpers of one objective."""
-
-    moments: Callable[..., Any]
-    targets: Callable[..., Any]
-
-
-@functools.lru_cache(maxsize=8)
-def compiled(objective: StyleObjective) -> Compiled:
-    """Made once an objective, so that equal shapes compile once."""
-
-    def targets(content: jax.Array, params: Any, styles: Any, weights: jax.Array, masks: jax.Array | None) -> Any:
-        shapes = jax.eval_shape(functools.partial(objective.look, taps=objective.style_layers), content, params)
-        style = objective.style_targets(styles, jnp.asarray(weights), masks, shapes)
-        return objective.content_targets(content, params), style
-
-    return Compiled(jax.jit(objective.style_moments), jax.jit(targets))
+    key = np.random.SeedSequence(config.seed).generate_state(2, np.uint32)
+    keys = np.tile(key, (contents * len(points), 1))
+    return Knobs(every("learning_rate", config.step_size), every("avg_decay", config.avg_decay), keys)
 
 
 def finish(config: StyleTransferConfig, picture: np.ndarray, content: np.ndarray) -> np.ndarray:

@@ -28,12 +28,12 @@ def rows(report: Report) -> Iterator[dict[str, Any]]:
     """One dict a step: scale, iteration within it, seconds, and every term (a list when there are several pictures)."""
     first = report.iteration - len(report.terms) + 1
     for i, terms in enumerate(report.terms):
-        values = {name: [round(float(v), 9) for v in term] for name, term in sorted(terms.items())}
+        values = {name: [float(f"{v:.9g}") for v in term] for name, term in sorted(terms.items())}
         yield {
             "scale": report.plan[report.stage].scale,
             "iteration": first + i,
             "seconds": round(report.seconds, 3),
-            **{name: value[0] if len(value) == 1 else value for name, value in values.items()},
+            **{name: alone(value) for name, value in values.items()},
         }
 
 
@@ -45,16 +45,45 @@ class History(list[dict[str, Any]]):
 
 
 class Trace:
-    """JSON lines: one a step, with the bytes of memory in use (device) or at most used so far (host)."""
+    """JSON lines: one a step, with the bytes of memory in use (device) or at most used so far (host).
 
-    def __init__(self, file: TextIO):
-        self.file = file
+    Args:
+      file: To write to.
+      pictures: Their names, which every line repeats: `picture` is one name, or as long a list as every term.
+    """
+
+    def __init__(self, file: TextIO, pictures: Sequence[str]):
+        self.file, self.pictures = file, pictures
 
     def __call__(self, report: Report) -> None:
+        about = {"picture": alone(self.pictures)}
         memory = memory_in_use()
         for row in rows(report):
-            self.file.write(json.dumps({**row, **memory}) + "\n")
+            self.file.write(json.dumps({**about, **row, **memory}) + "\n")
         self.file.flush()
+
+
+def alone(values: Sequence[Any]) -> Any:
+    """The one value there is, or all of them as a list."""
+    return values[0] if len(values) == 1 else list(values)
+
+
+def rewind(file: TextIO, pictures: Sequence[str], at: tuple[int, int]) -> None:
+    """Takes out of a trace the steps of these pictures after `at`, (scale, iteration), which will come again."""
+
+    def stays(line: str) -> bool:
+        try:
+            row = json.loads(line)
+        except ValueError:  # cut short when the run was killed
+            return False
+        ours = isinstance(row, dict) and row.get("picture") == alone(pictures)
+        return not ours or (row["scale"], row["iteration"]) <= at
+
+    file.seek(0)
+    kept = [line for line in file if stays(line)]
+    file.seek(0)
+    file.truncate()
+    file.writelines(kept)
 
 
 def memory_in_use() -> dict[str, int]:
@@ -92,20 +121,24 @@ class Progress:
         if report.iteration == stage.iterations and report.stage + 1 < len(report.plan):
             self.bar.set_description("compiling")
 
-    def close(self) -> None:
-        """Leaves the bar as it is."""
+    def __enter__(self) -> Progress:
+        return self
+
+    def __exit__(self, *_: object) -> None:
         self.bar.close()
 
 
 class Keeper:
-    """Calls `keep(pictures, label)` every `every` steps; the label is `0128px-0050`."""
+    """Calls `keep(pictures, label)` every `every` steps of a stage; the label is `0128px-0050`.
+
+    The loop must pause as often (`optimize(..., pause_every=every)`), so that the pictures are of that very step.
+    """
 
     def __init__(self, every: int, keep: Callable[[np.ndarray, str], None]):
         self.every, self.keep = every, keep
 
     def __call__(self, report: Report) -> None:
-        before = report.iteration - len(report.terms)
-        if report.iteration // self.every > before // self.every:
+        if report.iteration % self.every == 0:
             self.keep(report.pictures(), f"{report.plan[report.stage].scale:04d}px-{report.iteration:04d}")
 
 

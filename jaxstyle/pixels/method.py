@@ -1,0 +1,110 @@
+"""How one picture is optimised: its state, one step, and how the state grows to the next scale. All pure functions."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import optax
+
+from jaxstyle.pixels.optimizers import carry_state
+from jaxstyle.pixels.parametrizations import Parametrization
+
+Terms = dict[str, Any]
+Objective = Callable[..., tuple[jax.Array, Terms]]
+
+
+class Knobs(NamedTuple):
+    """What may differ from picture to picture without another compilation.
+
+    Attributes:
+      learning_rate: Scalar; multiplies the optimiser's updates.
+      average_decay: Scalar in [0, 1); the weight of the past in the average over iterates. 0 means no average.
+      key: `[2]` uint32, PRNG key data of the picture; a step's key is `fold_in(key, step)`.
+    """
+
+    learning_rate: Any
+    average_decay: Any
+    key: Any
+
+
+class State(NamedTuple):
+    """One picture's optimisation.
+
+    Attributes:
+      params: What the parametrisation decodes.
+      optimizer: State of the optax transformation.
+      average: Exponential average of `params` over the steps of this stage, not yet bias-corrected.
+      weight: Scalar, what `average` must be divided by.
+      step: Scalar int32, steps taken since the start of the run.
+    """
+
+    params: Any
+    optimizer: Any
+    average: Any
+    weight: jax.Array
+    step: jax.Array
+
+
+class Method(NamedTuple):
+    """How one picture is optimised. It is hashable: equal methods share their compiled programs.
+
+    Attributes:
+      parametrization: Which numbers are moved.
+      objective: `(picture [H, W, 3], data, shared, key) -> (loss, terms)`; pure; `terms` are named scalars.
+      optimizer: optax transformation of one picture's parameters with a learning rate of one.
+    """
+
+    parametrization: Parametrization
+    objective: Objective
+    optimizer: optax.GradientTransformation
+
+
+def start(method: Method, image: jax.Array) -> State:
+    """The state of one picture `[H, W, 3]` before its first step."""
+    params = method.parametrization.encode(image)
+    return fresh_average(params, method.optimizer.init(params), jnp.int32(0))
+
+
+def fresh_average(params: Any, optimizer: Any, step: jax.Array) -> State:
+    """A state whose average over iterates begins here."""
+    return State(params, optimizer, jax.tree.map(jnp.zeros_like, params), jnp.float32(0), step)
+
+
+def advance(method: Method, state: State, knobs: Knobs, data: Any, shared: Any) -> tuple[State, Terms]:
+    """One step of one picture. A step whose loss, gradient or update is not finite leaves the state as it was."""
+    key = jax.random.fold_in(jax.random.wrap_key_data(knobs.key), state.step)
+
+    def loss(params: Any) -> tuple[jax.Array, Terms]:
+        return method.objective(method.parametrization.decode(params), data, shared, key)
+
+    (value, terms), grads = jax.value_and_grad(loss, has_aux=True)(state.params)
+    norm = optax.tree.norm(grads)
+    updates, optimizer = method.optimizer.update(grads, state.optimizer, state.params)
+    updates = jax.tree.map(lambda update: knobs.learning_rate * update, updates)
+    params = method.parametrization.project(optax.apply_updates(state.params, updates))
+    keep = knobs.average_decay
+    average = jax.tree.map(lambda old, new: keep * old + (1 - keep) * new, state.average, params)
+    moved = State(params, optimizer, average, keep * state.weight + (1 - keep), state.step + 1)
+    size = optax.tree.norm(updates)
+    good = jnp.isfinite(value) & jnp.isfinite(norm) & jnp.isfinite(size)
+    moved = jax.tree.map(lambda new, old: jnp.where(good, new, old), moved, state)
+    return moved, {**terms, "loss": value, "gradient": norm, "update": size}
+
+
+def picture(method: Method, state: State) -> jax.Array:
+    """The picture a state stands for: its averaged iterate, `[H, W, 3]` in [0, 1]."""
+
+    def mean(total: jax.Array, now: jax.Array) -> jax.Array:
+        return jnp.where(state.weight > 0, total / jnp.maximum(state.weight, 1e-12), now)
+
+    return jnp.clip(method.parametrization.decode(jax.tree.map(mean, state.average, state.params)), 0, 1)
+
+
+def enlarge(method: Method, height: int, width: int, state: State) -> State:
+    """The state with which the next, larger stage begins: the averaged picture, the optimiser's state carried."""
+    averaged = method.parametrization.encode(picture(method, state))
+    params = method.parametrization.resize(averaged, height, width)
+    return fresh_average(params, carry_state(state.optimizer, method.optimizer.init(params)), state.step)

@@ -1,0 +1,92 @@
+"""The networks once more, in float64 NumPy, written from the papers: what the real ones must see."""
+
+import numpy as np
+
+
+def convolve(x, kernel, bias, *, stride=1, padding=0, mode="constant"):
+    """Cross-correlation of `[H, W, Cin]` with `[h, w, Cin, Cout]`, offset by offset."""
+    x = np.pad(x, ((padding, padding), (padding, padding), (0, 0)), mode=mode)
+    size = kernel.shape[0]
+    height, width = ((side - size) // stride + 1 for side in x.shape[:2])
+    out = np.zeros((height, width, kernel.shape[3])) + bias
+    for i, j in np.ndindex(size, size):
+        seen = x[i : i + (height - 1) * stride + 1 : stride, j : j + (width - 1) * stride + 1 : stride]
+        out += seen @ np.asarray(kernel[i, j], np.float64)
+    return out
+
+
+def pool(x, pooling, size, ceil=False):
+    """Windows of `size` with stride 2, window by window; those that hang over the edge see what there is."""
+    sides = [(side - size + (1 if ceil else 0)) // 2 + 1 for side in x.shape[:2]]
+    out = np.zeros((*sides, x.shape[2]))
+    for i, j in np.ndindex(*sides):
+        window = x[2 * i : 2 * i + size, 2 * j : 2 * j + size].reshape(-1, x.shape[2])
+        if pooling == "max":
+            out[i, j] = window.max(0)
+        elif pooling == "average":
+            out[i, j] = 2 * window.mean(0)  # crowsonkb's factor
+        else:
+            # crowsonkb's 0.78 is for the root of a sum of four squares, which is twice the root of their mean.
+            out[i, j] = 0.78 * 2 * np.sqrt((window**2).mean(0))
+    return out
+
+
+def layer(tensors, name):
+    """Kernel and bias of a convolution among canonical tensors."""
+    return tensors[f"{name}/kernel"], tensors[f"{name}/bias"]
+
+
+def coloured(tensors, image):
+    """The picture `[H, W, 3]` through the weights' affine colour map."""
+    return np.asarray(image, np.float64) @ np.asarray(tensors["preprocess/kernel"], np.float64) + np.asarray(
+        tensors["preprocess/bias"], np.float64
+    )
+
+
+def vgg(tensors, image, *, pooling="max", replicate=False):
+    """Every activation of a VGG of any width (Simonyan & Zisserman 2014, table 1), pools between the blocks."""
+    x, seen, block = coloured(tensors, image), {}, "1"
+    for name in (key.removesuffix("/kernel") for key in tensors if key.startswith("conv") and key.endswith("/kernel")):
+        if name[4] != block:
+            seen[f"pool{block}"] = x = pool(x, pooling, 2)
+            block = name[4]
+        mode = "edge" if replicate and name == "conv1_1" else "constant"
+        seen[name] = x = convolve(x, *layer(tensors, name), padding=1, mode=mode)
+        seen[name.replace("conv", "relu")] = x = np.maximum(x, 0)
+    seen[f"pool{block}"] = pool(x, pooling, 2)
+    return seen
+
+
+def squeezenet(tensors, image, *, pool_after, stages, pooling="max", ceil=False, replicate=False, classifier_pad=0):
+    """Every activation of a SqueezeNet (Iandola et al. 2016, table 1 and figure 2) as far as fire module `stages`."""
+    kernel, bias = layer(tensors, "conv1")
+    margin = kernel.shape[0] // 2 if replicate else 0
+    x, seen = coloured(tensors, image), {}
+    seen["conv1"] = x = convolve(x, kernel, bias, stride=2, padding=margin, mode="edge")
+    seen["relu1"] = x = np.maximum(x, 0)
+    for i in range(1, min(stages, 9) + 1):
+        if i > 1:
+            parts = {}
+            for part in ("squeeze1x1", "expand1x1", "expand3x3"):
+                below = x if part == "squeeze1x1" else parts["squeeze1x1"]
+                name = f"fire{i}/{part}"
+                seen[name] = convolve(below, *layer(tensors, name), padding=1 if part == "expand3x3" else 0)
+                seen[f"fire{i}/relu_{part}"] = parts[part] = np.maximum(seen[name], 0)
+            seen[f"fire{i}"] = x = np.concatenate([parts["expand1x1"], parts["expand3x3"]], -1)
+        if i in pool_after:
+            seen[f"pool{i}"] = x = pool(x, pooling, 3, ceil)
+    if stages == 10:
+        seen["conv10"] = x = convolve(x, *layer(tensors, "conv10"), padding=classifier_pad)
+        seen["relu10"] = x = np.maximum(x, 0)
+        seen["logits"] = x.mean((0, 1))
+    return seen
+
+
+def assert_taps(actual, expected, tolerance=1e-4):
+    """Every tap `[1, h, w, C]` equals its reference, relative to the tap's largest entry."""
+    assert set(actual) <= set(expected), sorted(set(actual) - set(expected))
+    for name, activation in actual.items():
+        reference = expected[name]
+        assert activation.shape == (1, *reference.shape), name
+        error = np.max(np.abs(np.asarray(activation[0], np.float64) - reference))
+        assert error <= tolerance * np.max(np.abs(reference)), (name, error, np.max(np.abs(reference)))
