@@ -16,18 +16,6 @@ PROCESS = flags.DEFINE_integer("process", -1, "Which of them this is, from 0.")
 WORKDIR = flags.DEFINE_string("workdir", None, "Folder for everything the run writes.")
 
 
-def parse(argv: list[str]) -> list[str]:
-    """Reads the flags; a setting that the recipe lacks is told in one sentence, with the nearest name."""
-    try:
-        return app.parse_flags_with_usage(argv)
-    except AttributeError as error:  # ml_collections raises it, with a KeyError in the place of the text
-        reason: object = error
-        while isinstance(reason, Exception):
-            reason = reason.args[0]
-        print(f"train.py: unknown setting {' '.join(str(reason).split())}", file=sys.stderr)
-        sys.exit(2)
-
-
 def main(argv: list[str]) -> None:
     """Calls the function that the recipe's `run` names, `"package.module:function"`, with (config, workdir)."""
     if len(argv) > 1:
@@ -44,13 +32,14 @@ def main(argv: list[str]) -> None:
 
 
 def parse(argv: list[str]) -> list[str]:
-    """Parses flags; a setting the recipe has not is told in a sentence, not in a traceback."""
+    """Reads the flags; a setting that the recipe lacks is told in one sentence, with the nearest name."""
     try:
         return app.parse_flags_with_usage(argv)
-    except (AttributeError, KeyError) as error:  # of ml_collections, which names the nearest
-        told = error.args[0]  # a sentence, or the KeyError that holds it
-        told = told.args[0] if isinstance(told, KeyError) else told
-        print(f"train.py: the recipe has no {str(told).replace(chr(10), '. ')}", file=sys.stderr)
+    except AttributeError as error:  # ml_collections raises it, with a KeyError in the place of the text
+        reason: object = error
+        while isinstance(reason, Exception):
+            reason = reason.args[0]
+        print(f"train.py: unknown setting {' '.join(str(reason).split())}", file=sys.stderr)
         sys.exit(2)
 
 
