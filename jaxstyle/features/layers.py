@@ -98,7 +98,7 @@ def max_pool2(x: jax.Array) -> jax.Array:
     """2x2 max pooling with stride 2 of `[N, H, W, C]` with even H and W.
 
     The backward pass sends the gradient to the first maximum in reading order, as PyTorch does, by one byte of
-    index a window; keeping the windows themselves costs twelve times the memory and some 5 % of a VGG-19 step.
+    index a window (measured: 3 to 6 % of a whole VGG-19 step on CPU against autodiff, which compares again).
     """
     a, b, c, d = windows2(x)
     return jnp.maximum(jnp.maximum(a, b), jnp.maximum(c, d))

@@ -87,9 +87,3 @@ class VGG(nn.Module):
         block, index = (int(number) for number in name.removeprefix("conv").split("_"))
         padding = "replicate" if name == "conv1_1" and self.padding == "replicate" else "SAME"
         return Conv(self.widths[block - 1][index - 1], padding=padding, name=name)(x)
-
-
-def full_widths(architecture: str) -> tuple[tuple[int, ...], ...]:
-    """The published channel counts of `"vgg16"` or `"vgg19"`, block by block."""
-    channels = (64, 128, 256, 512, 512)
-    return tuple((width,) * count for width, count in zip(channels, VGG_BLOCKS[architecture], strict=True))

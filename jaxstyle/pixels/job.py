@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 import jaxstyle
-from jaxstyle import images
+from jaxstyle import atomic, images
 from jaxstyle.contact_sheet import contact_sheet
 from jaxstyle.errors import JaxstyleError
 from jaxstyle.features import Features, load
@@ -272,7 +272,8 @@ def run(config: Any, workdir: str) -> None:
     chosen["sweep"] = {name: list(points) for name, points in chosen.get("sweep", {}).items() if points}
     files = Files(output=str(folder), trace=str(folder / "trace.jsonl"), resume=True, **chosen)
     settings = from_mapping(values)
-    (folder / "config.json").write_text(json.dumps({**chosen, **dataclasses.asdict(settings)}, indent=2, default=list))
+    saved = json.dumps({**chosen, **dataclasses.asdict(settings)}, indent=2, default=list)
+    atomic.write_text(folder / "config.json", saved)
     try:
         stylize_files(files, settings)
     except Interrupted as stopped:

@@ -57,6 +57,8 @@ def prepare(
     """
     config.check()
     inputs.check()
+    # Once: the targets of every picture at every scale read the network, which as host arrays would be sent each time.
+    features = dataclasses.replace(features, params=jax.device_put(features.params))
     if config.style_weights and len(config.style_weights) != len(inputs.styles):
         raise JaxstyleError(
             f"--style-weights has {len(config.style_weights)} numbers for {len(inputs.styles)} styles; give one each"

@@ -19,6 +19,7 @@ from etils import epath
 from jax.experimental import multihost_utils
 from ml_collections import ConfigDict
 
+from jaxstyle import atomic
 from jaxstyle.data import pipeline
 from jaxstyle.data.order import Order, in_turn
 from jaxstyle.data.sources import Source, open_source
@@ -61,7 +62,7 @@ def run(config: ConfigDict, workdir: str | os.PathLike) -> TrainState:
     barrier("config checked")
     if jax.process_index() == 0:
         folder.mkdir(parents=True, exist_ok=True)
-        (folder / "config.json").write_text(configs.as_json(config))
+        atomic.write_text(folder / "config.json", configs.as_json(config))
     with closing(Checkpoints(folder / "checkpoints", config.keep, config.best, config.best_mode)) as checkpoints:
         training.begin(checkpoints)
         with interruptible() as stop, closing(training.writers()) as writers:

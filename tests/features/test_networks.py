@@ -11,7 +11,6 @@ from jaxstyle.features.architectures import ARCHITECTURES, VGG_BLOCKS
 from jaxstyle.features.features import build, load
 from jaxstyle.features.layers import deepest_tap, pool2
 from jaxstyle.features.squeezenet import PLANS, pool3
-from jaxstyle.features.vgg import full_widths
 from jaxstyle.features.weights import Weights, save_weights
 
 SQUEEZENETS = {
@@ -69,14 +68,11 @@ def test_vgg_equals_the_reference_at_every_tap(pooling, padding):
     np.testing.assert_array_equal(output, taps["pool5"])
 
 
-def test_vgg19_has_the_published_taps_and_widths():
+def test_vgg19_has_the_published_taps():
     features = build("tiny", weights("vgg19"))
     names = features.network.taps
     assert names[:5] == ("conv1_1", "relu1_1", "conv1_2", "relu1_2", "pool1")
     assert len(names) == 2 * 16 + 5 and {"relu3_4", "relu4_2", "relu5_4", "pool5"} <= set(names)
-    assert [len(block) for block in full_widths("vgg19")] == [2, 2, 4, 4, 4]
-    assert [len(block) for block in full_widths("vgg16")] == [2, 2, 3, 3, 3]
-    assert [block[0] for block in full_widths("vgg16")] == [64, 128, 256, 512, 512]
 
 
 def test_a_batch_is_a_loop_over_pictures():
