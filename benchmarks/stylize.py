@@ -17,9 +17,7 @@ import os
 os.environ.setdefault("XLA_PYTHON_CLIENT_PREALLOCATE", "false")  # both sides share the GPU
 
 import argparse
-import importlib.util
 import json
-import resource
 import statistics
 import subprocess
 import sys
@@ -29,12 +27,11 @@ from pathlib import Path
 from typing import Any
 
 from case import Case, flops, peak_flops
+from measuring import peak_resident, show, table, take_turns, turn, why_no_peer
 
 HERE = Path(__file__).resolve()
 sys.path.insert(1, str(HERE.parents[1]))  # measure this checkout, installed or not
-ROUND_SECONDS = 1.0  # a side's turn takes about this long, and at least one iteration
 CHILD_ITERATIONS = 3
-PAUSE = 0.1  # seconds between turns, for the other side's threads to fall asleep
 
 
 def make(side: str, case: Case) -> Any:
@@ -46,18 +43,6 @@ def make(side: str, case: Case) -> Any:
     from peer_torch import Peer
 
     return Peer(case)
-
-
-def why_no_peer() -> str | None:
-    """Why PyTorch cannot be measured beside jaxstyle, None if it can."""
-    if importlib.util.find_spec("torch") is None:
-        return "PyTorch is not installed (pip install 'jaxstyle[parity]')"
-    import jax
-    import torch
-
-    if jax.default_backend() != "cpu" and not torch.cuda.is_available():
-        return f"PyTorch sees no accelerator, and jaxstyle runs on {jax.devices()[0].device_kind}"
-    return None
 
 
 def differences(case: Case, ours: Any, peer: Any) -> dict[str, float]:
@@ -75,17 +60,6 @@ def differences(case: Case, ours: Any, peer: Any) -> dict[str, float]:
     return {"loss_difference": difference, "root_difference": peer.approximate_loss / peer.first_loss - 1}
 
 
-def turn(side: Any, iterations: int) -> float:
-    """Seconds an iteration of some iterations in a row."""
-    side.wait()
-    time.sleep(PAUSE)
-    began = time.perf_counter()
-    for _ in range(iterations):
-        side.step()
-    side.wait()
-    return (time.perf_counter() - began) / iterations
-
-
 def measure(case: Case, names: list[str], rounds: int, memory: bool) -> dict[str, Any]:
     """One row of the table."""
     sides = {name: make(name, case) for name in names}
@@ -94,15 +68,7 @@ def measure(case: Case, names: list[str], rounds: int, memory: bool) -> dict[str
     row = {**case._asdict(), "device": device_kind, "compile_s": ours.compile_seconds, "temp_bytes": ours.temporaries}
     if "torch" in sides:
         row |= differences(case, ours, sides["torch"])
-    once = {name: min(turn(side, 1), turn(side, 1)) for name, side in sides.items()}  # which also warms up
-    iterations = {name: max(1, round(ROUND_SECONDS / seconds)) for name, seconds in once.items()}
-    seconds: dict[str, list[float]] = {name: [] for name in names}
-    for i in range(rounds):
-        for name in names if i % 2 else names[::-1]:
-            seconds[name].append(turn(sides[name], iterations[name]))
-    row["seconds"] = {name: statistics.median(values) for name, values in seconds.items()}
-    if "torch" in sides:
-        row["ratio"] = statistics.median(a / b for a, b in zip(seconds["jaxstyle"], seconds["torch"], strict=True))
+    row |= take_turns(sides, rounds)
     best = peak_flops(device_kind, case.dtype)
     row["flops_s"] = flops(case.size) / row["seconds"]["jaxstyle"]
     row["peak_share"] = row["flops_s"] / best if best else None
@@ -117,14 +83,6 @@ def child(job: str, side: str, case: Case, cache: str = "") -> dict[str, Any]:
     if done.returncode:
         sys.exit(f"the child process for {job} of {side} failed:\n{done.stderr}")
     return json.loads(done.stdout.splitlines()[-1])
-
-
-def peak_resident() -> int:
-    """Most bytes of memory this process ever held."""
-    status = Path("/proc/self/status")
-    if status.exists():  # on Linux `ru_maxrss` is never less than what the parent held when it started this process
-        return int(status.read_text().partition("VmHWM:")[2].split()[0]) * 1024
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * (1 if sys.platform == "darwin" else 1024)
 
 
 def run_child(job: str, side: str, case: Case, cache: str, began: float) -> dict[str, Any]:
@@ -146,21 +104,8 @@ def run_child(job: str, side: str, case: Case, cache: str, began: float) -> dict
     return {"seconds": first[0]}
 
 
-def table(rows: list[dict[str, Any]], heads: dict[str, str]) -> None:
-    """Prints rows as a Markdown table; `heads` maps a column's head to a format of the row."""
-    cells = [list(heads), *([form.format(**row) for form in heads.values()] for row in rows)]
-    widths = [max(map(len, column)) for column in zip(*cells, strict=True)]
-    cells.insert(1, ["-" * width for width in widths])
-    for line in cells:
-        print("| " + " | ".join(cell.rjust(width) for cell, width in zip(line, widths, strict=True)) + " |")
-
-
 def flat(row: dict[str, Any]) -> dict[str, Any]:
     """A row's numbers as the table shows them, n/a where there is none."""
-
-    def show(value: float | None, form: str, unit: float = 1) -> str:
-        return "n/a" if value is None else format(value / unit, form)
-
     out = {name: row[name] for name in ("size", "loss", "dtype")}
     for side in ("jaxstyle", "torch"):
         memory = row["memory"].get(side, {})

@@ -12,14 +12,14 @@ import dataclasses
 from ml_collections import ConfigDict
 from ml_collections.config_dict import placeholder
 
-from jaxstyle.pixels.config import SWEEPABLE, StyleTransferConfig, declared
+from jaxstyle.pixels.config import SWEEPABLE, StyleTransferConfig
 
 
 def get_config(variant: str = "") -> ConfigDict:
     """The recipe; `"test"` is its seconds-long variant."""
     config = ConfigDict()
     for name, value in dataclasses.asdict(StyleTransferConfig()).items():
-        config[name] = placeholder(declared(name)[0]) if value is None else value
+        config[name] = placeholder(StyleTransferConfig.declared(name)[0]) if value is None else value
     config.run = "jaxstyle.pixels.job:run"
     config.contents = ("example:landscape",)
     config.styles = ("example:brushwork",)

@@ -2,22 +2,47 @@
 
 __version__ = "0.1.0"
 
-from jaxstyle.api import Stylized, stylize
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+from jaxstyle.api import Stylized, Visualized, dream, stylize, synthesize_texture, visualize
 from jaxstyle.errors import JaxstyleError
 from jaxstyle.features import Features
 from jaxstyle.features import load as load_features
 from jaxstyle.images import Picture, read_picture, write_picture
-from jaxstyle.pixels.config import StyleTransferConfig
+from jaxstyle.pixels.config import StyleTransferConfig, TextureConfig
+from jaxstyle.pixels.dream_config import DreamConfig
+from jaxstyle.pixels.visualization import VisualizationConfig
+
+if TYPE_CHECKING:
+    from jaxstyle.training.sampling import sample as sample
+    from jaxstyle.training.scoring import evaluate as evaluate
 
 __all__ = [
+    "DreamConfig",
     "Features",
     "JaxstyleError",
     "Picture",
     "StyleTransferConfig",
     "Stylized",
+    "TextureConfig",
+    "VisualizationConfig",
+    "Visualized",
     "__version__",
+    "dream",
     "load_features",
     "read_picture",
     "stylize",
+    "synthesize_texture",
+    "visualize",
     "write_picture",
 ]
+
+_LATER = {"sample": "jaxstyle.training.sampling", "evaluate": "jaxstyle.training.scoring"}
+
+
+def __getattr__(name: str) -> Any:
+    """What needs the training's libraries, which take a second to import, is imported when it is first used."""
+    if name in _LATER:
+        return getattr(import_module(_LATER[name]), name)
+    raise AttributeError(f"module 'jaxstyle' has no attribute {name!r}")

@@ -1,4 +1,4 @@
-"""jaxstyle from Python: a picture stylised in one call."""
+"""jaxstyle from Python: a picture stylised or dreamt on, a texture synthesised, a network looked into, in one call."""
 
 from __future__ import annotations
 
@@ -13,16 +13,20 @@ from jaxstyle import images
 from jaxstyle.features import Features, load
 from jaxstyle.images import Source
 from jaxstyle.interrupts import interruptible
-from jaxstyle.pixels import watchers
-from jaxstyle.pixels.config import INITS, StyleTransferConfig
+from jaxstyle.pixels import dream as dreams
+from jaxstyle.pixels import texture, visualization, watchers
+from jaxstyle.pixels.config import INITS, StyleTransferConfig, TextureConfig
+from jaxstyle.pixels.dream_config import DreamConfig
 from jaxstyle.pixels.inputs import Inputs
-from jaxstyle.pixels.loop import Report, Watcher, optimize
+from jaxstyle.pixels.loop import Job, Report, Watcher, optimize
+from jaxstyle.pixels.objectives import Objective
 from jaxstyle.pixels.spread import choose_devices
 from jaxstyle.pixels.stylize import finish, prepare
+from jaxstyle.pixels.visualization import VisualizationConfig
 
 
 class Stylized(NamedTuple):
-    """What `stylize` returns.
+    """What `stylize` and `synthesize_texture` return.
 
     Attributes:
       picture: float32 `[H, W, 3]`, sRGB in [0, 1].
@@ -79,13 +83,147 @@ def stylize(
         features = load(config.features, pooling=config.pooling, padding=config.padding)
     if optimizer is not None and config.learning_rate is None:
         config = dataclasses.replace(config, learning_rate=1.0)
-    job = prepare(config, features, inputs, optimizer=optimizer)
+    made = run(prepare(config, features, inputs, optimizer=optimizer), config.devices, callback)
+    return made._replace(picture=finish(config, made.picture, inputs.contents[0]))
+
+
+def synthesize_texture(
+    styles: Source | Sequence[Source],
+    *,
+    config: TextureConfig | None = None,
+    features: Features | None = None,
+    optimizer: optax.GradientTransformation | None = None,
+    callback: Callable[[Report], None] | None = None,
+) -> Stylized:
+    """Synthesises a texture that looks like one picture, or like a mixture of several.
+
+    Ctrl-C (or a notebook's stop button) ends it early with the texture so far.
+
+    Args:
+      styles: The exemplar: a path, a PIL image, or floats `[h, w, 3]` in [0, 1]; or several, which
+        `config.style_weights` blends.
+      config: The settings; `TextureConfig(size="640x480", tileable=True)` changes some.
+      features: The network that looks, already loaded; None loads `config.features`.
+      optimizer: As for `stylize`.
+      callback: As for `stylize`.
+
+    Returns:
+      The texture `[H, W, 3]` and the history of its losses.
+
+    Raises:
+      JaxstyleError: An input that cannot be, told in one sentence; or a loss that is no longer finite.
+    """
+    config = TextureConfig() if config is None else config
+    config.check()
+    sources: Any = styles if isinstance(styles, (list, tuple)) else [styles]
+    exemplars = [read(style, "style") for style in sources]
+    if features is None:
+        features = load(config.features, pooling=config.pooling)
+    if optimizer is not None and config.learning_rate is None:
+        config = dataclasses.replace(config, learning_rate=1.0)
+    made = run(texture.prepare(config, features, exemplars, optimizer), config.devices, callback)
+    return made._replace(picture=texture.finish(config, made.picture))
+
+
+def dream(
+    picture: Source,
+    *,
+    config: DreamConfig | None = None,
+    features: Features | None = None,
+    guide: Source | None = None,
+    mask: Source | None = None,
+    objective: Objective | None = None,
+    callback: Callable[[Report], None] | None = None,
+) -> Stylized:
+    """Dreams on a picture: DeepDream.
+
+    Ctrl-C (or a notebook's stop button) ends it early with the picture so far.
+
+    Args:
+      picture: The photo: a path, a PIL image, or floats `[H, W, 3]` in [0, 1].
+      config: The settings; `DreamConfig(layers=("relu4_1",))` changes some. Of `frames` the first is made.
+      features: The network that dreams, already loaded; None loads `config.features`.
+      guide: A picture of whose features to dream; None takes `config.guide`.
+      mask: `[H, W]` in [0, 1] or a path, where to dream; None takes `config.mask`.
+      objective: Any objective of `jaxstyle.pixels.objectives`, instead of the config's layers and channels.
+      callback: As for `stylize`.
+
+    Returns:
+      The picture and the history of its losses; the terms rise, and the loss is minus their sum.
+
+    Raises:
+      JaxstyleError: An input that cannot be, told in one sentence; or a loss that is no longer finite.
+    """
+    config = DreamConfig() if config is None else config
+    config.check()
+    photo = read(picture, "picture")
+    guide, mask = config.guide if guide is None else guide, config.mask if mask is None else mask
+    shown = None if guide is None else read(guide, "guide")
+    share = None if mask is None else images.read_mask(mask)
+    features = load(config.features) if features is None else features
+    made = run(dreams.prepare(config, features, photo, shown, share, objective), config.devices, callback)
+    return made._replace(picture=dreams.finish(config, made.picture, photo, share))
+
+
+class Visualized(NamedTuple):
+    """What `visualize` returns.
+
+    Attributes:
+      pictures: float32 `[N, H, W, 3]`, sRGB in [0, 1], one an objective (`[N, facets, H, W, 3]` with several facets).
+      history: One dict a step, as of `stylize`, with a list of N values for every term.
+    """
+
+    pictures: np.ndarray
+    history: list[dict[str, Any]]
+
+
+def visualize(
+    objectives: Objective | Sequence[Objective] | None = None,
+    *,
+    config: VisualizationConfig | None = None,
+    features: Features | None = None,
+    callback: Callable[[Report], None] | None = None,
+) -> Visualized:
+    """Paints what channels of a network respond to most, all in one compiled program.
+
+    Args:
+      objectives: What to increase, one a picture; all of one structure, such as
+        `[channel("relu4_1", i) for i in range(64)]`. None takes `config.layer` and `config.channels`.
+      config: The settings; `VisualizationConfig(layer="relu3_1", channels="0:8")` changes some.
+      features: The network to look into, already loaded; None loads `config.features`.
+      callback: As for `stylize`.
+
+    Returns:
+      The pictures and the history of their losses.
+
+    Raises:
+      JaxstyleError: An input that cannot be, told in one sentence; or a loss that is no longer finite.
+    """
+    config = VisualizationConfig() if config is None else config
+    config.check()
+    features = load(config.features) if features is None else features
+    if objectives is None:
+        objectives = visualization.channel_objectives(config, visualization.check_layer(config, features))
+    wanted = [objectives] if isinstance(objectives, Objective) else list(objectives)
+    outcome, history = run_all(visualization.prepare(config, features, wanted), config.devices, callback)
+    return Visualized(outcome, history)
+
+
+def run(job: Job, devices: int | None, callback: Callable[[Report], None] | None) -> Stylized:
+    """The one picture of a job as it comes out of the loop, and its history."""
+    pictures, history = run_all(job, devices, callback)
+    return Stylized(pictures[0], history)
+
+
+def run_all(
+    job: Job, devices: int | None, callback: Callable[[Report], None] | None
+) -> tuple[np.ndarray, list[dict[str, Any]]]:
+    """The pictures of a job as they come out of the loop, and their history."""
     history = watchers.History()
     watching: list[Watcher] = [history] if callback is None else [history, callback]
     with interruptible() as stop:
-        devices = choose_devices(config.devices)
-        outcome = optimize(job.problem, job.start, job.knobs, devices, watchers=watching, stop=stop)
-    return Stylized(finish(config, outcome.pictures[0], inputs.contents[0]), list(history))
+        outcome = optimize(*job, choose_devices(devices), watchers=watching, stop=stop)
+    return outcome.pictures, list(history)
 
 
 def read(source: Source, name: str) -> np.ndarray:

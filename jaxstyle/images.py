@@ -33,6 +33,9 @@ _LUMA = np.array([0.299, 0.587, 0.114])
 
 Source = str | os.PathLike | Image.Image | np.ndarray
 
+PICTURE_SUFFIXES = {".png", ".jpg", ".jpeg", ".webp", ".tif", ".tiff", ".bmp", ".gif"}
+"""Of the files of a folder that are taken for pictures."""
+
 
 def read_picture(source: Source) -> Picture:
     """The picture in a file, PIL image or array, upright and in sRGB.
@@ -134,7 +137,9 @@ def fit_size(height: int, width: int, longer_side: int) -> tuple[int, int]:
     return scaled[0], scaled[1]
 
 
-def resize(image: np.ndarray, height: int, width: int) -> np.ndarray:
+def resize(
+    image: np.ndarray, height: int, width: int, box: tuple[float, float, float, float] | None = None
+) -> np.ndarray:
     """An antialiased resize, every channel in float32.
 
     Bicubic, not Lanczos: it rings less, and halos at edges are just what the first layers of a feature
@@ -144,6 +149,7 @@ def resize(image: np.ndarray, height: int, width: int) -> np.ndarray:
       image: `[H, W]` or `[H, W, C]` in [0, 1].
       height: Pixels of the result.
       width: Pixels of the result.
+      box: Left, upper, right and lower edge of the part to resize, in pixels that need not be whole; None takes all.
 
     Returns:
       Float32 `[height, width]` or `[height, width, C]`, clipped to [0, 1].
@@ -151,7 +157,7 @@ def resize(image: np.ndarray, height: int, width: int) -> np.ndarray:
     image = np.asarray(image, np.float32)
     planes = image.reshape(*image.shape[:2], -1)
     resized = [
-        Image.fromarray(np.ascontiguousarray(planes[..., c])).resize((width, height), Image.Resampling.BICUBIC)
+        Image.fromarray(np.ascontiguousarray(planes[..., c])).resize((width, height), Image.Resampling.BICUBIC, box)
         for c in range(planes.shape[-1])
     ]
     stacked = np.stack([np.asarray(plane) for plane in resized], axis=-1)

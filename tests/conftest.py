@@ -32,9 +32,16 @@ def pytest_collection_modifyitems(config, items):
 @pytest.fixture(autouse=True)
 def dtype_promotion(request):
     """Losses, models, metrics and features must not promote dtypes silently; optax itself cannot be that strict."""
-    strict = STRICT_ROOMS & set(request.node.path.parts)
+    strict = STRICT_ROOMS & set(request.node.path.relative_to(ROOT / "tests").parts)
     with jax.numpy_dtype_promotion("strict" if strict else "standard"):
         yield
+
+
+@pytest.fixture(autouse=True, scope="module")
+def no_hoard_of_programs():
+    """After some thousand compiled programs in one process XLA's CPU compiler crashes (segmentation fault)."""
+    yield
+    jax.clear_caches()
 
 
 @pytest.fixture(scope="session")
@@ -54,6 +61,18 @@ def shapes_dir(tmp_path_factory) -> str:
     folder = str(tmp_path_factory.mktemp("tfds"))
     open_source("jaxstyle_shapes/tiny", "train", data_dir=folder)
     return folder
+
+
+@pytest.fixture(scope="session")
+def tiny_run(shapes_dir, tmp_path_factory) -> pathlib.Path:
+    """The workdir of ten steps of the tiny task (`training/tiny_task.py`), whose best checkpoint is not its newest."""
+    from tiny_task import tiny_config
+
+    from jaxstyle.training import loop
+
+    workdir = tmp_path_factory.mktemp("tiny_run")
+    loop.run(tiny_config(shapes_dir, best="loss", best_mode="max", keep=1, devices=2), workdir)
+    return workdir
 
 
 @pytest.fixture(scope="session")

@@ -3,14 +3,23 @@
 from __future__ import annotations
 
 import argparse
+import json
 import os
+import pathlib
+from collections.abc import Iterator
 
+import numpy as np
+from tqdm import tqdm
+
+from jaxstyle import images
 from jaxstyle.errors import JaxstyleError
 from jaxstyle.features import download, registry
 from jaxstyle.features.architectures import deepest_layer
 from jaxstyle.features.layouts import PREPROCESSING
-from jaxstyle.features.weights import Weights, read_weights, save_weights
+from jaxstyle.features.pruning import active_channels, pruned
+from jaxstyle.features.weights import RESERVED, Weights, read_weights, save_weights
 
+PRUNE_SIDE = 224  # pixels
 HELP = "list, fetch, verify and convert the pretrained networks that look at pictures"
 
 
@@ -25,7 +34,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "names", nargs="*", metavar="NAME|PATH", help="what to check (default: everything in the cache)"
     )
     convert = actions.add_parser("convert", help="rewrite weights in jaxstyle's own form")
-    convert.add_argument("source", metavar="IN", help="a name or a file")
+    convert.add_argument("source", metavar="IN", help="a name, a file, or the workdir of configs/distill_features.py")
     convert.add_argument("target", metavar="OUT", help="the safetensors file to write")
     convert.add_argument("--dtype", choices=("float32", "float16"), default="float32", help="of the kernels")
     convert.add_argument(
@@ -33,6 +42,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         choices=tuple(PREPROCESSING),
         help="what the network was trained with, where the file's names do not tell "
         "(Caffe weights under torchvision's names: caffe)",
+    )
+    convert.add_argument(
+        "--prune",
+        metavar="FOLDER",
+        help="leave out a VGG's channels that are never active in the pictures of a folder and its sub-folders",
+    )
+    convert.add_argument(
+        "--note", action="append", default=[], metavar="KEY=TEXT", help="metadata to keep in the file; may be repeated"
     )
 
 
@@ -97,13 +114,59 @@ def _verified(name: str) -> str:
 
 
 def _convert(args: argparse.Namespace) -> int:
-    weights = read_weights(registry.resolve(args.source), preprocessing=args.preprocessing)
+    notes = dict(_note(text) for text in args.note)
     entry = registry.ENTRIES.get(args.source)
+    if os.path.isdir(args.source):
+        weights = _distilled(args.source)
+    else:
+        weights = read_weights(registry.resolve(args.source), preprocessing=args.preprocessing)
+    if args.prune:
+        weights = pruned(weights, active_channels(weights, _shown(args.prune)))
     if entry:
         weights.metadata.update(licence=entry.licence, source=entry.url)
+    weights.metadata.update(notes)
     save_weights(args.target, weights, args.dtype)
     print(f"{args.target}: {_described(weights)}, {args.dtype}")
     return 0
+
+
+def _shown(folder: str) -> Iterator[np.ndarray]:
+    """The pictures of a folder and its sub-folders, `[1, 224, 224, 3]`."""
+    paths = sorted(path for path in pathlib.Path(folder).rglob("*") if path.suffix.lower() in images.PICTURE_SUFFIXES)
+    if not paths:
+        raise JaxstyleError(f"the folder {folder!r} holds no pictures")
+    for path in tqdm(paths, unit="picture", disable=None, leave=False):
+        yield images.resize(images.read_picture(path).rgb, PRUNE_SIDE, PRUNE_SIDE)[None]
+
+
+def _note(text: str) -> tuple[str, str]:
+    key, equals, value = text.partition("=")
+    if not key or not equals:
+        raise JaxstyleError(f"--note {text!r} is not KEY=TEXT")
+    if key in RESERVED:
+        raise JaxstyleError(f"--note {key}: jaxstyle itself writes that one; choose another name")
+    return key, value
+
+
+def _distilled(workdir: str) -> Weights:
+    """The student of a distillation, and in its metadata how it was trained and how near it came."""
+    # Here and not above: orbax and TensorBoard take seconds to import, which no other command needs.
+    from jaxstyle.tasks.distill import Distill, student_weights
+    from jaxstyle.training.workdir import open_run
+    from jaxstyle.training.writers import read_metrics
+
+    training = open_run(workdir)
+    if not isinstance(training.task, Distill):
+        raise JaxstyleError(f"{workdir}: a run of {training.config.task}, not of jaxstyle.tasks.distill")
+    scores = [row for row in read_metrics(training.folder) if row["kind"] == "eval"]
+    recipe = {name: value for name, value in training.config.model.items() if not name.endswith("teacher")}  # no paths
+    metadata = {
+        "seed": str(training.config.seed),
+        "step": str(int(training.state.step)),
+        "score": json.dumps(scores[-1]) if scores else "not evaluated",
+        "model": json.dumps(recipe),
+    }
+    return student_weights(training.state, metadata)
 
 
 def _described(weights: Weights) -> str:

@@ -3,18 +3,13 @@
 from __future__ import annotations
 
 import argparse
-import dataclasses
-import os
-import sys
 from collections.abc import Sequence
 
-import jax
-
+from jaxstyle.cli import options
 from jaxstyle.errors import JaxstyleError
-from jaxstyle.features import registry
-from jaxstyle.pixels.config import StyleTransferConfig, option, parse
+from jaxstyle.pixels.config import StyleTransferConfig
 from jaxstyle.pixels.files import Files
-from jaxstyle.pixels.job import Interrupted, stylize_files
+from jaxstyle.pixels.job import stylize_files
 
 HELP = "paint photos in the style of paintings"
 
@@ -56,33 +51,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="NAME=A,B,C",
         help="make the picture with each value; repeat for a grid",
     )
-    parser.add_argument("--bits", type=int, choices=(8, 16), default=8, help="bits a channel; 16 for PNG and TIFF")
-    parser.add_argument("--save-every", type=int, default=0, metavar="N", help="keep the picture of every N-th step")
-    parser.add_argument("--trace", metavar="FILE", help="write every step's losses as JSON lines")
-    parser.add_argument(
-        "--resume", action="store_true", help="go on where an interrupted run of the same command stopped"
-    )
-    settings = parser.add_argument_group("settings")
-    for field in dataclasses.fields(StyleTransferConfig):
-        settings.add_argument(f"--{option(field.name)}", metavar=metavar(field), help=described(field))
-
-
-def metavar(field: dataclasses.Field) -> str:
-    """What stands for a setting's value in the help."""
-    return "|".join(field.metadata["choices"]) or {"int": "N", "int | None": "N"}.get(str(field.type), "X")
-
-
-def described(field: dataclasses.Field) -> str:
-    """A setting's help with its default."""
-    default = field.default
-    if default is None or default == ():
-        return field.metadata["help"]
-    shown = (
-        ",".join(f"{v:g}" if isinstance(v, float) else str(v) for v in default)
-        if isinstance(default, tuple)
-        else default
-    )
-    return f"{field.metadata['help']} (default: {shown})"
+    options.add_run_options(parser)
+    options.add_settings(parser, StyleTransferConfig)
 
 
 def run(args: argparse.Namespace) -> int:
@@ -91,18 +61,10 @@ def run(args: argparse.Namespace) -> int:
     Raises:
       JaxstyleError: Bad input.
     """
-    config = StyleTransferConfig(
-        **{
-            field.name: parse(field.name, text)
-            for field in dataclasses.fields(StyleTransferConfig)
-            if (text := getattr(args, field.name)) is not None
-        }
-    )
+    config = options.read_settings(args, StyleTransferConfig)
     contents, styles = (args.content, args.pictures) if args.content else (args.pictures[:1], args.pictures[1:])
     if not styles:
         raise JaxstyleError("no style: name a painting after the photo")
-    if args.save_every < 0:
-        raise JaxstyleError(f"--save-every is {args.save_every}; it must be at least 0")
     files = Files(
         contents=contents,
         styles=styles,
@@ -110,19 +72,9 @@ def run(args: argparse.Namespace) -> int:
         content_masks=args.content_mask,
         style_masks=args.style_mask,
         sweep=parse_sweeps(args.sweep),
-        bits=args.bits,
-        save_every=args.save_every,
-        trace=args.trace,
-        resume=args.resume,
+        **options.read_run_options(args),
     )
-    keep_compiled()
-    try:
-        for path in stylize_files(files, config):
-            print(path)
-    except Interrupted as stopped:
-        print(f"jaxstyle: {stopped}", file=sys.stderr)
-        return 130
-    return 0
+    return options.carry_out(lambda: stylize_files(files, config))
 
 
 def parse_sweeps(texts: Sequence[str]) -> dict[str, list[float]]:
@@ -148,10 +100,3 @@ def parse_sweep(text: str) -> tuple[str, list[float]]:
     except ValueError:
         pass
     raise JaxstyleError(f"--sweep {text!r} is not of the form content_weight=1,10,100")
-
-
-def keep_compiled() -> None:
-    """Keeps compiled programs in the cache folder, so that the next run of the same size starts at once."""
-    if not os.environ.get("JAX_COMPILATION_CACHE_DIR"):
-        jax.config.update("jax_compilation_cache_dir", str(registry.cache_folder().parent / "compiled"))
-        jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.1)

@@ -91,9 +91,9 @@ def contrasting(rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
             return ground, colour
 
 
-def coverage(name: str, radius: float, centre: np.ndarray, angle: float) -> np.ndarray:
-    """The share of each pixel that a shape covers, `[32, 32]` in [0, 1]; radius and centre in pixels."""
-    canvas = Image.new("L", (SIDE * FINER, SIDE * FINER))
+def coverage(name: str, radius: float, centre: np.ndarray, angle: float, side: int = SIDE) -> np.ndarray:
+    """The share of each pixel that a shape covers, `[side, side]` in [0, 1]; radius and centre in pixels."""
+    canvas = Image.new("L", (side * FINER, side * FINER))
     pen = ImageDraw.Draw(canvas)
     r, (x, y) = radius * FINER, centre * FINER
     if name in ("circle", "ring", "crescent"):
@@ -104,7 +104,7 @@ def coverage(name: str, radius: float, centre: np.ndarray, angle: float) -> np.n
             pen.ellipse((x + dx - hole, y + dy - hole, x + dx + hole, y + dy + hole), fill=0)
     else:
         pen.polygon([(x + r * u, y + r * v) for u, v in outline(name, angle)], fill=255)
-    return np.asarray(canvas, np.float32).reshape(SIDE, FINER, SIDE, FINER).mean((1, 3)) / 255
+    return np.asarray(canvas, np.float32).reshape(side, FINER, side, FINER).mean((1, 3)) / 255
 
 
 def outline(name: str, angle: float) -> list[tuple[float, float]]:

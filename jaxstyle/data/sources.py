@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import importlib.util
+import logging
 import os
 import pathlib
 from collections.abc import Callable, Sequence
@@ -14,11 +15,14 @@ import tensorflow_datasets as tfds
 
 from jaxstyle import images
 from jaxstyle.data.jaxstyle_shapes import JaxstyleShapes
+from jaxstyle.data.moving_shapes import MovingShapes
 from jaxstyle.errors import JaxstyleError, did_you_mean
 
+# TFDS recommends OpenCV in every process; the pictures are read once, and the same without.
+logging.getLogger("absl").addFilter(lambda record: "OpenCV is not installed" not in str(record.msg))
+
 Example = dict[str, np.ndarray]
-SHIPPED: dict[str, Any] = {"jaxstyle_shapes": JaxstyleShapes}
-PICTURE_SUFFIXES = {".png", ".jpg", ".jpeg", ".webp", ".tif", ".tiff", ".bmp", ".gif"}
+SHIPPED: dict[str, Any] = {"jaxstyle_shapes": JaxstyleShapes, "moving_shapes": MovingShapes}
 HELD_OUT = 10  # every tenth picture of a folder without train/ and test/ is for testing
 
 
@@ -130,7 +134,9 @@ def folder_source(folder: str, split: str) -> Source:
     entries = [(path, label) for label, name in enumerate(classes) for path in pictures(root / name)]
     entries = entries or [(path, -1) for path in pictures(root)]
     if not entries:
-        raise JaxstyleError(f"the folder {str(root)!r} holds no pictures ({', '.join(sorted(PICTURE_SUFFIXES))})")
+        raise JaxstyleError(
+            f"the folder {str(root)!r} holds no pictures ({', '.join(sorted(images.PICTURE_SUFFIXES))})"
+        )
     if not parted:
         entries = [entry for i, entry in enumerate(entries) if (i % HELD_OUT == HELD_OUT - 1) == (split == "test")]
     return Source(len(entries), lambda index: read_entry(*entries[index]), classes)
@@ -138,7 +144,7 @@ def folder_source(folder: str, split: str) -> Source:
 
 def pictures(folder: pathlib.Path) -> Sequence[pathlib.Path]:
     """The pictures in a folder, sorted by name."""
-    return sorted(path for path in folder.iterdir() if path.suffix.lower() in PICTURE_SUFFIXES)
+    return sorted(path for path in folder.iterdir() if path.suffix.lower() in images.PICTURE_SUFFIXES)
 
 
 def read_entry(path: str | os.PathLike, label: int) -> Example:

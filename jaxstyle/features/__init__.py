@@ -1,6 +1,8 @@
 """Fixed networks that look: which there are, where their weights come from, and how they are applied."""
 
 from jaxstyle.features.features import DEFAULT, Features, build, load
+from jaxstyle.features.googlenet import GoogLeNet
+from jaxstyle.features.inception import InceptionV3
 from jaxstyle.features.squeezenet import SqueezeNet
 from jaxstyle.features.vgg import VGG
 from jaxstyle.features.weights import Weights, read_weights, save_weights
@@ -9,6 +11,8 @@ __all__ = [
     "DEFAULT",
     "VGG",
     "Features",
+    "GoogLeNet",
+    "InceptionV3",
     "SqueezeNet",
     "Weights",
     "build",

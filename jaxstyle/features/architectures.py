@@ -12,6 +12,9 @@ from typing import NamedTuple
 
 import numpy as np
 
+from jaxstyle.features import googlenet_plan
+from jaxstyle.features.inception_plan import BLOCKS, CONVOLUTIONS, IMAGE, sources
+
 PREPROCESS = "preprocess"
 
 
@@ -27,7 +30,7 @@ class Layer(NamedTuple):
     """
 
     name: str
-    size: int
+    size: tuple[int, int]
     inputs: tuple[str, ...]
     stage: str
     width: int | None = None
@@ -36,20 +39,40 @@ class Layer(NamedTuple):
 def _vgg(convolutions: tuple[int, ...]) -> tuple[Layer, ...]:
     """VGG (Simonyan & Zisserman 2014, table 1) of any width, by the number of convolutions in each block."""
     names = [f"conv{i}_{j + 1}" for i, count in enumerate(convolutions, 1) for j in range(count)]
-    return tuple(Layer(name, 3, (above,), name) for name, above in zip(names, [PREPROCESS, *names[:-1]], strict=True))
+    return tuple(
+        Layer(name, (3, 3), (above,), name) for name, above in zip(names, [PREPROCESS, *names[:-1]], strict=True)
+    )
 
 
 def _squeezenet(width: int, size: int) -> tuple[Layer, ...]:
     """SqueezeNet (Iandola et al. 2016, table 1); the versions differ in the stem, and in where they pool."""
-    layers = [Layer("conv1", size, (PREPROCESS,), "conv1", width)]
+    layers = [Layer("conv1", (size, size), (PREPROCESS,), "conv1", width)]
     above: tuple[str, ...] = ("conv1",)
     for i, squeeze in enumerate((16, 16, 32, 32, 48, 48, 64, 64), 2):
         fire = f"fire{i}"
-        layers.append(Layer(f"{fire}/squeeze1x1", 1, above, fire, squeeze))
-        layers.append(Layer(f"{fire}/expand1x1", 1, (f"{fire}/squeeze1x1",), fire, 4 * squeeze))
-        layers.append(Layer(f"{fire}/expand3x3", 3, (f"{fire}/squeeze1x1",), fire, 4 * squeeze))
+        layers.append(Layer(f"{fire}/squeeze1x1", (1, 1), above, fire, squeeze))
+        layers.append(Layer(f"{fire}/expand1x1", (1, 1), (f"{fire}/squeeze1x1",), fire, 4 * squeeze))
+        layers.append(Layer(f"{fire}/expand3x3", (3, 3), (f"{fire}/squeeze1x1",), fire, 4 * squeeze))
         above = (f"{fire}/expand1x1", f"{fire}/expand3x3")
-    return (*layers, Layer("conv10", 1, above, "conv10", 1000))
+    return (*layers, Layer("conv10", (1, 1), above, "conv10", 1000))
+
+
+def _inception() -> tuple[Layer, ...]:
+    """Inception-v3 of any width; a block is a stage."""
+    layers = []
+    for node in CONVOLUTIONS:
+        inputs = tuple(PREPROCESS if name == IMAGE else name for name in sources(node.inputs))
+        above = node.name.partition("/")[0]
+        layers.append(Layer(node.name, node.size, inputs, above if above in BLOCKS else node.name))
+    return tuple(layers)
+
+
+def _googlenet() -> tuple[Layer, ...]:
+    """GoogLeNet; a module is a stage."""
+    return tuple(
+        Layer(name, (size, size), inputs or (PREPROCESS,), name.partition("/")[0], width)
+        for name, (size, width, inputs) in googlenet_plan.CONVOLUTIONS.items()
+    )
 
 
 VGG_BLOCKS = {"vgg19": (2, 2, 4, 4, 4), "vgg16": (2, 2, 3, 3, 3)}
@@ -59,6 +82,8 @@ ARCHITECTURES: dict[str, tuple[Layer, ...]] = {
     **{name: _vgg(blocks) for name, blocks in VGG_BLOCKS.items()},
     "squeezenet1_1": _squeezenet(64, 3),
     "squeezenet1_0": _squeezenet(96, 7),
+    "googlenet": _googlenet(),
+    "inception_v3": _inception(),
 }
 
 
@@ -129,8 +154,8 @@ def _layer_problems(layer: Layer, widths: dict[str, int], tensors: Mapping[str, 
 
 
 def _kernel_problems(layer: Layer, kernel: np.ndarray, widths: dict[str, int]) -> Iterator[str]:
-    if kernel.shape[:2] != (layer.size, layer.size):
-        yield f"{layer.name}/kernel is {kernel.shape[0]}x{kernel.shape[1]}, not {layer.size}x{layer.size}"
+    if kernel.shape[:2] != layer.size:
+        yield f"{layer.name}/kernel is {kernel.shape[0]}x{kernel.shape[1]}, not {layer.size[0]}x{layer.size[1]}"
     if all(name in widths for name in layer.inputs):  # else the layer above is the problem, and named as such
         inputs = sum(widths[name] for name in layer.inputs)
         if kernel.shape[2] != inputs:

@@ -55,7 +55,7 @@ def fetch(url: str, target: str | os.PathLike[str], *, size: int | None, hash: s
       url: An http or https address.
       target: Where the file shall be; its folder is made if necessary.
       size: The file's size in bytes, None if unknown.
-      hash: `"md5:HEX"`, `"sha256:HEX"` or `"sha256-prefix:HEX"` (the beginning of the sum).
+      hash: `"md5:HEX"`, `"sha1:HEX"`, `"sha256:HEX"` or `"sha256-prefix:HEX"` (the beginning of the sum).
       progress: Whether to draw a progress bar on stderr.
 
     Raises:

@@ -12,12 +12,15 @@ import numpy as np
 
 from jaxstyle.errors import JaxstyleError, did_you_mean
 from jaxstyle.features import registry
+from jaxstyle.features.googlenet import GoogLeNet
+from jaxstyle.features.inception import CLASSES_2015, InceptionV3
+from jaxstyle.features.inception_plan import CONVOLUTIONS
 from jaxstyle.features.layers import POOLING_SCALE, Padding, Pooling
 from jaxstyle.features.squeezenet import SqueezeNet
 from jaxstyle.features.vgg import VGG
 from jaxstyle.features.weights import Weights, read_weights
 
-DEFAULT = "vgg19"
+DEFAULT = "bundled"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -32,7 +35,7 @@ class Features:
     """
 
     name: str
-    network: VGG | SqueezeNet
+    network: VGG | SqueezeNet | GoogLeNet | InceptionV3
     params: dict[str, Any]
 
     def least_side(self, taps: tuple[str, ...]) -> int:
@@ -46,6 +49,20 @@ class Features:
             if all(min(activation.shape[1:]) > 0 for activation in seen.values()):
                 return side
         raise JaxstyleError(f"features {self.name!r} see nothing at {side} px")
+
+    def stride(self, taps: tuple[str, ...]) -> int:
+        """Pixels from one position of the coarsest of `taps` to the next, a power of two."""
+        image = jax.ShapeDtypeStruct((1, 512, 512, 3), np.float32)
+        network = self.network.clone(padding="circular")  # with which sides are divided without remainders
+        _, seen = jax.eval_shape(lambda image: network.apply({"params": self.params}, image, taps), image)
+        return max(512 // activation.shape[1] for activation in seen.values() if activation.ndim == 4)
+
+    def shapes(self, taps: tuple[str, ...]) -> dict[str, tuple[int, ...]]:
+        """The shapes of activations of one picture of `least_side` pixels: `(h, w, C)`, or `(K,)` of class logits."""
+        side = self.least_side(taps)
+        image = jax.ShapeDtypeStruct((1, side, side, 3), np.float32)
+        _, seen = jax.eval_shape(lambda image: self.network.apply({"params": self.params}, image, taps), image)
+        return {name: activation.shape[1:] for name, activation in seen.items()}
 
     def check(self, taps: tuple[str, ...]) -> None:
         """Raises `JaxstyleError` when the network, as far as its file goes, lacks one of the layers `taps`."""
@@ -68,7 +85,8 @@ def load(
     Args:
       name_or_path: A name out of `jaxstyle features list`, or a file in any layout `read_weights` recognises.
       pooling: `"max"`, `"average"` or `"l2"`.
-      padding: Of the first layer, `"zeros"` or `"replicate"`.
+      padding: Of the first layer, `"zeros"` or `"replicate"`; or of all layers, `"circular"`, with which a picture
+        whose sides are multiples of `stride` is a torus.
 
     Returns:
       The network and its parameters.
@@ -86,9 +104,17 @@ def build(name: str, weights: Weights, *, pooling: Pooling = "max", padding: Pad
     if pooling not in POOLING_SCALE:
         raise JaxstyleError(f"unknown pooling {pooling!r}; {did_you_mean(pooling, POOLING_SCALE)}")
     layers = {key.rpartition("/")[0] for key in weights.tensors} - {"preprocess"}
-    network: VGG | SqueezeNet
+    network: VGG | SqueezeNet | GoogLeNet | InceptionV3
     if weights.architecture.startswith("vgg"):
         network = VGG(vgg_widths(weights.tensors), pooling, padding)
+    elif weights.architecture == "googlenet":
+        stages = len({layer.partition("/")[0] for layer in layers})
+        classes = weights.tensors.get("loss3/classifier/bias", np.zeros(0)).shape[0]
+        network = GoogLeNet(stages, classes, pooling, padding)
+    elif weights.architecture == "inception_v3":
+        widths = tuple(weights.tensors[f"{node.name}/bias"].shape[0] for node in CONVOLUTIONS if node.name in layers)
+        # torchvision's weights are a later training's, of 1000 classes, whose last pool was an average.
+        network = InceptionV3(widths, pooling, padding, "logits" not in layers or widths[-1] == CLASSES_2015)
     else:
         depth = max(int(layer.partition("/")[0].removeprefix("fire").removeprefix("conv")) for layer in layers)
         network = SqueezeNet(weights.architecture, depth, weights.ceil_pooling, pooling, padding)

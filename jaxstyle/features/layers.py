@@ -7,15 +7,25 @@ from collections.abc import Iterable
 import flax.linen as nn
 import jax
 import jax.numpy as jnp
+import numpy as np
 
 from jaxstyle.errors import JaxstyleError, did_you_mean
 
 Pooling = str  # a key of POOLING_SCALE
-Padding = str  # "zeros" or "replicate"
+Padding = str  # "zeros", "replicate" (of the first layer), "reflect" or "circular" (of every layer: a torus)
 
 # Average and L2 pooling change the size of the activations; these factors bring it back to max pooling's
 # (crowsonkb/style-transfer-pytorch, `pooling_scales`).
 POOLING_SCALE = {"max": 1.0, "average": 2.0, "l2": 0.78}
+
+
+PAD_MODES = {"zeros": "constant", "replicate": "edge", "reflect": "reflect", "circular": "wrap"}  # as NumPy calls them
+
+
+def pad_frame(x: jax.Array, margins: tuple[int, int], padding: Padding) -> jax.Array:
+    """`[N, H, W, C]` with so many rows above and below, and columns left and right, more; see `PAD_MODES`."""
+    rows, columns = margins
+    return jnp.pad(x, ((0, 0), (rows, rows), (columns, columns), (0, 0)), mode=PAD_MODES[padding])
 
 
 class ColorMap(nn.Module):
@@ -39,31 +49,61 @@ class Conv(nn.Module):
 
     Attributes:
       features: Cout.
-      size: Side of the square kernel, in pixels.
+      size: Height and width of the kernel, in pixels, or the side of a square one.
       stride: Step in pixels.
-      padding: `"SAME"`, `"VALID"`, or `"replicate"` (edge pixels repeated, so that the frame of the picture
-        does not read as an edge; crowsonkb does so at the first layer).
+      padding: `"SAME"`, `"VALID"`, `"replicate"` (edge pixels repeated, so that the frame of the picture
+        does not read as an edge; crowsonkb does so at the first layer), `"reflect"` (its neighbours, mirrored) or
+        `"circular"` (the opposite edge's).
     """
 
     features: int
-    size: int = 3
+    size: int | tuple[int, int] = 3
     stride: int = 1
     padding: str = "SAME"
 
     @nn.compact
     def __call__(self, x: jax.Array) -> jax.Array:
-        shape = (self.size, self.size, x.shape[-1], self.features)
+        height, width = (self.size, self.size) if isinstance(self.size, int) else self.size
+        shape = (height, width, x.shape[-1], self.features)
         kernel = self.param("kernel", nn.initializers.he_normal(), shape).astype(x.dtype)
         bias = self.param("bias", nn.initializers.zeros, (self.features,)).astype(x.dtype)
         padding = self.padding
-        if padding == "replicate":
-            margin = self.size // 2
-            x = jnp.pad(x, ((0, 0), (margin, margin), (margin, margin), (0, 0)), mode="edge")
+        if padding in PAD_MODES:
+            x = pad_frame(x, (height // 2, width // 2), padding)
             padding = "VALID"
         y = jax.lax.conv_general_dilated(
             x, kernel, (self.stride, self.stride), padding, dimension_numbers=("NHWC", "HWIO", "NHWC")
         )
         return y + bias.reshape(1, 1, 1, -1)
+
+
+@jax.custom_vjp
+def redirected_relu(x: jax.Array) -> jax.Array:
+    """A ReLU `[N, …]` whose gradient finds a way where the whole layer of a picture is dead.
+
+    The gradient is the usual one, unless none of it gets through anywhere in a picture, as in the first steps from
+    noise. Then it passes to the inputs below zero that it would raise, as if the ReLU were not there. (lucid does so
+    in the first 16 steps only. Once a layer is alive there is nothing to redirect, whatever the step.)
+
+    References:
+      tensorflow/lucid, `redirected_relu_grad`.
+    """
+    return nn.relu(x)
+
+
+def _redirected_relu_forward(x: jax.Array) -> tuple[jax.Array, jax.Array]:
+    return nn.relu(x), x
+
+
+def _redirected_relu_backward(x: jax.Array, cotangent: jax.Array) -> tuple[jax.Array]:
+    none = jnp.zeros((), cotangent.dtype)
+    usual = jnp.where(x > 0, cotangent, none)
+    alive = jnp.any(usual != 0, axis=tuple(range(1, x.ndim)), keepdims=True)
+    # A negative cotangent is one of a loss that falls when x rises.
+    return (jnp.where(alive, usual, jnp.where((x <= 0) & (cotangent > 0), none, cotangent)),)
+
+
+redirected_relu.defvjp(_redirected_relu_forward, _redirected_relu_backward)
 
 
 def pool2(x: jax.Array, pooling: Pooling) -> jax.Array:
@@ -120,6 +160,61 @@ def _max_pool2_backward(first: jax.Array, cotangent: jax.Array) -> tuple[jax.Arr
 
 
 max_pool2.defvjp(_max_pool2_forward, _max_pool2_backward)
+
+
+def pool3(x: jax.Array, pooling: Pooling, ceil: bool, circular: bool = False) -> jax.Array:
+    """3x3 pooling with stride 2 of `[N, H, W, C]`, rescaled like `pool2`.
+
+    Args:
+      x: Activations, at least 3 pixels on each side.
+      pooling: `"max"`, `"average"` or `"l2"`.
+      ceil: Whether a window may hang over the last row and column (Caffe, torchvision) or not (Keras).
+      circular: Whether a window that hangs over sees the first row and column, whatever `ceil` says.
+    """
+    if circular:
+        x, ceil = jnp.pad(x, ((0, 0), (0, 1), (0, 1), (0, 0)), mode="wrap"), False
+    hang = [(0, (side - 3) % 2) if ceil else (0, 0) for side in x.shape[1:3]]
+    padding = [(0, 0), *hang, (0, 0)]
+    window, strides = (1, 3, 3, 1), (1, 2, 2, 1)
+    if pooling == "max":
+        return jax.lax.reduce_window(x, -jnp.inf, jax.lax.max, window, strides, padding)
+    zero = x.dtype.type(0)  # a traced 0 would have no gradient
+    values = x if pooling == "average" else jnp.square(x) + float(jnp.finfo(x.dtype).tiny) ** 0.5
+    total = jax.lax.reduce_window(values, zero, jax.lax.add, window, strides, padding)
+    # A window that hangs over sees fewer pixels; it averages those, or the picture's edge would fade.
+    rows, columns = (
+        np.minimum(3, side - 2 * np.arange(pooled)) for side, pooled in zip(x.shape[1:3], total.shape[1:3], strict=True)
+    )
+    mean = total / jnp.asarray(rows[:, None] * columns, x.dtype)[None, :, :, None]
+    # `POOLING_SCALE` was measured on windows of four: its L2 pooling is of their sum.
+    if pooling == "average":
+        return mean * POOLING_SCALE["average"]
+    return jnp.sqrt(mean) * (POOLING_SCALE["l2"] * 2)
+
+
+def max_around(x: jax.Array, circular: bool = False) -> jax.Array:
+    """The maximum over each pixel of `[N, H, W, C]` and its eight neighbours."""
+    if circular:
+        x = pad_frame(x, (1, 1), "circular")
+    return jax.lax.reduce_window(x, -jnp.inf, jax.lax.max, (1, 3, 3, 1), (1, 1, 1, 1), "VALID" if circular else "SAME")
+
+
+def local_response_norm(
+    x: jax.Array, *, size: int = 5, alpha: float = 1e-4, beta: float = 0.75, bias: float = 1.0
+) -> jax.Array:
+    """Local response normalisation across channels: `x / (bias + alpha / size · Σ x²)^beta`, `[..., C]`.
+
+    The sum is over `size` neighbouring channels, the channel in their middle. As Caffe and torch have it, with
+    Caffe's GoogLeNet's constants; the paper (and TensorFlow) does not divide `alpha` by `size`.
+
+    References:
+      Krizhevsky, Sutskever & Hinton 2012, section 3.3.
+    """
+    reach = size // 2
+    squares = jnp.pad(jnp.square(x), [*[(0, 0)] * (x.ndim - 1), (reach, reach)])
+    channels = x.shape[-1]
+    total = sum((squares[..., i : i + channels] for i in range(1, size)), squares[..., :channels])
+    return x * (bias + alpha / size * total) ** -beta
 
 
 def deepest_tap(taps: Iterable[str], known: tuple[str, ...]) -> int:

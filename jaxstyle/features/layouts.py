@@ -14,6 +14,7 @@ from typing import NamedTuple
 import numpy as np
 
 from jaxstyle.features.architectures import ARCHITECTURES, PREPROCESS, VGG_BLOCKS
+from jaxstyle.features.inception_plan import BLOCKS, FIGURE_5, FIGURE_6, FIGURE_7, LAST, REDUCE_17, REDUCE_35
 
 
 def _mean_subtracted_bgr(*mean: float) -> tuple[np.ndarray, np.ndarray]:
@@ -39,10 +40,15 @@ LEAVES = {
     "uniform": "kernel",
     "bias": "bias",
     "b": "bias",
+    "weights": "kernel",
+    "biases": "bias",
+    "w": "kernel",
 }
 
 SLASHED = re.compile(r"(?P<layer>.+)/(?P<leaf>kernel|bias)")
 DOTTED = re.compile(r"(?P<layer>.+)\.(?P<leaf>kernel|weight|bias)")
+# conv1/7x7_s2/weights, conv1/7x7_s2_w: Caffe itself numbers the tensors of a layer, and those who convert name them.
+CAFFE = re.compile(r"(?P<layer>.+?)[/_.](?P<leaf>weights?|bias(?:es)?|w|b)")
 # block1_conv1/block1_conv1_W_1:0, block1_conv1/block1_conv1/kernel:0, vgg19/block1_conv1/kernel,
 # conv1/uniform1, fire2/expand1x1/fire2/expand1x1_b: Keras changed its mind about names more than once.
 KERAS = re.compile(
@@ -63,6 +69,8 @@ class Layout(NamedTuple):
       oihw: Whether kernels are [out, in, h, w] (torch) instead of [h, w, in, out].
       ceil_pooling: Whether the network was trained with pools that round up.
       dropped: Names of tensors that the features do not need.
+      batch_norm: The epsilon of batch norms that are folded into the convolutions before them (`X.conv` and `X.bn`
+        become `X`); 0 where there are none.
     """
 
     name: str
@@ -73,6 +81,7 @@ class Layout(NamedTuple):
     oihw: bool = False
     ceil_pooling: bool = False
     dropped: re.Pattern[str] = re.compile(r"(?!)")  # matches nothing
+    batch_norm: float = 0.0
 
 
 def _names(architecture: str) -> list[str]:
@@ -110,6 +119,27 @@ _TORCH_1_0 = dict(zip((3, 4, 5, 7, 8, 9, 10, 12), range(2, 10), strict=True))
 _TORCH_1_1 = dict(zip((3, 4, 6, 7, 9, 10, 11, 12), range(2, 10), strict=True))
 _TORCH_ENDS = {"features.0": "conv1", "classifier.1": "conv10"}
 _KERAS_SQUEEZENET = {"conv1": "conv1", "conv10": "conv10"} | _fires("fire{n}/{c}", _PLAIN_FIRE)
+
+_UNDERSCORED = {name.replace("/", "_"): name for name in _names("googlenet")}
+
+# torchvision's names of a block's convolutions, in the order of the plan.
+_TORCH_BRANCHES = {
+    FIGURE_5: "1x1 5x5_1 5x5_2 3x3dbl_1 3x3dbl_2 3x3dbl_3 _pool",
+    REDUCE_35: "3x3 3x3dbl_1 3x3dbl_2 3x3dbl_3",
+    FIGURE_6: "1x1 7x7_1 7x7_2 7x7_3 7x7dbl_1 7x7dbl_2 7x7dbl_3 7x7dbl_4 7x7dbl_5 _pool",
+    REDUCE_17: "3x3_1 3x3_2 7x7x3_1 7x7x3_2 7x7x3_3 7x7x3_4",
+    FIGURE_7: "1x1 3x3_1 3x3_2a 3x3_2b 3x3dbl_1 3x3dbl_2 3x3dbl_3a 3x3dbl_3b _pool",
+}
+_TORCH_BRANCHES[LAST] = _TORCH_BRANCHES[FIGURE_7]
+
+
+def _torchvision_inception() -> dict[str, str]:
+    """torchvision numbers the blocks after the paper's table 1: `Mixed_5b` to `Mixed_7c`."""
+    stem = ("Conv2d_1a_3x3", "Conv2d_2a_3x3", "Conv2d_2b_3x3", "Conv2d_3b_1x1", "Conv2d_4a_3x3")
+    blocks = zip(("5b", "5c", "5d", "6a", "6b", "6c", "6d", "6e", "7a", "7b", "7c"), BLOCKS.values(), strict=True)
+    branches = [f"Mixed_{name}.branch{branch}" for name, block in blocks for branch in _TORCH_BRANCHES[block].split()]
+    return dict(zip((*stem, *branches, "fc"), _names("inception_v3"), strict=True))
+
 
 LAYOUTS: tuple[Layout, ...] = (
     *(Layout("jaxstyle", a, SLASHED, {name: name for name in (PREPROCESS, *_names(a))}) for a in ARCHITECTURES),
@@ -167,5 +197,33 @@ LAYOUTS: tuple[Layout, ...] = (
             True,
         )
         for a, n in (("squeezenet1_1", _TORCH_1_1), ("squeezenet1_0", _TORCH_1_0))
+    ),
+    # bvlc_googlenet, with its two auxiliary classifiers or without: under Caffe's names (Caffe2's are such), and as
+    # ProGamerGov/neural-dream has it, whose MMdnn turns slashes into underscores.
+    *(
+        Layout(name, "googlenet", pattern, layers, "caffe-rounded", True, True, re.compile(r"loss[12][/_].*"))
+        for name, pattern, layers in (
+            ("caffe", CAFFE, {name: name for name in _names("googlenet")}),
+            ("neural-dream", DOTTED, _UNDERSCORED | {"loss3_classifier_1": "loss3/classifier"}),
+        )
+    ),
+    # TensorFlow's names, batch norms folded in already.
+    Layout(
+        "inception-hwio",
+        "inception_v3",
+        DOTTED,
+        {name.replace("/", "_"): name for name in _names("inception_v3")},
+        "unit",
+    ),
+    # pytorch-fid's checkpoint of TensorFlow's weights of 2015 bears torchvision's names too.
+    Layout(
+        "torchvision",
+        "inception_v3",
+        DOTTED,
+        _torchvision_inception(),
+        "unit",
+        True,
+        dropped=re.compile(r"AuxLogits\..*"),
+        batch_norm=1e-3,
     ),
 )

@@ -12,6 +12,7 @@ import numpy as np
 import safetensors
 
 from jaxstyle.errors import JaxstyleError
+from jaxstyle.features.caffe_file import looks_like_caffe, read_caffe
 from jaxstyle.features.torch_file import read_torch, widen_bfloat16
 
 Tensors = dict[str, np.ndarray]
@@ -37,7 +38,7 @@ SAFETENSORS_DTYPES = {
 
 
 def read_tensors(path: str | os.PathLike[str]) -> tuple[Tensors, dict[str, str]]:
-    """Reads every tensor of a safetensors, npz, Keras HDF5 or torch file.
+    """Reads every tensor of a safetensors, npz, Keras HDF5, torch or Caffe file.
 
     Args:
       path: The file; its first bytes decide what it is, its suffix does not matter.
@@ -54,7 +55,9 @@ def read_tensors(path: str | os.PathLike[str]) -> tuple[Tensors, dict[str, str]]
     for recognises, read in _FORMATS:
         if recognises(head, path):
             return _guarded(read, path)
-    raise JaxstyleError(f"{path}: {_foreign(head)}; weights are read from safetensors, npz, Keras HDF5 and torch files")
+    raise JaxstyleError(
+        f"{path}: {_foreign(head)}; weights are read from safetensors, npz, Keras HDF5, torch and Caffe files"
+    )
 
 
 def looks_like_html(head: bytes) -> bool:
@@ -129,6 +132,10 @@ def _is_npz(head: bytes, path: Path) -> bool:
     return bool(names) and all(n.endswith(".npy") for n in names)
 
 
+def _is_caffe(head: bytes, path: Path) -> bool:
+    return looks_like_caffe(head)
+
+
 def _read_safetensors(path: Path) -> tuple[Tensors, dict[str, str]]:
     with safetensors.safe_open(path, "np") as file:
         metadata = dict(file.metadata() or {})
@@ -152,6 +159,10 @@ def _read_npz(path: Path) -> tuple[Tensors, dict[str, str]]:
 
 def _read_torch(path: Path) -> tuple[Tensors, dict[str, str]]:
     return read_torch(path), {}
+
+
+def _read_caffe(path: Path) -> tuple[Tensors, dict[str, str]]:
+    return read_caffe(path), {}
 
 
 def _read_hdf5(path: Path) -> tuple[Tensors, dict[str, str]]:
@@ -178,4 +189,5 @@ _FORMATS: list[tuple[Callable[[bytes, Path], bool], Callable[[Path], tuple[Tenso
     (_is_torch, _read_torch),
     (_is_npz, _read_npz),
     (_is_safetensors, _read_safetensors),
+    (_is_caffe, _read_caffe),
 ]

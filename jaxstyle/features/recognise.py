@@ -101,8 +101,8 @@ def _best(
         names = ", ".join(repr(name) for name in list(tensors)[:3])
         known = ", ".join(dict.fromkeys(la.name for la in LAYOUTS))
         raise JaxstyleError(
-            f"in no layout known here (its tensors are named {names}, …); VGG-16, VGG-19 and SqueezeNet are "
-            f"recognised in the layouts {known}"
+            f"in no layout known here (its tensors are named {names}, …); VGG-16, VGG-19, SqueezeNet, "
+            f"GoogLeNet and Inception-v3 are recognised in the layouts {known}"
         )
     results = []
     for layout, canonical, unknown in renamed:
@@ -123,6 +123,8 @@ def _renamed(layout: Layout, tensors: Mapping[str, np.ndarray]) -> tuple[dict[st
     """The tensors whose names the layout knows, by canonical name, and a clause for each of the others."""
     canonical: dict[str, np.ndarray] = {}
     unknown = []
+    if layout.batch_norm:
+        tensors = _folded(tensors, layout.batch_norm)
     for name, tensor in tensors.items():
         match = layout.pattern.fullmatch(name)
         if match and match["layer"] in layout.layers:
@@ -135,7 +137,24 @@ def _renamed(layout: Layout, tensors: Mapping[str, np.ndarray]) -> tuple[dict[st
     return canonical, unknown
 
 
+def _folded(tensors: Mapping[str, np.ndarray], epsilon: float) -> dict[str, np.ndarray]:
+    """`X.weight` and `X.bias` in the place of a convolution `X.conv` and its batch norm `X.bn`, in evaluation."""
+    folded = {name: tensor for name, tensor in tensors.items() if not name.endswith(".bn.num_batches_tracked")}
+    for name in [name.removesuffix(".conv.weight") for name in folded if name.endswith(".conv.weight")]:
+        norm = [f"{name}.bn.{leaf}" for leaf in ("weight", "bias", "running_mean", "running_var")]
+        kernel = folded[f"{name}.conv.weight"]
+        if any(folded.get(leaf, np.zeros(0)).shape != kernel.shape[:1] for leaf in norm):
+            continue  # its parts are then complained about
+        scale, shift, mean, variance = (np.asarray(folded.pop(leaf), np.float64) for leaf in norm)
+        scale = scale / np.sqrt(variance + epsilon)
+        folded[f"{name}.weight"] = folded.pop(f"{name}.conv.weight") * scale.reshape(-1, *[1] * (kernel.ndim - 1))
+        folded[f"{name}.bias"] = shift - mean * scale
+    return folded
+
+
 def _turned(target: str, tensor: np.ndarray, oihw: bool) -> np.ndarray:
+    if oihw and tensor.ndim == 2:
+        tensor = tensor[..., None, None]  # a matrix is a 1x1 convolution
     if oihw and tensor.ndim == 4:
         tensor = tensor.transpose(2, 3, 1, 0)
         if target == f"{PREPROCESS}/kernel" and tensor.shape[:2] == (1, 1):

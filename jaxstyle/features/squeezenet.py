@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import NamedTuple
 
 import flax.linen as nn
 import jax
 import jax.numpy as jnp
-import numpy as np
 
-from jaxstyle.features.layers import POOLING_SCALE, ColorMap, Conv, Padding, Pooling, deepest_tap
+from jaxstyle.features.layers import ColorMap, Conv, Padding, Pooling, deepest_tap, pad_frame, pool3
 
 
 class Plan(NamedTuple):
@@ -28,33 +28,6 @@ SQUEEZE_WIDTHS = {2: 16, 3: 16, 4: 32, 5: 32, 6: 48, 7: 48, 8: 64, 9: 64}
 CLASSES = 1000
 
 
-def pool3(x: jax.Array, pooling: Pooling, ceil: bool) -> jax.Array:
-    """3x3 pooling with stride 2 of `[N, H, W, C]`, rescaled like `pool2`.
-
-    Args:
-      x: Activations, at least 3 pixels on each side.
-      pooling: `"max"`, `"average"` or `"l2"`.
-      ceil: Whether a window may hang over the last row and column (Caffe, torchvision) or not (Keras).
-    """
-    hang = [(0, (side - 3) % 2) if ceil else (0, 0) for side in x.shape[1:3]]
-    padding = [(0, 0), *hang, (0, 0)]
-    window, strides = (1, 3, 3, 1), (1, 2, 2, 1)
-    if pooling == "max":
-        return jax.lax.reduce_window(x, -jnp.inf, jax.lax.max, window, strides, padding)
-    zero = jnp.zeros((), x.dtype)
-    values = x if pooling == "average" else jnp.square(x) + float(jnp.finfo(x.dtype).tiny) ** 0.5
-    total = jax.lax.reduce_window(values, zero, jax.lax.add, window, strides, padding)
-    # A window that hangs over sees fewer pixels; it averages those, or the picture's edge would fade.
-    rows, columns = (
-        np.minimum(3, side - 2 * np.arange(pooled)) for side, pooled in zip(x.shape[1:3], total.shape[1:3], strict=True)
-    )
-    mean = total / jnp.asarray(rows[:, None] * columns, x.dtype)[None, :, :, None]
-    # `POOLING_SCALE` was measured on windows of four: its L2 pooling is of their sum.
-    if pooling == "average":
-        return mean * POOLING_SCALE["average"]
-    return jnp.sqrt(mean) * (POOLING_SCALE["l2"] * 2)
-
-
 class SqueezeNet(nn.Module):
     """SqueezeNet, returning every named activation.
 
@@ -63,7 +36,9 @@ class SqueezeNet(nn.Module):
       depth: Number of the last convolutional stage present, 1 (the stem) to 10 (the classifier).
       ceil_pooling: Whether pools round their size up; it belongs to the weights.
       pooling: How activations are pooled.
-      padding: `"replicate"` repeats the picture's edge pixels before the stem, which otherwise does not pad.
+      padding: `"replicate"` repeats the picture's edge pixels before the stem, which otherwise does not pad;
+        `"circular"` closes the picture to a torus, at every layer.
+      relu: The nonlinearity, see `VGG`.
     """
 
     architecture: str = "squeezenet1_1"
@@ -71,6 +46,7 @@ class SqueezeNet(nn.Module):
     ceil_pooling: bool = True
     pooling: Pooling = "max"
     padding: Padding = "replicate"
+    relu: Callable[[jax.Array], jax.Array] = nn.relu
 
     @property
     def taps(self) -> tuple[str, ...]:
@@ -109,16 +85,15 @@ class SqueezeNet(nn.Module):
         left = self.taps[: deepest_tap(wanted, self.taps) + 1]
         plan, seen = PLANS[self.architecture], {}
         x = ColorMap(name="preprocess")(images)
-        if self.padding == "replicate":
-            margin = plan.stem_size // 2
-            x = jnp.pad(x, ((0, 0), (margin, margin), (margin, margin), (0, 0)), mode="edge")
+        if self.padding != "zeros":
+            x = pad_frame(x, (plan.stem_size // 2,) * 2, self.padding)
         seen["conv1"] = x = Conv(plan.stem_width, plan.stem_size, 2, "VALID", name="conv1")(x)
-        seen["relu1"] = x = nn.relu(x)
+        seen["relu1"] = x = self.relu(x)
         for stage in range(1, min(self.depth, 9) + 1):
             if f"fire{stage}" in self.taps and any(name.startswith(f"fire{stage}") for name in left):
                 x = self.fire(stage, x, seen)
             if f"pool{stage}" in left:
-                seen[f"pool{stage}"] = x = pool3(x, self.pooling, self.ceil_pooling)
+                seen[f"pool{stage}"] = x = pool3(x, self.pooling, self.ceil_pooling, self.padding == "circular")
         if "conv10" in left:
             x = self.classify(x, seen)
         return x, {name: seen[name] for name in wanted}
@@ -129,8 +104,9 @@ class SqueezeNet(nn.Module):
 
         def convolve(part: str, x: jax.Array, features: int, size: int) -> jax.Array:
             name = f"fire{stage}/{part}"
-            seen[name] = Conv(features, size, name=name)(x)
-            seen[f"fire{stage}/relu_{part}"] = nn.relu(seen[name])
+            padding = "circular" if self.padding == "circular" else "SAME"
+            seen[name] = Conv(features, size, padding=padding, name=name)(x)
+            seen[f"fire{stage}/relu_{part}"] = self.relu(seen[name])
             return seen[f"fire{stage}/relu_{part}"]
 
         squeezed = convolve("squeeze1x1", x, width, 1)
@@ -140,9 +116,9 @@ class SqueezeNet(nn.Module):
 
     def classify(self, x: jax.Array, seen: dict[str, jax.Array]) -> jax.Array:
         """The 1000-way classifier. Caffe pads its 1x1 convolution by one pixel, so the border sees only the bias."""
-        margin = 1 if self.architecture == "squeezenet1_0" else 0
+        margin = 1 if self.architecture == "squeezenet1_0" and self.padding != "circular" else 0
         x = jnp.pad(x, ((0, 0), (margin, margin), (margin, margin), (0, 0)))
         seen["conv10"] = x = Conv(CLASSES, 1, name="conv10")(x)
-        seen["relu10"] = x = nn.relu(x)
+        seen["relu10"] = x = self.relu(x)
         seen["logits"] = x = jnp.mean(x, (1, 2))
         return x

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import flax.linen as nn
 import jax
 
@@ -16,15 +18,18 @@ class VGG(nn.Module):
       widths: Channels of every convolution, block by block: VGG-19 is `((64, 64), (128, 128), (256,) * 4, …)`.
         A network may end anywhere.
       pooling: How blocks are joined, see `pool2`. Gatys et al. (2016) prefer average, crowsonkb max.
-      padding: Of the first convolution; all others pad by zeros.
+      padding: `"replicate"` is of the first convolution, and all others pad by zeros; `"reflect"` (as networks
+        distilled for style transfer were trained) and `"circular"` are of all of them.
       remat: Whether the backward pass works activations out again, block by block, instead of keeping them:
         less memory for some 30 % more arithmetic. XLA's CPU compiler undoes it (measured: no byte saved).
+      relu: The nonlinearity; `redirected_relu` helps visualisations out of dead starts.
     """
 
     widths: tuple[tuple[int, ...], ...]
     pooling: Pooling = "max"
     padding: Padding = "replicate"
     remat: bool = False
+    relu: Callable[[jax.Array], jax.Array] = nn.relu
 
     @property
     def taps(self) -> tuple[str, ...]:
@@ -81,9 +86,10 @@ class VGG(nn.Module):
     def layer(self, name: str, x: jax.Array) -> jax.Array:
         """One named layer applied to the activation before it."""
         if name.startswith("relu"):
-            return nn.relu(x)
+            return self.relu(x)
         if name.startswith("pool"):
             return pool2(x, self.pooling)
         block, index = (int(number) for number in name.removeprefix("conv").split("_"))
-        padding = "replicate" if name == "conv1_1" and self.padding == "replicate" else "SAME"
+        first = name == "conv1_1" and self.padding == "replicate"
+        padding = self.padding if first or self.padding in ("reflect", "circular") else "SAME"
         return Conv(self.widths[block - 1][index - 1], padding=padding, name=name)(x)

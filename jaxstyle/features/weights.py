@@ -24,7 +24,7 @@ class Weights:
     """A fixed network's parameters in jaxstyle's own names.
 
     Attributes:
-      architecture: `"vgg16"`, `"vgg19"`, `"squeezenet1_0"` or `"squeezenet1_1"`.
+      architecture: `"vgg16"`, `"vgg19"`, `"squeezenet1_0"`, `"squeezenet1_1"`, `"googlenet"` or `"inception_v3"`.
       tensors: float32 arrays by canonical name (`conv1_1/kernel`, `fire2/squeeze1x1/bias`), flat; the affine
         colour map from RGB in [0, 1] to the network's input is `preprocess/kernel` and `preprocess/bias`.
       ceil_pooling: SqueezeNet only: pools round their size up (Caffe, torchvision) or down (Keras).

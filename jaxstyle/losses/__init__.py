@@ -1,5 +1,6 @@
 """Losses: pure functions of arrays, knowing nothing of files, devices or loops."""
 
+from jaxstyle.losses.adversarial import OBJECTIVES, Objective, gradient_penalty, r1_penalty
 from jaxstyle.losses.content import content_distance
 from jaxstyle.losses.image_priors import total_variation, total_variation_l1
 from jaxstyle.losses.moments import Moments, combine, covariance, energy, moments, scale
@@ -10,18 +11,44 @@ from jaxstyle.losses.style import (
     wasserstein_distance,
     wasserstein_root,
 )
+from jaxstyle.losses.variational import (
+    bernoulli_log_likelihood,
+    codebook_loss,
+    commitment_loss,
+    discretized_logistic_log_likelihood,
+    free_bits,
+    gaussian_kl,
+    gaussian_log_density,
+    gaussian_log_likelihood,
+    kl_weight,
+    straight_through,
+)
 
 __all__ = [
+    "OBJECTIVES",
     "Moments",
+    "Objective",
+    "bernoulli_log_likelihood",
+    "codebook_loss",
     "combine",
+    "commitment_loss",
     "content_distance",
     "covariance",
+    "discretized_logistic_log_likelihood",
     "energy",
+    "free_bits",
+    "gaussian_kl",
+    "gaussian_log_density",
+    "gaussian_log_likelihood",
+    "gradient_penalty",
     "gram_distance",
     "gram_matrix",
+    "kl_weight",
     "mean_std_distance",
     "moments",
+    "r1_penalty",
     "scale",
+    "straight_through",
     "total_variation",
     "total_variation_l1",
     "wasserstein_distance",

@@ -6,7 +6,7 @@ import jax
 import jax.numpy as jnp
 
 
-def total_variation(images: jax.Array) -> jax.Array:
+def total_variation(images: jax.Array, *, periodic: bool = False) -> jax.Array:
     """Squared total variation over a nine-point stencil: neighbours across, down and on both diagonals.
 
     Equal to crowsonkb/style-transfer-pytorch's `TVLoss`: the picture is padded by repeating its edge pixels,
@@ -14,10 +14,13 @@ def total_variation(images: jax.Array) -> jax.Array:
 
     Args:
       images: `[..., H, W, C]`, usually in [0, 1].
+      periodic: Whether the last row and column have the first for neighbours, in place of themselves.
 
     Returns:
       `[...]`, non-negative.
     """
+    if periodic:
+        return periodic_total_variation(images)
     *leading, height, width, channels = images.shape
     rows = images.reshape(*leading, height, width * channels)  # wide planes: XLA's CPU code likes them better
     left, right = rows[..., :-channels], rows[..., channels:]
@@ -29,6 +32,19 @@ def total_variation(images: jax.Array) -> jax.Array:
     straight = (square_sum(across) + square_sum(down)) / (height * width * channels)
     diagonal = square_sum(falling) + square_sum(rising) + 2 * border
     return straight * (2 / 3) + diagonal / (6 * (height + 1) * (width + 1) * channels)
+
+
+def periodic_total_variation(images: jax.Array) -> jax.Array:
+    """`total_variation` of pictures whose opposite edges meet: no border, every pixel has all its neighbours."""
+    right = jnp.roll(images, -1, -2)
+    below, below_right = jnp.roll(images, -1, -3), jnp.roll(right, -1, -3)
+
+    def mean_square(difference: jax.Array) -> jax.Array:
+        return jnp.mean(jnp.square(difference), (-3, -2, -1))
+
+    straight = mean_square(right - images) + mean_square(below - images)
+    diagonal = mean_square(below_right - images) + mean_square(below - right)
+    return straight * (2 / 3) + diagonal / 6
 
 
 def square_sum(difference: jax.Array) -> jax.Array:

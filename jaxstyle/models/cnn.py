@@ -8,6 +8,8 @@ import flax.linen as nn
 import jax
 import jax.numpy as jnp
 
+STAGES = ((32, True), (64, True), (64, False))  # channels; whether a pool follows
+
 
 class SmallCNN(nn.Module):
     """Conv 32 – Conv 64 – Conv 64 – Dense 64 – Dense `classes`, halved by max pooling after the first two.
@@ -16,11 +18,14 @@ class SmallCNN(nn.Module):
       classes: Number of logits.
       dropout: Share of the 64 features dropped in training.
       dtype: In which it computes; parameters are float32, and so are the logits.
+      remat: Whether the backward pass works out again what each convolution gives before its pool, instead of keeping
+        it.
     """
 
     classes: int = 10
     dropout: float = 0.0
     dtype: Any = jnp.float32
+    remat: bool = False
 
     @nn.compact
     def __call__(self, images: jax.Array, noise: jax.Array | None = None) -> tuple[jax.Array, jax.Array]:
@@ -34,13 +39,19 @@ class SmallCNN(nn.Module):
           Logits `[N, classes]` and the features before them `[N, 64]`, both float32.
         """
         x = images.astype(self.dtype) * 2 - 1
-        for width, pools in ((32, True), (64, True), (64, False)):
-            x = nn.relu(nn.Conv(width, (3, 3), dtype=self.dtype)(x))
-            x = halved(x) if pools else x
+        stage = nn.remat(SmallCNN.stage, static_argnums=(2,)) if self.remat else SmallCNN.stage
+        for number in range(len(STAGES)):
+            x = stage(self, x, number)
         x = nn.relu(nn.Dense(64, dtype=self.dtype)(x.reshape(x.shape[0], -1))).astype(jnp.float32)
         kept = x if noise is None else jnp.where(noise >= self.dropout, x / (1 - self.dropout), 0.0)
         logits = nn.Dense(self.classes, dtype=self.dtype)(kept.astype(self.dtype))
         return logits.astype(jnp.float32), x
+
+    def stage(self, x: jax.Array, number: int) -> jax.Array:
+        """A convolution, its ReLU, and the pool where there is one."""
+        width, pools = STAGES[number]
+        x = nn.relu(nn.Conv(width, (3, 3), dtype=self.dtype, name=f"Conv_{number}")(x))
+        return halved(x) if pools else x
 
 
 def halved(x: jax.Array) -> jax.Array:

@@ -5,18 +5,18 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import itertools
+import json
 import os
 import pathlib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
+import jaxstyle
 from jaxstyle import images
 from jaxstyle.errors import JaxstyleError, did_you_mean
 from jaxstyle.images import Picture
 from jaxstyle.pixels.config import INITS, SWEEPABLE, StyleTransferConfig
 from jaxstyle.pixels.inputs import Inputs
-
-PICTURE_SUFFIXES = {".png", ".jpg", ".jpeg", ".webp", ".tif", ".tiff", ".bmp", ".gif"}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -55,7 +55,9 @@ def list_contents(sources: Sequence[str]) -> list[str]:
         if os.path.isdir(source):
             found = sorted(path for path in pathlib.Path(source).iterdir() if is_picture(path))
             if not found:
-                raise JaxstyleError(f"the folder {source!r} holds no pictures ({', '.join(sorted(PICTURE_SUFFIXES))})")
+                raise JaxstyleError(
+                    f"the folder {source!r} holds no pictures ({', '.join(sorted(images.PICTURE_SUFFIXES))})"
+                )
             paths += [str(path) for path in found]
         else:
             paths.append(source)
@@ -64,7 +66,7 @@ def list_contents(sources: Sequence[str]) -> list[str]:
 
 def is_picture(path: pathlib.Path) -> bool:
     """Whether a file in a folder is taken for a photo, by its name; hidden ones are not."""
-    return path.suffix.lower() in PICTURE_SUFFIXES and not path.name.startswith(".")
+    return path.suffix.lower() in images.PICTURE_SUFFIXES and not path.name.startswith(".")
 
 
 def sweep_points(sweep: Mapping[str, Sequence[float]], config: StyleTransferConfig) -> list[dict[str, float]]:
@@ -112,16 +114,33 @@ def distinct(stems: Sequence[str]) -> list[str]:
     return names
 
 
-def check_results(
-    results: Sequence[pathlib.Path], files: Files, config: StyleTransferConfig, contents: Sequence[str]
-) -> None:
+def check_results(results: Sequence[pathlib.Path], bits: int, sources: Iterable[str]) -> None:
     """Raises `JaxstyleError` for a result that cannot be written, or would overwrite what it is made from."""
-    named = [*contents, *files.styles, *files.content_masks, *files.style_masks, config.init, config.features]
-    sources = {os.path.realpath(name): name for name in named}
+    named = {os.path.realpath(name): name for name in sources}
     for path in results:
-        images.check_writable(path, files.bits)
-        if (source := sources.get(os.path.realpath(path))) is not None:
+        images.check_writable(path, bits)
+        if (source := named.get(os.path.realpath(path))) is not None:
             raise JaxstyleError(f"the result would overwrite {source!r}, which it is made from; name another output")
+
+
+def recorded(config: Any, **sources: Sequence[str]) -> dict[str, Any]:
+    """What a result depends on, without times, places or machines: it goes into the result's metadata.
+
+    Args:
+      config: The job's settings, a dataclass with `features` and `devices`.
+      **sources: Paths of the pictures it is made from, by their part in it.
+    """
+    values = dataclasses.asdict(config) | {"features": os.path.basename(config.features)}
+    del values["devices"]
+    names = {part: [os.path.basename(path) for path in paths] for part, paths in sources.items()}
+    return json.loads(json.dumps({"jaxstyle": jaxstyle.__version__, **names, **values}))
+
+
+def made_with(path: pathlib.Path, settings: Mapping[str, Any]) -> bool:
+    """Whether a result is there already, made with the same settings."""
+    with contextlib.suppress(JaxstyleError):  # a damaged file is made again
+        return path.exists() and images.read_settings(path) == settings
+    return False
 
 
 def labels(point: Mapping[str, float]) -> list[str]:

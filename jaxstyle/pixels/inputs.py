@@ -8,7 +8,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from jaxstyle.errors import JaxstyleError
-from jaxstyle.pixels.config import StyleTransferConfig
+from jaxstyle.pixels.config import StyleConfig
 
 
 @dataclasses.dataclass(frozen=True)
@@ -54,7 +54,13 @@ def check_mask(name: str, mask: np.ndarray, owner: str, picture: np.ndarray) -> 
         raise JaxstyleError(f"{name} is black all over; white marks the region")
 
 
-def style_weights(config: StyleTransferConfig, inputs: Inputs) -> np.ndarray:
-    """The blend `[styles]`, summing to one; equal where none was set."""
-    weights = np.asarray(config.style_weights or [1.0] * len(inputs.styles), np.float32)
+def style_weights(config: StyleConfig, count: int) -> np.ndarray:
+    """The blend `[count]` of so many styles, summing to one; equal where none was set.
+
+    Raises:
+      JaxstyleError: There are more or fewer styles than weights.
+    """
+    weights = np.asarray(config.style_weights or [1.0] * count, np.float32)
+    if len(weights) != count:
+        raise JaxstyleError(f"--style-weights has {len(weights)} numbers for {count} styles; give one each")
     return weights / weights.sum()

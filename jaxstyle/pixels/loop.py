@@ -18,7 +18,7 @@ import scipy.linalg  # noqa: F401  # loads that OpenBLAS, so that it can be told
 from threadpoolctl import threadpool_limits
 
 from jaxstyle.errors import JaxstyleError
-from jaxstyle.pixels.method import Knobs, Method, State, Terms, advance, enlarge, picture, start
+from jaxstyle.pixels.method import Knobs, Method, State, Terms, add_detail, advance, enlarge, picture, start
 from jaxstyle.pixels.schedule import Stage
 from jaxstyle.pixels.spread import Spread, spread_map
 
@@ -34,12 +34,23 @@ class Problem(NamedTuple):
       stages: Scales, smallest first.
       data: `stage -> pytree of arrays [N, …]`, what the objective needs of each picture at that stage.
       shared: Pytree of arrays that all pictures share (network parameters).
+      detail: `(stage, next stage) -> [N, H, W, 3]`, what is added to the pictures when they have been enlarged to the
+        next stage's size: what enlarging cannot know of them. None adds nothing.
     """
 
     method: Method
     stages: Sequence[Stage]
     data: Callable[[Stage], Any]
     shared: Any
+    detail: Callable[[Stage, Stage], np.ndarray] | None = None
+
+
+class Job(NamedTuple):
+    """A problem with what it starts from: `optimize(*job, devices)`."""
+
+    problem: Problem
+    start: np.ndarray
+    knobs: Knobs
 
 
 class Report(NamedTuple):
@@ -152,8 +163,12 @@ def optimize(
     else:
         run.stage, run.iteration, run.state = resume.stage, resume.iteration, spread.scatter(resume.state)
     while run.go_on(knobs, spread.scatter(problem.data(run.place)), shared):
+        before = run.place
         run.stage, run.iteration = run.stage + 1, 0
         run.state = run.program(enlarge, run.place.height, run.place.width)(run.state)
+        if problem.detail is not None:
+            detail = spread.scatter(problem.detail(before, run.place))
+            run.state = run.program(add_detail, in_axes=(0, 0))(run.state, detail)
     return Outcome(run.pictures(), None if run.finished else run.snapshot())
 
 

@@ -94,17 +94,30 @@ def advance(method: Method, state: State, knobs: Knobs, data: Any, shared: Any) 
     return moved, {**terms, "loss": value, "gradient": norm, "update": size}
 
 
-def picture(method: Method, state: State) -> jax.Array:
-    """The picture a state stands for: its averaged iterate, `[H, W, 3]` in [0, 1]."""
+def averaged(state: State) -> Any:
+    """The parameters' average over the iterates of the stage, or the parameters themselves before its first step."""
 
     def mean(total: jax.Array, now: jax.Array) -> jax.Array:
         return jnp.where(state.weight > 0, total / jnp.maximum(state.weight, 1e-12), now)
 
-    return jnp.clip(method.parametrization.decode(jax.tree.map(mean, state.average, state.params)), 0, 1)
+    return jax.tree.map(mean, state.average, state.params)
+
+
+def picture(method: Method, state: State) -> jax.Array:
+    """The picture a state stands for: its averaged iterate, `[H, W, 3]` in [0, 1]."""
+    return jnp.clip(method.parametrization.decode(averaged(state)), 0, 1)
 
 
 def enlarge(method: Method, height: int, width: int, state: State) -> State:
     """The state with which the next, larger stage begins: the averaged picture, the optimiser's state carried."""
-    averaged = method.parametrization.encode(picture(method, state))
-    params = method.parametrization.resize(averaged, height, width)
-    return fresh_average(params, carry_state(state.optimizer, method.optimizer.init(params)), state.step)
+    params = method.parametrization.resize(averaged(state), height, width)
+    optimizer = method.optimizer.init(params)
+    if method.parametrization.spatial:
+        optimizer = carry_state(state.optimizer, optimizer, periodic=method.parametrization.periodic)
+    return fresh_average(params, optimizer, state.step)
+
+
+def add_detail(method: Method, state: State, detail: jax.Array) -> State:
+    """The state with `detail` added to its picture, both `[H, W, 3]`; its average over iterates begins anew."""
+    params = method.parametrization.encode(jnp.clip(picture(method, state) + detail, 0, 1))
+    return fresh_average(params, state.optimizer, state.step)

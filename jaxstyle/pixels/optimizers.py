@@ -12,7 +12,7 @@ import jax
 import jax.numpy as jnp
 import optax
 
-from jaxstyle.pixels.parametrizations import resize_image
+from jaxstyle.pixels.resizing import resize_image
 
 
 @functools.lru_cache
@@ -108,7 +108,7 @@ def inverse_hessian_product(state: LbfgsState, grads: jax.Array) -> jax.Array:
     return jax.lax.fori_loop(0, stored, forwards, direction * scale)
 
 
-def carry_state(state: Any, fresh: Any) -> Any:
+def carry_state(state: Any, fresh: Any, *, periodic: bool = False) -> Any:
     """Optimiser state of a smaller scale, resampled to the shapes of a state just initialised at the next one.
 
     Leaves shaped like a picture `[H, W, C]` (Adam's moments) are resampled linearly, which keeps second moments
@@ -118,6 +118,7 @@ def carry_state(state: Any, fresh: Any) -> Any:
     Args:
       state: Pytree of one picture's optimiser state.
       fresh: The same pytree for the next scale.
+      periodic: Whether the picture repeats.
     """
     old_leaves, new_leaves = jax.tree.leaves(state), jax.tree.leaves(fresh)
     carried = []
@@ -125,7 +126,7 @@ def carry_state(state: Any, fresh: Any) -> Any:
         if old.shape == new.shape:
             carried.append(old)
         elif old.ndim == 3 and old.shape[-1] == new.shape[-1]:
-            carried.append(resize_image(old, new.shape[0], new.shape[1], "linear"))
+            carried.append(resize_image(old, new.shape[0], new.shape[1], "linear", periodic=periodic))
         else:
             return fresh
     return jax.tree.unflatten(jax.tree.structure(fresh), carried)

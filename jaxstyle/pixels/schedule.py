@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 from jaxstyle.errors import JaxstyleError
 from jaxstyle.images import fit_size
-from jaxstyle.pixels.config import StyleTransferConfig
+from jaxstyle.pixels.config import StyleConfig, StyleTransferConfig
 
 
 class Stage(NamedTuple):
@@ -48,25 +48,26 @@ def plan(config: StyleTransferConfig, least_side: int, shapes: Sequence[tuple[in
     Raises:
       JaxstyleError: A picture is too narrow at its final size, or the pictures' stages differ.
     """
-    plans = {tuple(stages(config, least_side, height, width)) for height, width in shapes}
+    plans = {tuple(stages(config, config.size, least_side, height, width)) for height, width in shapes}
     if len(plans) > 1:
         raise JaxstyleError("content pictures of one run must have one shape; stylise those of other shapes apart")
     return list(plans.pop())
 
 
-def stages(config: StyleTransferConfig, least_side: int, height: int, width: int) -> list[Stage]:
-    """The stages of one picture; see `plan`."""
+def stages(config: StyleConfig, size: int, least_side: int, height: int, width: int, multiple: int = 1) -> list[Stage]:
+    """The stages of one picture, in the end `size` pixels on its longer side, all sides multiples of `multiple`."""
     least = least_longer_side((height, width), least_side)
-    if (shorter := min(fit_size(height, width, config.size))) < least_side:
+    if (shorter := min(fit_size(height, width, size))) < least_side:
         raise JaxstyleError(
-            f"at --size {config.size} a {width}×{height} picture is {shorter} px on its shorter side, and the "
+            f"at --size {size} a {width}×{height} picture is {shorter} px on its shorter side, and the "
             f"layers need {least_side}; make --size at least {least}"
         )
-    smallest = min(max(config.min_size, least), config.size)
-    return [
-        Stage(scale, *fit_size(height, width, scale), config.initial_iterations if i == 0 else config.iterations)
-        for i, scale in enumerate(scales(smallest, config.size))
-    ]
+    smallest = min(max(config.min_size, least), size)
+    found = []
+    for i, scale in enumerate(scales(smallest, size)):
+        high, wide = (max(1, round(side / multiple)) * multiple for side in fit_size(height, width, scale))
+        found.append(Stage(scale, high, wide, config.initial_iterations if i == 0 else config.iterations))
+    return found
 
 
 def least_longer_side(shape: tuple[int, ...], least_side: int) -> int:

@@ -53,7 +53,12 @@ def save_snapshot(path: pathlib.Path, snapshot: Snapshot, identity: dict[str, An
 
 
 def load_snapshot(
-    path: pathlib.Path, method: Method, stages: Sequence[Stage], count: int, identity: dict[str, Any]
+    path: pathlib.Path,
+    method: Method,
+    stages: Sequence[Stage],
+    count: int,
+    identity: dict[str, Any],
+    group: tuple[int, ...] = (),
 ) -> Snapshot:
     """Reads what `save_snapshot` wrote.
 
@@ -63,6 +68,7 @@ def load_snapshot(
       stages: Of the run that goes on.
       count: Number of pictures.
       identity: Of the run that goes on.
+      group: `(B,)` where every picture is a group of B.
 
     Raises:
       JaxstyleError: The file is no snapshot or damaged, or it belongs to another run: the settings that differ
@@ -83,12 +89,13 @@ def load_snapshot(
         )
     if not (0 <= stage < len(stages) and 0 <= iteration <= stages[stage].iterations):
         raise JaxstyleError(f"cannot resume from {str(path)!r}: it stands outside this run's plan; delete it")
-    return Snapshot(stage, iteration, restore(path, leaves, method, stages[stage], count))
+    shape = (*group, stages[stage].height, stages[stage].width, 3)
+    return Snapshot(stage, iteration, restore(path, leaves, method, shape, count))
 
 
-def restore(path: pathlib.Path, leaves: list[np.ndarray], method: Method, stage: Stage, count: int) -> Any:
-    """The state that the leaves were, checked against the shapes it must have."""
-    image = jax.ShapeDtypeStruct((stage.height, stage.width, 3), np.float32)
+def restore(path: pathlib.Path, leaves: list[np.ndarray], method: Method, shape: tuple[int, ...], count: int) -> Any:
+    """The state of `count` pictures of a shape that the leaves were, checked against the shapes it must have."""
+    image = jax.ShapeDtypeStruct(shape, np.float32)
     template = jax.eval_shape(lambda image: start(method, image), image)
     wanted, structure = jax.tree.flatten(template)
     shapes = [((count, *leaf.shape), leaf.dtype) for leaf in wanted]

@@ -81,6 +81,7 @@ class StyleObjective:
       style_layers: Names of activations.
       style_loss: A key of `DISTANCES`.
       dtype: In which the network computes; moments and the picture stay float32.
+      periodic: Whether the picture repeats; the network must then be one with circular padding.
     """
 
     network: Any
@@ -88,6 +89,7 @@ class StyleObjective:
     style_layers: tuple[str, ...]
     style_loss: str = "wasserstein"
     dtype: str = "float32"
+    periodic: bool = False
 
     @property
     def taps(self) -> tuple[str, ...]:
@@ -112,22 +114,12 @@ class StyleObjective:
             distance = losses.content_distance(seen[layer], target.features) / target.energy
             terms[f"content/{layer}"] = targets.weights.content / len(self.content_layers) * distance
         for i, layer in enumerate(self.style_layers):
-            terms[f"style/{layer}"] = targets.weights.layers[i] * self.style_distance(seen[layer], targets.style[layer])
-        terms["total_variation"] = targets.weights.total_variation * losses.total_variation(image)
+            distance = style_distance(self.style_loss, seen[layer], targets.style[layer])
+            terms[f"style/{layer}"] = targets.weights.layers[i] * distance
+        terms["total_variation"] = targets.weights.total_variation * losses.total_variation(
+            image, periodic=self.periodic
+        )
         return jnp.sum(jnp.stack(list(terms.values()))), terms
-
-    def style_distance(self, features: jax.Array, style: Style) -> jax.Array:
-        """Weighted sum over regions of the distance between this layer's moments and the target's."""
-        if style.masks is None:
-            seen = jax.tree.map(lambda leaf: leaf[None], losses.moments(features))
-        else:
-            seen = jax.vmap(losses.moments, in_axes=(None, 0))(features, style.masks)
-        seen = losses.scale(seen, 1 / style.scale)
-        if self.style_loss == "wasserstein":
-            distances = losses.wasserstein_distance(seen, style.moments, style.root)
-        else:
-            distances = DISTANCES[self.style_loss](seen, style.moments)
-        return jnp.sum(style.share * distances)
 
     def content_targets(self, image: jax.Array, params: Any) -> dict[str, Content]:
         """What `image` `[H, W, 3]` asks of the content layers."""
@@ -171,6 +163,26 @@ class StyleObjective:
         needs_root = self.style_loss == "wasserstein"
         root = losses.wasserstein_root(target) if needs_root else jnp.zeros((len(share), 0, 0))
         return Style(target, root, size, share, masks)
+
+
+def style_distance(style_loss: str, features: jax.Array, style: Style) -> jax.Array:
+    """Weighted sum over regions of the distance between a layer's moments and the target's.
+
+    Args:
+      style_loss: A key of `DISTANCES`.
+      features: Activation `[h, w, C]` of one picture.
+      style: The target.
+    """
+    if style.masks is None:
+        seen = jax.tree.map(lambda leaf: leaf[None], losses.moments(features))
+    else:
+        seen = jax.vmap(losses.moments, in_axes=(None, 0))(features, style.masks)
+    seen = losses.scale(seen, 1 / style.scale)
+    if style_loss == "wasserstein":
+        distances = losses.wasserstein_distance(seen, style.moments, style.root)
+    else:
+        distances = DISTANCES[style_loss](seen, style.moments)
+    return jnp.sum(style.share * distances)
 
 
 def mean_square(features: jax.Array) -> jax.Array:

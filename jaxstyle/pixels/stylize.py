@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-import functools
 from collections.abc import Sequence
-from typing import NamedTuple
 
 import jax
 import numpy as np
@@ -13,23 +11,15 @@ import optax
 
 from jaxstyle import colors, images
 from jaxstyle.errors import JaxstyleError
-from jaxstyle.features import VGG, Features
+from jaxstyle.features import Features
 from jaxstyle.pixels import memory, optimizers, parametrizations, schedule
-from jaxstyle.pixels.config import INITS, StyleTransferConfig
+from jaxstyle.pixels.config import INITS, StyleConfig, StyleTransferConfig
 from jaxstyle.pixels.inputs import Inputs, style_weights
-from jaxstyle.pixels.loop import Problem
+from jaxstyle.pixels.loop import Job, Problem
 from jaxstyle.pixels.method import Knobs, Method
 from jaxstyle.pixels.schedule import Stage
 from jaxstyle.pixels.style_transfer import StyleObjective
 from jaxstyle.pixels.targets import Point, TargetMaker
-
-
-class Stylization(NamedTuple):
-    """A problem for the loop with what it starts from: `optimize(problem, start, knobs, devices)`."""
-
-    problem: Problem
-    start: np.ndarray
-    knobs: Knobs
 
 
 def prepare(
@@ -38,7 +28,7 @@ def prepare(
     inputs: Inputs,
     points: Sequence[Point] = ({},),
     optimizer: optax.GradientTransformation | None = None,
-) -> Stylization:
+) -> Job:
     """Everything checked and ready to run; nothing expensive has happened yet.
 
     Args:
@@ -50,64 +40,43 @@ def prepare(
       optimizer: Any optax transformation, instead of the config's.
 
     Returns:
-      The stylisation of `len(contents) · len(points)` pictures.
+      The job of `len(contents) · len(points)` pictures.
 
     Raises:
       JaxstyleError: A setting, layer, picture or mask that cannot be, or a size too large for the memory.
     """
     config.check()
     inputs.check()
+    style_weights(config, len(inputs.styles))
     # Once: the targets of every picture at every scale read the network, which as host arrays would be sent each time.
     features = dataclasses.replace(features, params=jax.device_put(features.params))
-    if config.style_weights and len(config.style_weights) != len(inputs.styles):
-        raise JaxstyleError(
-            f"--style-weights has {len(config.style_weights)} numbers for {len(inputs.styles)} styles; give one each"
-        )
     objective = StyleObjective(
         features.network, config.content_layers, config.style_layers, config.style_loss, config.dtype
     )
     features.check(objective.taps)
     plan = schedule.plan(config, features.least_side(objective.taps), [c.shape[:2] for c in inputs.contents])
-    objective = fit_memory(objective, features, plan[-1], len(inputs.contents) * len(points), config)
+    count = len(inputs.contents) * len(points)
+    network = memory.fit(features, objective.taps, plan[-1], count, config.dtype, config.devices)
+    objective = dataclasses.replace(objective, network=network)
     method = choose_method(config, objective, optimizer)
     targets = TargetMaker(config, objective, features, inputs, points)
     start = np.repeat(starting_images(config, inputs, plan[0]), len(points), axis=0)
-    return Stylization(
-        Problem(method, plan, targets, features.params), start, knobs(config, len(inputs.contents), points)
-    )
+    return Job(Problem(method, plan, targets, features.params), start, knobs(config, len(inputs.contents), points))
 
 
 def choose_method(
-    config: StyleTransferConfig, objective: StyleObjective, optimizer: optax.GradientTransformation | None
+    config: StyleConfig, objective: StyleObjective, optimizer: optax.GradientTransformation | None
 ) -> Method:
-    """Pixels moved by the optimiser; clipped to [0, 1], but not under L-BFGS, whose curvature it would spoil."""
-    if optimizer is not None:
-        return Method(parametrizations.RGB, objective, optimizer)
-    if config.optimizer == "lbfgs":
-        return Method(parametrizations.FREE_RGB, objective, optimizers.lbfgs())
-    return Method(parametrizations.RGB, objective, optimizers.adam())
-
-
-def fit_memory(
-    objective: StyleObjective, features: Features, stage: Stage, count: int, config: StyleTransferConfig
-) -> StyleObjective:
-    """The objective, with activations worked out twice where memory is short.
-
-    Raises:
-      JaxstyleError: It is too short even so; the sentence gives the estimate.
-    """
-    need = functools.partial(memory.estimate, features, objective.taps, stage, count, config.dtype, config.devices)
-    room = memory.available()
-    if room is None or need() <= room:
-        return objective
-    can_remat = isinstance(features.network, VGG) and jax.default_backend() != "cpu"
-    if can_remat and need(remat=True) <= room:
-        return dataclasses.replace(objective, network=features.network.clone(remat=True))
-    raise JaxstyleError(
-        f"{count} picture(s) of {stage.width}×{stage.height} px with features {features.name!r} need some "
-        f"{need() / 2**30:.1f} GiB and {room / 2**30:.1f} GiB are free: lower --size"
-        + (", or use --dtype bfloat16" if config.dtype == "float32" else "")
-    )
+    """Parametrisation and optimiser; pixels are clipped, but not under L-BFGS, whose curvature that would spoil."""
+    chosen = parametrizations.BY_NAME[config.parametrization](config.seed)
+    lbfgs = optimizer is None and config.optimizer == "lbfgs"
+    if config.parametrization == "pixels" and objective.periodic:
+        chosen = parametrizations.PERIODIC_RGB
+    if config.parametrization == "pixels" and lbfgs:
+        chosen = parametrizations.FREE_PERIODIC_RGB if objective.periodic else parametrizations.FREE_RGB
+    if optimizer is None:
+        optimizer = optimizers.lbfgs() if lbfgs else optimizers.adam()
+    return Method(chosen, objective, optimizer)
 
 
 def starting_images(config: StyleTransferConfig, inputs: Inputs, stage: Stage) -> np.ndarray:
@@ -119,17 +88,24 @@ def starting_images(config: StyleTransferConfig, inputs: Inputs, stage: Stage) -
         if inputs.start is None:
             raise JaxstyleError(f"init {config.init!r} is a path, and no picture was given for it")
         return np.stack([images.resize(inputs.start, *shape)] * len(inputs.contents))
+    return np.stack(
+        [noise(config, stage, inputs.styles if config.init == "style-stats" else ())] * len(inputs.contents)
+    )
+
+
+def noise(config: StyleConfig, stage: Stage, styles: Sequence[np.ndarray]) -> np.ndarray:
+    """White noise `[H, W, 3]` with the mean and variance of the styles' colours, or grey where there are none."""
     mean, std = np.full(3, 0.5), np.full(3, 0.25)
-    if config.init == "style-stats":
-        pixels = [style.reshape(-1, 3) for style in inputs.styles]
-        weights = style_weights(config, inputs)
+    if styles:
+        pixels = [style.reshape(-1, 3) for style in styles]
+        weights = style_weights(config, len(styles))
         mean = sum(w * p.mean(0) for w, p in zip(weights, pixels, strict=True))
         std = np.sqrt(sum(w * p.var(0) for w, p in zip(weights, pixels, strict=True)))
-    noise = np.random.default_rng(config.seed).standard_normal((*shape, 3))
-    return np.stack([np.clip(mean + std * noise, 0, 1).astype(np.float32)] * len(inputs.contents))
+    values = np.random.default_rng(config.seed).standard_normal((stage.height, stage.width, 3))
+    return np.clip(mean + std * values, 0, 1).astype(np.float32)
 
 
-def knobs(config: StyleTransferConfig, contents: int, points: Sequence[Point]) -> Knobs:
+def knobs(config: StyleConfig, contents: int, points: Sequence[Point]) -> Knobs:
     """Learning rate, average and random key of every picture.
 
     All share the key, as they share the noise to start from: a picture does not depend on those beside it.

@@ -45,7 +45,7 @@ class TargetMaker:
         masks = None
         if self.inputs.content_masks:
             masks = np.stack([images.resize(m, stage.height, stage.width) for m in self.inputs.content_masks])
-        weights = style_weights(self.config, self.inputs)
+        weights = style_weights(self.config, len(self.inputs.styles))
         seen, style = compiled(self.objective).targets(content, self.features.params, styles, weights, masks)
         layers = np.array(self.config.layer_weights, np.float32)
         return [
@@ -82,6 +82,7 @@ class Compiled(NamedTuple):
     """Jitted helpers of one objective."""
 
     moments: Callable[..., Any]
+    blend: Callable[..., Any]
     targets: Callable[..., Any]
 
 
@@ -89,9 +90,12 @@ class Compiled(NamedTuple):
 def compiled(objective: StyleObjective) -> Compiled:
     """Made once an objective, so that equal shapes compile once."""
 
+    def blend(styles: Any, weights: jax.Array) -> Any:
+        return objective.style_targets(styles, jnp.asarray(weights), None, None)
+
     def targets(content: jax.Array, params: Any, styles: Any, weights: jax.Array, masks: jax.Array | None) -> Any:
         shapes = jax.eval_shape(functools.partial(objective.look, taps=objective.style_layers), content, params)
         style = objective.style_targets(styles, jnp.asarray(weights), masks, shapes)
         return objective.content_targets(content, params), style
 
-    return Compiled(jax.jit(objective.style_moments), jax.jit(targets))
+    return Compiled(jax.jit(objective.style_moments), jax.jit(blend), jax.jit(targets))

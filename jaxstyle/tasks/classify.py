@@ -9,6 +9,7 @@ import jax
 import jax.numpy as jnp
 import optax
 
+from jaxstyle.data.augment import augment
 from jaxstyle.errors import JaxstyleError
 from jaxstyle.models.cnn import SmallCNN
 from jaxstyle.training import step
@@ -32,9 +33,11 @@ def make(config: Any, setting: Setting) -> Classify:
     """
     if not setting.classes:
         raise JaxstyleError("the dataset has no class labels; a folder needs one sub-folder a class")
-    model = SmallCNN(len(setting.classes), config.model.dropout, jnp.dtype(config.dtype))
+    if config.augment.pad < 0:
+        raise JaxstyleError(f"augment.pad is {config.augment.pad}; it must be at least 0 pixels")
+    model = SmallCNN(len(setting.classes), config.model.dropout, jnp.dtype(config.dtype), config.remat)
     optimizer = make_optimizer(config.optimizer, setting.extent, setting.steps, config.ema_decay)
-    return Classify(model, optimizer, setting.spec["image"].shape)
+    return Classify(model, optimizer, setting.spec["image"].shape, config.augment.pad, config.augment.flip)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -45,11 +48,15 @@ class Classify:
       model: Pictures -> (logits, features).
       optimizer: Of all its parameters.
       shape: Of a picture, `(H, W, C)`.
+      pad: Pixels by which training pictures are shifted at most; see `augment`.
+      flip: Whether they are mirrored at random.
     """
 
     model: SmallCNN
     optimizer: Optimizer
     shape: tuple[int, ...]
+    pad: int = 0
+    flip: bool = False
 
     def init(self, key: jax.Array) -> TrainState:
         """The state before the first step."""
@@ -59,10 +66,12 @@ class Classify:
         """One step on one device's `image` `[N, H, W, C]` uint8 and `label` `[N]`."""
         count = batch["label"].shape[0]
         keys = step.example_keys(jax.random.fold_in(key, state.step), count)
-        noise = jax.vmap(lambda one: jax.random.uniform(one, (FEATURES,)))(keys) if self.model.dropout else None
+        drops, changes = jax.vmap(jax.random.split, out_axes=1)(keys)
+        noise = jax.vmap(lambda one: jax.random.uniform(one, (FEATURES,)))(drops) if self.model.dropout else None
+        images = scaled(augment(batch["image"], changes, pad=self.pad, flip=self.flip))
 
         def loss(params: Any) -> tuple[jax.Array, jax.Array]:
-            logits, _ = self.model.apply({"params": params}, scaled(batch["image"]), noise)
+            logits, _ = self.model.apply({"params": params}, images, noise)
             right = jnp.mean(jnp.argmax(logits, -1) == batch["label"])
             return jnp.mean(cross_entropy(logits, batch["label"])), right
 
@@ -71,11 +80,28 @@ class Classify:
         metrics = {"loss": value, "accuracy": right, "gradient": step.norm(grads), "learning_rate": rate}
         return self.optimizer.move(state, grads), metrics
 
-    def eval_step(self, state: TrainState, batch: Batch, key: jax.Array) -> Metrics:
+    def eval_step(self, state: TrainState, batch: Batch, keys: jax.Array) -> Metrics:
         """Loss and accuracy of every example, each `[N]`."""
-        logits, _ = self.model.apply({"params": state.best_params}, scaled(batch["image"]))
+        logits, _ = self.logits_and_features(state, scaled(batch["image"]))
         right = jnp.argmax(logits, -1) == batch["label"]
         return {"loss": cross_entropy(logits, batch["label"]), "accuracy": right}
+
+    def features(self, state: TrainState, images: jax.Array) -> tuple[jax.Array, jax.Array]:
+        """What generated pictures are scored with.
+
+        Args:
+          state: Of a trained classifier.
+          images: `[N, H, W, C]` in [0, 1], of the size it was trained on.
+
+        Returns:
+          The last hidden layer after its ReLU, `[N, 64]`, and the logits, `[N, classes]`.
+        """
+        logits, features = self.logits_and_features(state, images)
+        return features, logits
+
+    def logits_and_features(self, state: TrainState, images: jax.Array) -> tuple[jax.Array, jax.Array]:
+        """What the trained network sees in `[N, H, W, C]` in [0, 1]."""
+        return self.model.apply({"params": state.best_params}, images)  # type: ignore[return-value]
 
 
 def scaled(images: jax.Array) -> jax.Array:

@@ -51,6 +51,8 @@ def defaults() -> ConfigDict:
             "resident_megabytes": 1024.0,  # datasets up to this size live on the devices
         }
     )
+    config.augment = ConfigDict({"pad": 0, "flip": False})  # pixels of random cropping; mirrorings
+    config.remat = False  # whether the backward pass works activations out again: less memory, more time
     config.optimizer = optimizer()
     config.model = ConfigDict()
     return config
@@ -113,6 +115,16 @@ def read_config(workdir: str | os.PathLike) -> ConfigDict:
         raise JaxstyleError(f"{os.fspath(workdir)!r} holds no run: there is no config.json") from None
     except ValueError:
         raise JaxstyleError(f"{os.fspath(path)!r} is no config: it is not JSON") from None
+
+
+def completed(config: ConfigDict) -> ConfigDict:
+    """A saved config, with this version's defaults for the fields that the version which saved it did not know."""
+
+    def fill(saved: Mapping[str, Any], base: Mapping[str, Any]) -> dict[str, Any]:
+        nested = {name: fill(value, base[name]) for name, value in saved.items() if isinstance(base.get(name), dict)}
+        return {**base, **saved, **nested}
+
+    return ConfigDict(fill(config.to_dict(), defaults().to_dict()))
 
 
 def as_json(config: ConfigDict) -> str:

@@ -27,6 +27,7 @@ from jaxstyle.errors import JaxstyleError
 from jaxstyle.interrupts import interruptible
 from jaxstyle.training import config as configs
 from jaxstyle.training import step as steps
+from jaxstyle.training import workdir as workdirs
 from jaxstyle.training.checkpoints import Checkpoints
 from jaxstyle.training.devices import barrier, choose_devices, leader_first
 from jaxstyle.training.durations import Extent, due
@@ -63,6 +64,7 @@ def run(config: ConfigDict, workdir: str | os.PathLike) -> TrainState:
     if jax.process_index() == 0:
         folder.mkdir(parents=True, exist_ok=True)
         atomic.write_text(folder / "config.json", configs.as_json(config))
+        workdirs.save_setting(folder, training.setting)
     with closing(Checkpoints(folder / "checkpoints", config.keep, config.best, config.best_mode)) as checkpoints:
         training.begin(checkpoints)
         with interruptible() as stop, closing(training.writers()) as writers:
@@ -84,6 +86,7 @@ class Training:
     Args:
       config: See `run`.
       workdir: Absolute; where the run writes.
+      trains: False to evaluate only: the training split is not read.
 
     Raises:
       JaxstyleError: Bad input.
@@ -91,7 +94,7 @@ class Training:
 
     state: TrainState
 
-    def __init__(self, config: ConfigDict, workdir: epath.Path):
+    def __init__(self, config: ConfigDict, workdir: epath.Path, trains: bool = True):
         self.config, self.workdir = config, workdir
         self.devices = choose_devices(config.devices, config.batch_size)
         module = load_task(config)
@@ -105,8 +108,10 @@ class Training:
         if not self.total:
             raise JaxstyleError("the config gives no length: set train_steps, train_examples or train_epochs")
         spec = pipeline.example_spec(source, fields)
-        self.task = module.make(config, Setting(self.extent, self.total, spec, source.classes))
-        self.data = pipeline.place(source, fields, self.devices, config.data.resident_megabytes)
+        self.setting = Setting(self.extent, self.total, spec, source.classes)
+        self.task = module.make(config, self.setting)
+        if trains:
+            self.data = pipeline.place(source, fields, self.devices, config.data.resident_megabytes)
         self.eval_data = pipeline.place(held_out, fields, self.devices, config.data.resident_megabytes)
         self.eval_count = held_out.count
         self.order = Order(source.count, config.batch_size, config.seed)
@@ -125,9 +130,7 @@ class Training:
     def begin(self, checkpoints: Checkpoints) -> None:
         """The state before the first step, or the newest checkpoint's where there is one."""
         if checkpoints.steps():
-            shapes = jax.eval_shape(self.task.init, self.init_key)  # to compute them would only take time
-            template = jax.tree.map(lambda leaf: np.zeros(leaf.shape, leaf.dtype), shapes)
-            state = checkpoints.restore(template, fallback=self.config.fallback)
+            state = checkpoints.restore(workdirs.template(self.task), fallback=self.config.fallback)
             checkpoints.drop_after(int(state.step))
         else:
             state = jax.jit(self.task.init)(self.init_key)
@@ -198,10 +201,10 @@ class Training:
         """The task's metrics over the whole evaluation split, each example counted once."""
         totals: dict[str, Any] = {}
         examples = 0.0
-        for number, (indices, weight) in enumerate(in_turn(self.eval_count, self.config.batch_size)):
+        for indices, weight in in_turn(self.eval_count, self.config.batch_size):
             at, weight = (pipeline.local_slice(part, len(self.devices)) for part in (indices, weight))
-            batch = {**self.eval_data(at), steps.WEIGHT: weight}
-            sums, count = jax.device_get(self.eval_step(self.state, batch, jax.random.fold_in(self.eval_key, number)))
+            batch = {**self.eval_data(at), steps.INDEX: at.astype(np.int32), steps.WEIGHT: weight}
+            sums, count = jax.device_get(self.eval_step(self.state, batch, self.eval_key))
             totals = {name: totals.get(name, 0.0) + np.asarray(value, np.float64) for name, value in sums.items()}
             examples += float(count)
         means = {name: total / examples for name, total in totals.items()}

@@ -8,13 +8,17 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 import optax
+import optax.contrib
 
 from jaxstyle.errors import JaxstyleError, did_you_mean
 from jaxstyle.training.durations import Extent
 from jaxstyle.training.schedules import make_schedule
 from jaxstyle.training.state import TrainState, copied
 
-OPTIMIZERS = ("adam", "adamw", "sgd", "rmsprop")
+OPTIMIZERS = ("adam", "adamw", "muon", "sgd", "rmsprop")
+
+
+ADAM_RMS = 0.2  # root mean square of Adam's updates at learning rate 1, so that Muon wants the same rates
 
 
 @dataclasses.dataclass(frozen=True)
@@ -40,8 +44,7 @@ class Optimizer:
 
     def move(self, state: TrainState, grads: Any, collections: Any = None) -> TrainState:
         """The state after a step with these gradients, already averaged over the devices."""
-        updates, optimizer = self.transform.update(grads, state.optimizer, state.params)
-        params = optax.apply_updates(state.params, updates)
+        params, optimizer = self.update(state.params, state.optimizer, grads)
         return state.replace(
             step=state.step + 1,
             params=params,
@@ -49,6 +52,11 @@ class Optimizer:
             ema=self.follow(state.ema, params, state.step),
             collections=state.collections if collections is None else collections,
         )
+
+    def update(self, params: Any, optimizer: Any, grads: Any) -> tuple[Any, Any]:
+        """Parameters and the transformation's state after a step, for tasks that move several networks."""
+        updates, optimizer = self.transform.update(grads, optimizer, params)
+        return optax.apply_updates(params, updates), optimizer
 
     def follow(self, ema: Any, params: Any, step: jax.Array) -> Any:
         """The moving average after a step; it follows faster in the beginning, and only where something moved."""
@@ -81,6 +89,9 @@ def make_optimizer(config: Any, extent: Extent, steps: int, ema_decay: float = 0
     steps_of = {
         "adam": lambda: optax.adam(rate, config.b1, config.b2, config.eps),
         "adamw": lambda: optax.adamw(rate, config.b1, config.b2, config.eps, weight_decay=config.weight_decay),
+        "muon": lambda: optax.contrib.muon(
+            rate, muon_weight_dimension_numbers=matrices, consistent_rms=ADAM_RMS, adam_b1=config.b1, adam_b2=config.b2
+        ),
         "sgd": lambda: optax.sgd(rate, config.momentum or None, nesterov=config.nesterov),
         "rmsprop": lambda: optax.rmsprop(rate, eps=config.eps, momentum=config.momentum or None),
     }
@@ -90,3 +101,13 @@ def make_optimizer(config: Any, extent: Extent, steps: int, ema_decay: float = 0
     if every > 1:
         transform = optax.MultiSteps(transform, every).gradient_transformation()
     return Optimizer(transform, schedule, every, ema_decay)
+
+
+def matrices(params: Any) -> Any:
+    """How Muon (Jordan et al. 2024) sees parameters: kernels as matrices from all inputs to the outputs, others not."""
+
+    def seen(leaf: jax.Array) -> Any:
+        inputs = tuple(range(leaf.ndim - 1))
+        return optax.contrib.MuonDimensionNumbers(inputs, leaf.ndim - 1) if leaf.ndim > 1 else None
+
+    return jax.tree.map(seen, params)

@@ -20,6 +20,8 @@ from jaxstyle.training.task import Batch, Metrics, Task
 AXIS = "batch"
 WEIGHT = "example_weight"
 """Field of an evaluation batch: 1 for an example, 0 for what fills up the last batch."""
+INDEX = "example_index"
+"""Field of an evaluation batch: the example's place in the split, of which its key is made."""
 
 TrainStep = Callable[[TrainState, Batch, jax.Array], tuple[TrainState, Metrics]]
 
@@ -92,7 +94,8 @@ def compile_eval(task: Task, devices: Sequence[jax.Device]) -> Callable[..., tup
 
     def total(state: TrainState, batch: Batch, key: jax.Array) -> tuple[Metrics, jax.Array]:
         weight = batch[WEIGHT]
-        metrics = task.eval_step(state, {k: v for k, v in batch.items() if k != WEIGHT}, key)
+        keys = jax.vmap(lambda place: jax.random.fold_in(key, place))(batch[INDEX])
+        metrics = task.eval_step(state, {k: v for k, v in batch.items() if k not in (WEIGHT, INDEX)}, keys)
 
         def add(value: jax.Array) -> jax.Array:
             counts = weight.reshape(weight.shape + (1,) * (value.ndim - 1)) > 0

@@ -40,7 +40,10 @@ class Task(Protocol):
 
     A task may also have `pictures(state, batch, key) -> {name: [N, H, W, C] in [0, 1]}`, a function that is jitted
     on one device and written at every evaluation, and `summary(metrics) -> metrics`, applied on the host to the means
-    of an evaluation.
+    of an evaluation. A task that generates has `sample(state, key, count, labels=None) -> [count, H, W, C] in [0, 1]`.
+    There `count` is static, `labels` `[count]` int32; a conditional model draws the labels where none are given, and
+    another raises `JaxstyleError` where some are. A classifier has `features(state, images [N, H, W, C] in [0, 1]) ->
+    ([N, D] features, [N, classes] logits)`.
     """
 
     def init(self, key: jax.Array) -> TrainState:
@@ -56,8 +59,12 @@ class Task(Protocol):
         """
         ...
 
-    def eval_step(self, state: TrainState, batch: Batch, key: jax.Array) -> Metrics:
-        """Metrics of every example, each `[per device, …]`; the loop masks and averages them."""
+    def eval_step(self, state: TrainState, batch: Batch, keys: jax.Array) -> Metrics:
+        """Metrics of every example, each `[per device, …]`; the loop masks and averages them.
+
+        `keys` `[per device]` has one key an example, made of its place in the split, so that an evaluation that draws
+        does not depend on the batch size.
+        """
         ...
 
 

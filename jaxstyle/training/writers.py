@@ -102,10 +102,10 @@ def read_metrics(workdir: epath.Path) -> list[dict[str, Any]]:
     return rows
 
 
-def grid(pictures: np.ndarray, gap: int = 2) -> np.ndarray:
-    """Pictures `[N, H, W, 1 or 3]` side by side in about a square, `[H', W', 3]`, white between them."""
+def grid(pictures: np.ndarray, gap: int = 2, columns: int = 0) -> np.ndarray:
+    """Pictures `[N, H, W, 1 or 3]` side by side, `[H', W', 3]`, white between them; 0 columns make about a square."""
     count, height, width, _ = pictures.shape
-    columns = math.ceil(math.sqrt(count))
+    columns = columns or math.ceil(math.sqrt(count))
     rows = math.ceil(count / columns)
     sheet = np.ones((rows * (height + gap) + gap, columns * (width + gap) + gap, 3), np.float32)
     for i, picture in enumerate(np.clip(pictures, 0, 1)):

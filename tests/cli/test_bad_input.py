@@ -15,7 +15,7 @@ from PIL import Image
 from jaxstyle.cli import main
 from jaxstyle.features import save_weights
 from jaxstyle.images import read_picture, read_settings, write_picture
-from jaxstyle.pixels import job, loop
+from jaxstyle.pixels import execution, loop
 
 
 def encoded(kind: str) -> bytes:
@@ -286,7 +286,7 @@ def test_the_snapshot_of_another_run(attempt, here, monkeypatch, capsys):
         patched.undo()
         patched.chdir(here)
         patched.setenv("JAX_COMPILATION_CACHE_DIR", "set")
-        patched.setattr(job, "interruptible", lambda: contextlib.nullcontext(lambda: True))
+        patched.setattr(execution, "interruptible", lambda: contextlib.nullcontext(lambda: True))
         assert main(["stylize", *words]) == 130
     assert "--resume goes on" in capsys.readouterr().err
     message = attempt(*words, "--resume", "--content-weight=7", "--seed=3")

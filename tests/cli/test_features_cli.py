@@ -64,8 +64,9 @@ def test_the_real_table_is_printed(run, capsys, monkeypatch):
     monkeypatch.undo()
     run("list")
     rows = capsys.readouterr().out.splitlines()
-    assert [row.split()[0] for row in rows[1:7]] == list(registry.ENTRIES)
-    assert len({row.index("https://") for row in rows[1:7]}) == 1  # the columns line up
+    assert [row.split()[0] for row in rows[1 : 1 + len(registry.ENTRIES)]] == list(registry.ENTRIES)
+    columns = {row.index(entry.url) for row, entry in zip(rows[1:], registry.ENTRIES.values(), strict=False)}
+    assert len(columns) == 1  # they line up
 
 
 def test_fetch_prints_the_path_and_looks_at_all_names_first(run, capsys, cache):

@@ -10,9 +10,10 @@ import pytest
 import tiny
 
 import jaxstyle
-from jaxstyle.cli import main, stylize
+from jaxstyle.cli import main, options, stylize
 from jaxstyle.errors import JaxstyleError
-from jaxstyle.pixels.config import StyleTransferConfig, option
+from jaxstyle.pixels.config import StyleTransferConfig
+from jaxstyle.pixels.settings import option
 
 FILE_OPTIONS = (
     *("--content", "--output", "--content-mask", "--style-mask", "--sweep"),
@@ -102,16 +103,16 @@ def test_compiled_programs_are_kept_in_the_cache_folder(tmp_path, monkeypatch):
     monkeypatch.setattr(jax.config, "update", lambda name, value: kept.update({name: value}))
     monkeypatch.setenv("JAXSTYLE_CACHE", str(tmp_path))
     monkeypatch.setenv("JAX_COMPILATION_CACHE_DIR", "elsewhere")
-    stylize.keep_compiled()
+    options.keep_compiled()
     assert not kept
     monkeypatch.delenv("JAX_COMPILATION_CACHE_DIR")
-    stylize.keep_compiled()
+    options.keep_compiled()
     assert kept["jax_compilation_cache_dir"] == str(tmp_path / "compiled")
 
 
 def test_a_whole_command_in_a_process_of_its_own(pictures, tiny_features, tmp_path):
-    options = tiny.options(tiny_features, size=34, initial_iterations=2)
-    words = [str(pictures / "photo.png"), str(pictures / "painting.png"), "-o", "out.png", *options]
+    settings = tiny.options(tiny_features, size=34, initial_iterations=2)
+    words = [str(pictures / "photo.png"), str(pictures / "painting.png"), "-o", "out.png", *settings]
     environment = {name: value for name, value in os.environ.items() if name != "XLA_FLAGS"}
     environment["JAXSTYLE_CACHE"] = str(tmp_path / "cache")
     command = [sys.executable, "-m", "jaxstyle.cli", "stylize", *words]

@@ -82,6 +82,74 @@ def squeezenet(tensors, image, *, pool_after, stages, pooling="max", ceil=False,
     return seen
 
 
+# Szegedy et al. 2014, table 1: #1x1, #3x3 reduce, #3x3, #5x5 reduce, #5x5, pool proj.
+INCEPTION = {
+    "3a": (64, 96, 128, 16, 32, 32),
+    "3b": (128, 128, 192, 32, 96, 64),
+    "4a": (192, 96, 208, 16, 48, 64),
+    "4b": (160, 112, 224, 24, 64, 64),
+    "4c": (128, 128, 256, 24, 64, 64),
+    "4d": (112, 144, 288, 32, 64, 64),
+    "4e": (256, 160, 320, 32, 128, 128),
+    "5a": (256, 160, 320, 32, 128, 128),
+    "5b": (384, 192, 384, 48, 128, 128),
+}
+
+
+def normalised(x):
+    """Local response normalisation with Caffe's constants, channel by channel."""
+    out = np.empty_like(x)
+    for c in range(x.shape[-1]):
+        near = x[..., max(0, c - 2) : c + 3]
+        out[..., c] = x[..., c] / (1 + 1e-4 / 5 * np.sum(near**2, -1)) ** 0.75
+    return out
+
+
+def max_around(x):
+    """The largest of each pixel and its neighbours; beyond the frame there is nothing."""
+    height, width = x.shape[:2]
+    framed = np.pad(x, ((1, 1), (1, 1), (0, 0)), constant_values=-np.inf)
+    return np.max([framed[i : i + height, j : j + width] for i, j in np.ndindex(3, 3)], 0)
+
+
+def googlenet(tensors, image, *, pooling="max", replicate=False):
+    """Every activation of a GoogLeNet, as Caffe's deploy.prototxt of bvlc_googlenet wires it."""
+    seen = {}
+
+    def convolved(x, name, relu, **options):
+        seen[name] = convolve(x, *layer(tensors, name), **options)
+        seen[relu] = np.maximum(seen[name], 0)
+        return seen[relu]
+
+    x = coloured(tensors, image)
+    mode = "edge" if replicate else "constant"
+    x = convolved(x, "conv1/7x7_s2", "conv1/relu_7x7", stride=2, padding=3, mode=mode)
+    seen["pool1/3x3_s2"] = x = pool(x, pooling, 3, ceil=True)
+    seen["pool1/norm1"] = x = normalised(x)
+    x = convolved(x, "conv2/3x3_reduce", "conv2/relu_3x3_reduce")
+    x = convolved(x, "conv2/3x3", "conv2/relu_3x3", padding=1)
+    seen["conv2/norm2"] = x = normalised(x)
+    seen["pool2/3x3_s2"] = x = pool(x, pooling, 3, ceil=True)
+    for number, widths in INCEPTION.items():
+        module = f"inception_{number}"
+        here = {part: (f"{module}/{part}", f"{module}/relu_{part}") for part in ("1x1", "3x3", "5x5", "pool_proj")}
+        one = convolved(x, *here["1x1"])
+        reduced = convolved(x, f"{module}/3x3_reduce", f"{module}/relu_3x3_reduce")
+        three = convolved(reduced, *here["3x3"], padding=1)
+        reduced = convolved(x, f"{module}/5x5_reduce", f"{module}/relu_5x5_reduce")
+        five = convolved(reduced, *here["5x5"], padding=2)
+        seen[f"{module}/pool"] = max_around(x)
+        projected = convolved(seen[f"{module}/pool"], *here["pool_proj"])
+        seen[f"{module}/output"] = x = np.concatenate([one, three, five, projected], -1)
+        assert x.shape[-1] == widths[0] + widths[2] + widths[4] + widths[5]
+        if number in ("3b", "4e"):
+            seen[f"pool{number[0]}/3x3_s2"] = x = pool(x, pooling, 3, ceil=True)
+    seen["pool5/7x7_s1"] = x = x.mean((0, 1))
+    kernel, bias = layer(tensors, "loss3/classifier")
+    seen["loss3/classifier"] = x @ kernel[0, 0] + bias
+    return seen
+
+
 def assert_taps(actual, expected, tolerance=1e-4):
     """Every tap `[1, h, w, C]` equals its reference, relative to the tap's largest entry."""
     assert set(actual) <= set(expected), sorted(set(actual) - set(expected))

@@ -9,8 +9,8 @@ from network_reference import assert_taps, squeezenet, vgg
 from jaxstyle.errors import JaxstyleError
 from jaxstyle.features.architectures import ARCHITECTURES, VGG_BLOCKS
 from jaxstyle.features.features import build, load
-from jaxstyle.features.layers import deepest_tap, pool2
-from jaxstyle.features.squeezenet import PLANS, pool3
+from jaxstyle.features.layers import deepest_tap, pool2, pool3
+from jaxstyle.features.squeezenet import PLANS
 from jaxstyle.features.weights import Weights, save_weights
 
 SQUEEZENETS = {
@@ -27,8 +27,8 @@ def weights(architecture, until=None, seed=0, ceil_pooling=False):
     for i, layer in enumerate(ARCHITECTURES[architecture], 3):
         inputs = sum(widths[name] for name in layer.inputs)
         out = widths[layer.name] = layer.width or i
-        deviation = np.sqrt(2 / (inputs * layer.size**2))
-        kernel = rng.normal(0, deviation, (layer.size, layer.size, inputs, out))
+        deviation = np.sqrt(2 / (inputs * np.prod(layer.size)))
+        kernel = rng.normal(0, deviation, (*layer.size, inputs, out))
         tensors[f"{layer.name}/kernel"] = kernel.astype(np.float32)
         tensors[f"{layer.name}/bias"] = rng.normal(0.1, 0.2, out).astype(np.float32)
         if layer.name == until:
@@ -151,6 +151,17 @@ def test_squeezenet_equals_the_reference_at_every_tap(architecture, ceil, poolin
     assert taps["logits"].shape == (1, 1000)
     assert_taps(taps, expected)
     assert tuple(expected) == features.network.taps
+
+
+@pytest.mark.parametrize("pooling", ["max", "average", "l2"])
+def test_pools_of_three_have_their_gradient_in_a_compiled_program(pooling):
+    x = np.random.default_rng(0).permutation(60).reshape(1, 6, 5, 2) / 60 + 0.1
+    direction = np.random.default_rng(1).normal(size=x.shape)
+    with jax.enable_x64(True):
+        value = jax.jit(lambda x: jnp.sum(pool3(x, pooling, True) ** 3))
+        gradient = jax.jit(jax.grad(value))(x)
+        difference = (value(x + 1e-5 * direction) - value(x - 1e-5 * direction)) / 2e-5
+        np.testing.assert_allclose(np.vdot(gradient, direction), difference, rtol=1e-7)
 
 
 @pytest.mark.parametrize("ceil", [False, True])

@@ -37,6 +37,14 @@ def raw_vgg19(path):
     return tensors
 
 
+def real_vgg19(real_data, padding):
+    """The original VGG-19 as far as relu3_1."""
+    tensors = raw_vgg19(real_data / "features" / "vgg19_original_relu3_1" / "vgg19.model")
+    kernel, bias = PREPROCESSING["caffe"]
+    weights = Weights("vgg19", {"preprocess/kernel": kernel, "preprocess/bias": bias, **tensors})
+    return build("vgg19", weights, padding=padding)
+
+
 def crop(path, height, width):
     """A piece of a photo, `[1, height, width, 3]` in [0, 1]: sky, roofs and trees, some of it sharp."""
     pixels = np.asarray(Image.open(path).convert("RGB"))[250 : 250 + height, 300 : 300 + width]
@@ -56,18 +64,13 @@ def look(features, images, taps=None):
 
 @pytest.mark.parametrize("padding", ["zeros", "replicate"])
 def test_the_original_vgg19_sees_what_the_reference_sees(real_data, photo, padding):
-    tensors = raw_vgg19(real_data / "features" / "vgg19_original_relu3_1" / "vgg19.model")
-    kernel, bias = PREPROCESSING["caffe"]
-    features = build(
-        "vgg19",
-        Weights("vgg19", {"preprocess/kernel": kernel, "preprocess/bias": bias, **tensors}),
-        padding=padding,
-    )
+    features = real_vgg19(real_data, padding)
+    tensors = {f"{layer}/{leaf}": x for layer, leaves in features.params.items() for leaf, x in leaves.items()}
     image = crop(photo, 41, 48)
     _, taps = look(features, image)
     # Caffe's preprocessing once more, by hand: BGR, 0 to 255, minus the mean of ImageNet.
     caffe = image[0].astype(np.float64)[..., ::-1] * 255 - [103.939, 116.779, 123.68]
-    by_hand = {"preprocess/kernel": np.eye(3), "preprocess/bias": np.zeros(3), **tensors}
+    by_hand = {**tensors, "preprocess/kernel": np.eye(3), "preprocess/bias": np.zeros(3)}
     expected = vgg(by_hand, caffe, replicate=padding == "replicate")
     assert list(taps) and list(features.network.taps) == [*VGG_TAPS]
     assert_taps(taps, expected, 1e-4)  # what the project promises

@@ -36,8 +36,8 @@ def downloads(monkeypatch):
 @pytest.mark.parametrize("name", registry.ENTRIES)
 def test_entries_are_well_formed(name):
     entry = registry.ENTRIES[name]
-    assert re.fullmatch(r"md5:[0-9a-f]{32}|sha256:[0-9a-f]{64}|sha256-prefix:[0-9a-f]{8}", entry.hash)
-    assert entry.url.startswith("https://")
+    assert re.fullmatch(r"md5:[0-9a-f]{32}|sha1:[0-9a-f]{40}|sha256:[0-9a-f]{64}|sha256-prefix:[0-9a-f]{8}", entry.hash)
+    assert entry.url.startswith(("https://", registry.CAFFE, registry.PACKAGE))
     assert entry.licence
     assert entry.layout in {layout.name for layout in layouts.LAYOUTS}
     if entry.hash.startswith("sha256-prefix:"):  # torchvision publishes the sum as part of the name

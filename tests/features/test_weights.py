@@ -23,7 +23,7 @@ def network(architecture, width=8, seed=0):
     for layer in ARCHITECTURES[architecture]:
         inputs = sum(widths[name] for name in layer.inputs)
         out = widths[layer.name] = layer.width or width
-        shape = (layer.size, layer.size, inputs, out)
+        shape = (*layer.size, inputs, out)
         tensors[f"{layer.name}/kernel"] = rng.standard_normal(shape, np.float32)
         tensors[f"{layer.name}/bias"] = rng.standard_normal(out, np.float32)
     return tensors

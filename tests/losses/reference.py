@@ -75,6 +75,19 @@ def total_variation(image):
     return straight * 2 / 3 + diagonal / 6
 
 
+def periodic_total_variation(image):
+    """The same stencil where the last row and column are followed by the first."""
+    image = np.asarray(image, np.float64)
+    height, width, channels = image.shape
+    total = 0.0
+    for i, j in itertools.product(range(height), range(width)):
+        here, right = image[i, j], image[i, (j + 1) % width]
+        below, across = image[(i + 1) % height, j], image[(i + 1) % height, (j + 1) % width]
+        total += np.sum((right - here) ** 2 + (below - here) ** 2) * 2 / 3
+        total += np.sum((across - here) ** 2 + (below - right) ** 2) / 6
+    return total / (height * width * channels)
+
+
 def total_variation_l1(image):
     """Mean of |differences| across, plus the same down; a direction without neighbours adds nothing."""
     image = np.asarray(image, np.float64)

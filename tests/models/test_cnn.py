@@ -44,3 +44,18 @@ def test_halved_is_max_pooling():
     x = jax.random.normal(jax.random.key(0), (2, 7, 6, 3))
     wanted = np.asarray(x)[:, :6].reshape(2, 3, 2, 3, 2, 3).max((2, 4))
     np.testing.assert_array_equal(halved(x), wanted)
+
+
+def test_rematerialised_it_computes_the_same_and_keeps_less():
+    """The names and values of parameters and gradients are those of the plain model."""
+    plain, again = SmallCNN(5), SmallCNN(5, remat=True)
+    images = np.random.default_rng(0).uniform(size=(2, 8, 8, 3)).astype(np.float32)
+    params = plain.init(jax.random.key(0), images)
+    found, expected = (jax.jit(jax.grad(loss))(params) for loss in (loss_of(again, images), loss_of(plain, images)))
+    jax.tree.map(lambda a, b: np.testing.assert_allclose(a, b, rtol=1e-5, atol=1e-6), found, expected)
+    programs = [str(jax.make_jaxpr(jax.grad(loss_of(model, images)))(params)) for model in (plain, again)]
+    assert ["remat" in program or "checkpoint" in program for program in programs] == [False, True]
+
+
+def loss_of(model, images):
+    return lambda params: jnp.sum(model.apply(params, images)[0] ** 2)

@@ -8,9 +8,10 @@ import pathlib
 import numpy as np
 import pytest
 
-from jaxstyle.cli import stylize
+from jaxstyle.cli import options, stylize
 from jaxstyle.errors import JaxstyleError
-from jaxstyle.pixels.config import StyleTransferConfig, as_declared, from_mapping, option, parse
+from jaxstyle.pixels.config import StyleTransferConfig
+from jaxstyle.pixels.settings import option
 
 DEFAULTS = StyleTransferConfig()
 FIELDS = dataclasses.fields(StyleTransferConfig)
@@ -47,8 +48,8 @@ def arguments(*words):
     ],
 )
 def test_text_becomes_the_declared_type(name, text, expected):
-    assert parse(name, text) == expected
-    assert as_declared(name, text) == expected
+    assert StyleTransferConfig.parse(name, text) == expected
+    assert StyleTransferConfig.as_declared(name, text) == expected
     assert type(getattr(StyleTransferConfig(**{name: text}), name)) is type(expected)
 
 
@@ -63,7 +64,7 @@ def test_text_becomes_the_declared_type(name, text, expected):
 )
 def test_text_of_another_kind(name, text, message):
     with pytest.raises(JaxstyleError, match=message):
-        parse(name, text)
+        StyleTransferConfig.parse(name, text)
 
 
 @pytest.mark.parametrize(
@@ -121,12 +122,12 @@ def test_python_values_of_another_type(name, value):
 )
 def test_values_that_cannot_be(changes, message):
     with pytest.raises(JaxstyleError, match=message):
-        from_mapping(changes)
+        StyleTransferConfig.from_mapping(changes)
 
 
 def test_an_unknown_setting_names_the_nearest():
     with pytest.raises(JaxstyleError, match="unknown setting 'contant_weight'; did you mean 'content_weight'"):
-        from_mapping({"contant_weight": 1})
+        StyleTransferConfig.from_mapping({"contant_weight": 1})
 
 
 @pytest.mark.parametrize("field", FIELDS, ids=[field.name for field in FIELDS])
@@ -143,13 +144,13 @@ def test_defaults_are_the_same_everywhere():
     _, args = arguments()
     assert all(getattr(args, field.name) is None for field in FIELDS)  # so the dataclass's own hold
     values = dict(recipe().items())
-    assert from_mapping({field.name: values[field.name] for field in FIELDS}) == DEFAULTS
-    assert from_mapping({}) == DEFAULTS
+    assert StyleTransferConfig.from_mapping({field.name: values[field.name] for field in FIELDS}) == DEFAULTS
+    assert StyleTransferConfig.from_mapping({}) == DEFAULTS
     DEFAULTS.check()
 
 
 def test_the_defaults_shown_in_the_help_are_the_defaults():
     for field in FIELDS:
-        shown = stylize.described(field).rpartition("(default: ")[2].removesuffix(")")
+        shown = options.described(field).rpartition("(default: ")[2].removesuffix(")")
         if field.default not in (None, ()):
-            assert parse(field.name, shown) == field.default
+            assert StyleTransferConfig.parse(field.name, shown) == field.default

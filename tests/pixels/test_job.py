@@ -19,7 +19,7 @@ from PIL import Image
 import jaxstyle
 from jaxstyle import images
 from jaxstyle.cli import main
-from jaxstyle.pixels import job
+from jaxstyle.pixels import execution
 from jaxstyle.pixels.files import Files, distinct
 from jaxstyle.pixels.job import stylize_files
 
@@ -267,7 +267,9 @@ def test_resume_skips_what_is_done_and_only_that(paint, folder, tmp_path, monkey
     first = paint(photos, output="out")
     before = [path.read_bytes() for path in first]
     runs = []
-    monkeypatch.setattr(job, "optimize", lambda *args, run=job.optimize, **kw: runs.append(1) or run(*args, **kw))
+    monkeypatch.setattr(
+        execution, "optimize", lambda *args, run=execution.optimize, **kw: runs.append(1) or run(*args, **kw)
+    )
     paint(photos, output="out", resume=True)
     assert not runs
     first[1].write_bytes(before[1][:100])  # damaged: made again
@@ -283,8 +285,8 @@ def test_an_unfinished_picture_is_not_taken_for_a_result(paint, tmp_path, monkey
         yield lambda: True
 
     with monkeypatch.context() as patched:
-        patched.setattr(job, "interruptible", stopping)
-        with pytest.raises(job.Interrupted, match=r"picture so far is in '.*out\.png'"):
+        patched.setattr(execution, "interruptible", stopping)
+        with pytest.raises(execution.Interrupted, match=r"picture so far is in '.*out\.png'"):
             paint()
     assert images.read_settings(tmp_path / "out.png")["unfinished"] is True
     (tmp_path / ".out.png.resume").unlink()  # as the errors about snapshots advise

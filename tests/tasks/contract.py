@@ -12,6 +12,7 @@ import sys
 
 import jax
 import numpy as np
+from two_processes import eval_losses, run_two, saved
 
 from jaxstyle.training import loop
 from jaxstyle.training.checkpoints import Checkpoints, described
@@ -120,3 +121,15 @@ def check_evaluation_is_whole(config, workdir, names):
     assert set(names) <= set(small)
     for name in small:
         np.testing.assert_allclose(small[name], large[name], rtol=1e-5, err_msg=name)
+
+
+def check_processes_agree(config, workdir, tolerance=1e-3):
+    """Two processes of two devices each = one process, as in `check_devices_agree`; their evaluations are equal too."""
+    config = override(config, {"train_steps": 3, "eval_steps": 3})
+    run_two(config, workdir / "two")
+    one, two = loop.run(config, workdir / "one").params, saved(config, workdir / "two").params
+    start = jax.device_get(begun(config, workdir / "new").state.params)
+    for a, b, before in zip(*map(jax.tree.leaves, (two, one, start)), strict=True):
+        apart, way = np.linalg.norm(np.asarray(a) - b), np.linalg.norm(np.asarray(b) - before)
+        assert apart <= tolerance * way
+    np.testing.assert_allclose(eval_losses(workdir / "two"), eval_losses(workdir / "one"), rtol=1e-3)

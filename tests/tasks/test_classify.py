@@ -6,15 +6,18 @@ import numpy as np
 import pytest
 
 from jaxstyle.errors import JaxstyleError
+from jaxstyle.models.cnn import SmallCNN
 from jaxstyle.tasks import classify
 from jaxstyle.training import config as configs
 from jaxstyle.training import loop
+from jaxstyle.training.state import TrainState
 
 
 @pytest.fixture
 def config(shapes_dir):
     config = configs.defaults()
     config.model.dropout = 0.25
+    config.augment.update(pad=2, flip=True)
     config.data.update(name="jaxstyle_shapes/tiny", data_dir=shapes_dir, size=16)  # pixels, to be fast
     config.update(train_steps=10, eval_steps=10, checkpoint_steps=5, log_steps=1, batch_size=16, progress="off")
     return config
@@ -49,7 +52,7 @@ def test_bfloat16_computes_with_float32_parameters(config, tmp_path):
 
 def test_it_learns(config, tmp_path):
     changes = {"train_steps": 80, "eval_steps": 0, "checkpoint_steps": 0, "log_steps": 60, "devices": 1}
-    changes |= {"batch_size": 32, "model.dropout": 0.0, "data.eval_split": "train[:100]"}
+    changes |= {"batch_size": 32, "model.dropout": 0.0, "augment.pad": 0, "data.eval_split": "train[:100]"}
     config = configs.override(config, changes)
     loop.run(config, tmp_path)
     training = loop.Training(config, configs.absolute(tmp_path))
@@ -67,3 +70,19 @@ def test_data_without_classes_is_told(config, tmp_path):
     setting = contract.loop.Setting(contract.loop.Extent(10, 2), 5, {}, ())
     with pytest.raises(JaxstyleError, match="the dataset has no class labels"):
         classify.make(config, setting)
+
+
+def test_a_negative_padding_is_told(config, tmp_path):
+    config.augment.pad = -1
+    with pytest.raises(JaxstyleError, match=r"augment\.pad is -1; it must be at least 0 pixels"):
+        classify.make(config, contract.loop.Setting(contract.loop.Extent(10, 2), 5, {}, ("a", "b")))
+
+
+def test_features_are_what_the_logits_are_made_of():
+    model, images = SmallCNN(5), np.random.default_rng(0).uniform(size=(3, 8, 8, 1)).astype(np.float32)
+    params = model.init(jax.random.key(0), images)["params"]
+    task = classify.Classify(model, None, (8, 8, 1))
+    features, logits = map(np.asarray, task.features(TrainState(np.int32(0), params, ()), images))
+    assert features.shape == (3, 64) and features.min() >= 0
+    last = jax.device_get(params["Dense_1"])
+    np.testing.assert_allclose(features @ last["kernel"] + last["bias"], logits, rtol=1e-5, atol=1e-5)

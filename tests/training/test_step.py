@@ -38,14 +38,27 @@ def test_after_a_bad_step_nothing_moves_any_more():
 
 
 def test_filling_of_the_last_batch_does_not_count_even_if_it_is_nan():
-    task = types.SimpleNamespace(eval_step=lambda state, batch, key: {"x": batch["x"], "two": batch["x"][:, None]})
+    task = types.SimpleNamespace(eval_step=lambda state, batch, keys: {"x": batch["x"], "two": batch["x"][:, None]})
     evaluate = step.compile_eval(task, jax.devices())
     values, weight = np.full(16, np.nan, np.float32), np.zeros(16, np.float32)
     values[:5], weight[:5] = np.arange(5), 1
-    batch = {"x": values.reshape(8, 2), step.WEIGHT: weight.reshape(8, 2)}
+    index = np.arange(16, dtype=np.int32).reshape(8, 2)
+    batch = {"x": values.reshape(8, 2), step.WEIGHT: weight.reshape(8, 2), step.INDEX: index}
     sums, count = evaluate(step.on_all(jnp.zeros(()), jax.devices()), batch, jax.random.key(0))
     assert (float(sums["x"]), float(count)) == (10.0, 5.0)
     np.testing.assert_array_equal(sums["two"], [10.0])
+
+
+@pytest.mark.parametrize("devices", [1, 4])
+def test_evaluation_keys_are_those_of_the_place_in_the_split(devices):
+    task = types.SimpleNamespace(eval_step=lambda state, batch, keys: {"x": jax.vmap(jax.random.uniform)(keys)})
+    evaluate = step.compile_eval(task, jax.devices()[:devices])
+    key, places = jax.random.key(5), np.array([7, 2, 11, 3], np.int32)
+    batch = {name: places.reshape(devices, -1) for name in ("x", step.INDEX)}
+    batch[step.WEIGHT] = np.ones_like(batch["x"], np.float32)
+    sums, _ = evaluate(step.on_all(jnp.zeros(()), jax.devices()[:devices]), batch, key)
+    wanted = sum(jax.random.uniform(jax.random.fold_in(key, place)) for place in (7, 2, 11, 3))
+    np.testing.assert_allclose(sums["x"], wanted, rtol=1e-6)
 
 
 def test_parameter_table_adds_up():

@@ -46,8 +46,19 @@ class Tiny:
         grads, (value, kl) = step.gradients(loss, state.params)
         return self.optimizer.move(state, grads), {"loss": value, "kl": kl, "gradient": step.norm(grads)}
 
-    def eval_step(self, state, batch, key):
+    def eval_step(self, state, batch, keys):
         return {"loss": self.losses(state.best_params, batch)[:, 0], "labels": jax.nn.one_hot(batch["label"], 10)}
+
+    def sample(self, state, key, count, labels=None):
+        """Pictures as grey as their label is high, with some noise."""
+        key, chosen = jax.random.split(key)
+        labels = jax.random.randint(chosen, (count,), 0, 10) if labels is None else labels
+        grey = (labels.astype(jnp.float32).reshape(-1, 1, 1, 1) + 0.5) / 10
+        return grey + 0.02 * jnp.tile(jax.random.normal(key, (count, 8, 8, 3)), (1, 4, 4, 1))
+
+    def features(self, state, images):
+        mean = images.mean((1, 2))
+        return jnp.concatenate([mean, images.std((1, 2))], -1), self.logits(state.params, 255 * images)
 
     def pictures(self, state, batch, key):
         return {"seen": batch["image"][:9] / 255.0}

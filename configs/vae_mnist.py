@@ -1,0 +1,25 @@
+"""A variational autoencoder of grey-level MNIST: Bernoulli pixels, 32 latents.
+
+    python train.py --config configs/vae_mnist.py --workdir runs/vae
+
+`--config configs/vae_mnist.py:test` trains on a tiny set of shapes in seconds. Run again with the same workdir, it
+goes on where it was stopped.
+"""
+
+from ml_collections import ConfigDict
+
+from jaxstyle.tasks import vae
+
+
+def get_config(variant: str = "") -> ConfigDict:
+    """The recipe; `"test"` is its seconds-long variant."""
+    config = vae.defaults()
+    config.data.name = "mnist"
+    config.batch_size = 64
+    config.train_epochs = 20.0
+    config.ema_decay = 0.999
+    config.optimizer.update(learning_rate=2e-3, schedule="cosine", warmup_epochs=0.5)
+    if variant == "test":
+        config.data.update(name="jaxstyle_shapes/tiny", data_dir="{workdir}/data")
+        config.update(train_steps=20, eval_steps=10, checkpoint_steps=10, log_steps=5, batch_size=64)
+    return config

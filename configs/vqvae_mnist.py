@@ -1,0 +1,24 @@
+"""A vector-quantised autoencoder of grey-level MNIST, 7×7 codes out of 64, with its prior learned beside it.
+
+    python train.py --config configs/vqvae_mnist.py --workdir runs/vqvae
+
+`--config configs/vqvae_mnist.py:test` trains on a tiny set of shapes in seconds. Run again with the same workdir, it
+goes on where it was stopped.
+"""
+
+from ml_collections import ConfigDict
+
+from jaxstyle.tasks import vqvae
+
+
+def get_config(variant: str = "") -> ConfigDict:
+    """The recipe; `"test"` is its seconds-long variant."""
+    config = vqvae.defaults()
+    config.data.name = "mnist"
+    config.train_epochs = 15.0
+    config.ema_decay = 0.999
+    config.optimizer.update(learning_rate=2e-3, schedule="cosine", warmup_epochs=0.5)
+    if variant == "test":
+        config.data.update(name="jaxstyle_shapes/tiny", data_dir="{workdir}/data")
+        config.update(train_steps=20, eval_steps=10, checkpoint_steps=10, log_steps=5, batch_size=64)
+    return config

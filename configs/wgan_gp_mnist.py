@@ -1,0 +1,27 @@
+"""Paint handwritten digits by the Wasserstein distance with gradient penalty, five updates of the critic a step.
+
+    python train.py --config configs/wgan_gp_mnist.py --workdir runs/wgan_gp
+
+MNIST must be prepared once by TFDS, for which it needs TensorFlow (`pip install 'jaxstyle[tf]'`).
+`--config configs/wgan_gp_mnist.py:test` paints shapes in seconds and needs neither. Run again with the same workdir,
+it goes on where it was stopped.
+"""
+
+from ml_collections import ConfigDict
+
+from jaxstyle.tasks.gan_settings import defaults, small
+
+
+def get_config(variant: str = "") -> ConfigDict:
+    """The recipe; `"test"` is its seconds-long variant."""
+    config = defaults()
+    config.data.name = "mnist"
+    config.update(batch_size=320, train_epochs=20.0, ema_decay=0.999)  # 64 an update
+    config.model.update(objective="wasserstein", discriminator_steps=5, gradient_penalty=10.0)
+    config.model.update(generator_width=32, discriminator_width=32)
+    for optimizer in (config.optimizer, config.discriminator_optimizer):
+        optimizer.update(learning_rate=1e-4, b1=0.0, b2=0.9)
+    if variant == "test":
+        config.model.discriminator_steps = 2
+        config = small(config)
+    return config

@@ -1,0 +1,76 @@
+"""`jaxstyle evaluate`: score a trained network, and the pictures it draws."""
+
+from __future__ import annotations
+
+import argparse
+import json
+from typing import Any
+
+from jaxstyle.errors import JaxstyleError
+
+HELP = "score a trained network, and the pictures it draws"
+TITLES = {
+    "kid": "kernel distance (KID's)",
+    "precision": "precision (k = 3)",
+    "recall": "recall (k = 3)",
+    "density": "density (k = 5)",
+    "coverage": "coverage (k = 5)",
+    "inception_score": "Inception Score (of these probabilities)",
+    "confidence": "mean confidence",
+    "variation": "labels' variation from uniform",
+    "histogram": "labels",
+}
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """What to score, and how."""
+    parser.add_argument("workdir", metavar="WORKDIR", help="of a training, finished or still running")
+    names = "such as loss,frechet,kid,recall; without it all that can be had"
+    parser.add_argument("--metrics", default="", metavar="A,B", help=names)
+    space = "what samples are compared by: a classifier's workdir, or Inception-v3 by name or file"
+    parser.add_argument("--features", metavar="WORKDIR|NAME|PATH", help=space)
+    parser.add_argument("-n", "--count", type=int, default=10_000, metavar="N", help="samples (default: 10000)")
+    parser.add_argument("--seed", type=int, default=0, metavar="N", help="of the samples (default: 0)")
+    which = "which state to score (default: newest)"
+    parser.add_argument("--checkpoint", default="newest", metavar="newest|best|STEP", help=which)
+    data = "of the dataset to score on, such as test[:1000] (default: the recipe's evaluation split)"
+    parser.add_argument("--split", default="", metavar="SPLIT", help=data)
+    parser.add_argument("--json", action="store_true", help="one JSON object instead of a table")
+
+
+def run(args: argparse.Namespace) -> int:
+    """Scores and prints; 0 when all is done.
+
+    Raises:
+      JaxstyleError: Bad input.
+    """
+    from jaxstyle.training import scoring  # late: stylising does not need what training imports
+
+    if args.count < 2:
+        raise JaxstyleError(f"-n is {args.count}; at least 2 samples are needed")
+    metrics = [name.strip() for name in args.metrics.split(",") if name.strip()]
+    options = {name: getattr(args, name) for name in ("features", "count", "seed", "checkpoint", "split")}
+    report = scoring.evaluate(args.workdir, metrics, **options)
+    print(json.dumps(report._asdict(), indent=2) if args.json else table(report))
+    return 0
+
+
+def table(report: Any) -> str:
+    """A report as lines of text."""
+    rows = [(f"{report.workdir}, step {report.step}", "")]
+    rows += [(name, number(value)) for name, value in report.own.items()]
+    if report.generative:
+        rows += [(f"{report.drawn} samples against {report.real} pictures", ""), (f"features: {report.features}", "")]
+    for name, value in report.generative.items():
+        if name == "kid":
+            value = f"{number(value)} ± {number(report.generative['kid_deviation'])}"
+        if name != "kid_deviation":
+            title = ("FID" if report.fid else "Fréchet distance") if name == "frechet" else TITLES[name]
+            rows.append((title, value if isinstance(value, str) else number(value)))
+    width = max(len(name) for name, value in rows if value) if any(value for _, value in rows) else 0
+    return "\n".join(f"{name:<{width}}  {value}".rstrip() for name, value in rows)
+
+
+def number(value: Any) -> str:
+    """A number with four digits, or several."""
+    return " ".join(map(number, value)) if isinstance(value, list) else f"{value:.4g}"

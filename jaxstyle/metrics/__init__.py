@@ -1,0 +1,32 @@
+"""Metrics: pure functions of arrays to numbers. Sums are named tuples, merged by adding."""
+
+from jaxstyle.metrics.frechet import FeatureSums, feature_sums, frechet_distance, mean_and_covariance, merge
+from jaxstyle.metrics.iwae import iwae_bound
+from jaxstyle.metrics.kernel import kernel_distance
+from jaxstyle.metrics.labels import (
+    LabelSums,
+    inception_score,
+    label_histogram,
+    label_sums,
+    mean_confidence,
+    variation_from_uniform,
+)
+from jaxstyle.metrics.neighbours import density_coverage, precision_recall
+
+__all__ = [
+    "FeatureSums",
+    "LabelSums",
+    "density_coverage",
+    "feature_sums",
+    "frechet_distance",
+    "inception_score",
+    "iwae_bound",
+    "kernel_distance",
+    "label_histogram",
+    "label_sums",
+    "mean_and_covariance",
+    "mean_confidence",
+    "merge",
+    "precision_recall",
+    "variation_from_uniform",
+]

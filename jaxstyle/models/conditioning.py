@@ -1,0 +1,96 @@
+"""How a class label enters a generator or a discriminator. Without classes each is the unconditional layer."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import flax.linen as nn
+import jax
+import jax.numpy as jnp
+
+
+class BatchNorm(nn.Module):
+    """Batch normalisation over all devices, its scale and shift chosen by the label where there are classes.
+
+    The collection `batch_stats` is given the mean and variance of the last batch, not their running average: the
+    training averages them as it averages the parameters that they belong to.
+
+    Attributes:
+      classes: Number of labels; 0 for none.
+      axis: Name of the devices' axis, over which statistics are averaged; None outside of one.
+      dtype: In which it computes; statistics and parameters are float32.
+
+    References:
+      Ioffe & Szegedy 2015; by class: Dumoulin, Shlens & Kudlur 2017, "A Learned Representation for Artistic Style".
+    """
+
+    classes: int = 0
+    axis: str | None = "batch"
+    dtype: Any = jnp.float32
+
+    @nn.compact
+    def __call__(self, x: jax.Array, labels: jax.Array | None, train: bool) -> jax.Array:
+        """`[N, H, W, C]` -> same shape; `labels` `[N]`; in training by the batch's own statistics."""
+        by_class, features = self.classes > 0, x.shape[-1]
+        x = nn.BatchNorm(
+            use_running_average=not train,
+            momentum=0.0,
+            use_scale=not by_class,
+            use_bias=not by_class,
+            axis_name=self.axis,
+        )(x.astype(jnp.float32)).astype(self.dtype)
+        if not by_class:
+            return x
+        ones, zeros = nn.initializers.ones, nn.initializers.zeros
+        scale = nn.Embed(self.classes, features, embedding_init=ones, dtype=self.dtype, name="scale")(labels)
+        shift = nn.Embed(self.classes, features, embedding_init=zeros, dtype=self.dtype, name="shift")(labels)
+        return x * scale[:, None, None] + shift[:, None, None]
+
+
+class Verdict(nn.Module):
+    """The last layer of a discriminator: a linear map to one logit, plus the features' product with the label's own.
+
+    Attributes:
+      classes: Number of labels; 0 for none.
+      kernel_init: Of both kernels.
+      dtype: In which it computes; the logits are float32.
+
+    References:
+      Miyato & Koyama 2018, "cGANs with Projection Discriminator", eq. 3.
+    """
+
+    classes: int = 0
+    kernel_init: Any = nn.initializers.lecun_normal()
+    dtype: Any = jnp.float32
+
+    @nn.compact
+    def __call__(self, features: jax.Array, labels: jax.Array | None) -> jax.Array:
+        """`[N, ...]` and `[N]` -> logits `[N]`."""
+        flat = features.reshape(features.shape[0], -1).astype(self.dtype)
+        logits = nn.Dense(1, kernel_init=self.kernel_init, dtype=self.dtype)(flat)[:, 0].astype(jnp.float32)
+        if self.classes:
+            own = nn.Embed(self.classes, flat.shape[-1], embedding_init=self.kernel_init, dtype=self.dtype)(labels)
+            logits += jnp.sum((flat * own).astype(jnp.float32), -1)
+        return logits
+
+
+class LabelledNoise(nn.Module):
+    """Noise with the label's embedding, of the same size, beside it.
+
+    Attributes:
+      classes: Number of labels; 0 for none.
+      dtype: Of the result.
+    """
+
+    classes: int = 0
+    dtype: Any = jnp.float32
+
+    @nn.compact
+    def __call__(self, noise: jax.Array, labels: jax.Array | None) -> jax.Array:
+        """`[N, Z]` and `[N]` -> `[N, 2 Z]`, or `[N, Z]` where there are no classes."""
+        noise = noise.astype(self.dtype)
+        if not self.classes:
+            return noise
+        normal = nn.initializers.normal(1.0)
+        embedded = nn.Embed(self.classes, noise.shape[-1], dtype=self.dtype, embedding_init=normal)(labels)
+        return jnp.concatenate([noise, embedded], -1)

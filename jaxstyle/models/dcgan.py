@@ -1,0 +1,138 @@
+"""Deep convolutional GAN: transposed convolutions up from a small square, strided ones down to it.
+
+At 28 px the square is 7×7 and two layers lead to the picture: the network of a first GAN on handwritten digits, with
+`hidden=1024` InfoGAN's. At 32 px and 64 px it is 4×4, with three and four layers: DCGAN.
+
+References:
+  Radford, Metz & Chintala 2016, "Unsupervised Representation Learning with Deep Convolutional Generative Adversarial
+  Networks", section 3 and figure 1.
+  Chen et al. 2016, "InfoGAN", table 1.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import flax.linen as nn
+import jax
+import jax.numpy as jnp
+
+from jaxstyle.errors import JaxstyleError
+from jaxstyle.models.conditioning import BatchNorm, LabelledNoise, Verdict
+from jaxstyle.models.strided import Double, Halve
+
+INIT = nn.initializers.normal(0.02)
+
+
+def levels_of(shape: tuple[int, ...], least: int = 2) -> int:
+    """How often a picture can be halved until its shorter side is 4 to 7 pixels.
+
+    Args:
+      shape: `(H, W, C)`.
+      least: How often it must be possible.
+
+    Raises:
+      JaxstyleError: Sides that halving does not bring there.
+    """
+    height, width, _ = shape
+    levels = max(0, (min(height, width) // 4).bit_length() - 1)
+    if levels < least or height % 2**levels or width % 2**levels:
+        raise JaxstyleError(
+            f"these networks make no pictures of {width}x{height} pixels, whose sides cannot be halved down to 4 to 7 "
+            "pixels; 28, 32, 48 and 64 are sides that can (--config.data.size=32)"
+        )
+    return levels
+
+
+class Generator(nn.Module):
+    """Noise to pictures.
+
+    Attributes:
+      shape: Of a picture, `(H, W, C)`.
+      width: Channels before the last layer; every layer before has twice as many.
+      hidden: Units of a dense layer between noise and square; 0 for none.
+      classes: Number of labels; 0 for none.
+      dtype: In which it computes; parameters are float32.
+      axis: Name of the devices' axis, for batch normalisation.
+    """
+
+    shape: tuple[int, ...]
+    width: int = 64
+    hidden: int = 0
+    classes: int = 0
+    dtype: Any = jnp.float32
+    axis: str | None = "batch"
+
+    @nn.compact
+    def __call__(self, noise: jax.Array, labels: jax.Array | None = None, train: bool = False) -> jax.Array:
+        """Paints.
+
+        Args:
+          noise: `[N, Z]`, normal.
+          labels: `[N]`, where there are classes.
+          train: Whether batch normalisation goes by this batch's statistics.
+
+        Returns:
+          `[N, H, W, C]` float32 in (-1, 1).
+        """
+        levels = levels_of(self.shape)
+        height, width = (side >> levels for side in self.shape[:2])
+        channels = [self.width << level for level in reversed(range(levels))]
+        x = LabelledNoise(self.classes, self.dtype)(noise, labels)
+        if self.hidden:
+            x = nn.Dense(self.hidden, use_bias=False, kernel_init=INIT, dtype=self.dtype)(x)
+            x = nn.relu(BatchNorm(0, self.axis, self.dtype)(x, None, train))
+        x = nn.Dense(height * width * channels[0], use_bias=False, kernel_init=INIT, dtype=self.dtype)(x)
+        x = x.reshape(-1, height, width, channels[0])
+        for features in channels[1:]:
+            x = nn.relu(BatchNorm(0, self.axis, self.dtype)(x, None, train))
+            x = Double(features, bias=False, kernel_init=INIT, dtype=self.dtype)(x)
+        x = nn.relu(BatchNorm(0, self.axis, self.dtype)(x, None, train))
+        return jnp.tanh(Double(self.shape[2], kernel_init=INIT, dtype=self.dtype)(x).astype(jnp.float32))
+
+
+class Discriminator(nn.Module):
+    """Pictures to logits.
+
+    Attributes:
+      shape: Of a picture, `(H, W, C)`.
+      width: Channels after the first layer; every later layer has twice as many.
+      hidden: Units of a dense layer between the last square and the logit, which so depends on what is where; 0 for
+        none.
+      classes: Number of labels; 0 for none.
+      norm: Whether layers after the first are batch-normalised, as the paper has it. It makes a logit depend on the
+        other pictures of its batch, so gradient penalties do without.
+      dtype: In which it computes; parameters are float32.
+      axis: Name of the devices' axis, for batch normalisation.
+    """
+
+    shape: tuple[int, ...]
+    width: int = 64
+    hidden: int = 0
+    classes: int = 0
+    norm: bool = False
+    dtype: Any = jnp.float32
+    axis: str | None = "batch"
+
+    @nn.compact
+    def __call__(self, images: jax.Array, labels: jax.Array | None = None, train: bool = False) -> jax.Array:
+        """Judges.
+
+        Args:
+          images: `[N, H, W, C]` in [-1, 1].
+          labels: `[N]`, where there are classes.
+          train: Whether batch normalisation goes by this batch's statistics.
+
+        Returns:
+          Logits `[N]` float32, large where it believes the picture.
+        """
+        x = images
+        for level in range(levels_of(self.shape)):
+            norm = self.norm and level > 0
+            x = Halve(self.width << level, bias=not norm, kernel_init=INIT, dtype=self.dtype)(x)
+            x = BatchNorm(0, self.axis, self.dtype)(x, None, train) if norm else x
+            x = nn.leaky_relu(x, 0.2)
+        if self.hidden:
+            x = nn.Dense(self.hidden, kernel_init=INIT, dtype=self.dtype)(x.reshape(x.shape[0], -1))
+            x = nn.leaky_relu(x, 0.2)
+        return Verdict(self.classes, INIT, self.dtype)(x, labels)

@@ -1,0 +1,121 @@
+"""Residual generator and discriminator of SN-GAN, for spectral normalisation and classes.
+
+References:
+  Miyato, Kataoka, Koyama & Yoshida 2018, "Spectral Normalization for Generative Adversarial Networks", tables 4 to 6.
+  Miyato & Koyama 2018, "cGANs with Projection Discriminator", figure 14.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import flax.linen as nn
+import jax
+import jax.numpy as jnp
+
+from jaxstyle.models.conditioning import BatchNorm, Verdict
+from jaxstyle.models.dcgan import levels_of
+from jaxstyle.models.strided import Double, Halve
+
+INIT = nn.initializers.xavier_uniform()
+
+
+def convolution(features: int, side: int, dtype: Any, bias: bool = True) -> nn.Conv:
+    """A convolution that keeps the picture's size."""
+    return nn.Conv(features, (side, side), use_bias=bias, kernel_init=INIT, dtype=dtype)
+
+
+def averaged(x: jax.Array) -> jax.Array:
+    """2×2 average pooling of `[N, H, W, C]`, even sides."""
+    rows = x[:, ::2] + x[:, 1::2]
+    return (rows[:, :, ::2] + rows[:, :, 1::2]) / 4
+
+
+def repeated(x: jax.Array) -> jax.Array:
+    """Every pixel of `[N, H, W, C]` four times, `[N, 2 H, 2 W, C]`."""
+    n, h, w, c = x.shape
+    return jnp.broadcast_to(x[:, :, None, :, None], (n, h, 2, w, 2, c)).reshape(n, 2 * h, 2 * w, c)
+
+
+class Generator(nn.Module):
+    """Noise to pictures; the label sets every batch normalisation's scale and shift.
+
+    Attributes:
+      shape: Of a picture, `(H, W, C)`.
+      width: Channels of every block; the paper's 256 at 32 px.
+      classes: Number of labels; 0 for none.
+      dtype: In which it computes; parameters are float32.
+      axis: Name of the devices' axis, for batch normalisation.
+    """
+
+    shape: tuple[int, ...]
+    width: int = 256
+    classes: int = 0
+    dtype: Any = jnp.float32
+    axis: str | None = "batch"
+
+    @nn.compact
+    def __call__(self, noise: jax.Array, labels: jax.Array | None = None, train: bool = False) -> jax.Array:
+        """Paints.
+
+        Args:
+          noise: `[N, Z]`, normal.
+          labels: `[N]`, where there are classes.
+          train: Whether batch normalisation goes by this batch's statistics.
+
+        Returns:
+          `[N, H, W, C]` float32 in (-1, 1).
+        """
+
+        def activated(x: jax.Array) -> jax.Array:
+            return nn.relu(BatchNorm(self.classes, self.axis, self.dtype)(x, labels, train))
+
+        levels = levels_of(self.shape)
+        height, width = (side >> levels for side in self.shape[:2])
+        x = nn.Dense(height * width * self.width, kernel_init=INIT, dtype=self.dtype)(noise.astype(self.dtype))
+        x = x.reshape(-1, height, width, self.width)
+        for _ in range(levels):
+            # No biases: the batch normalisations behind take every constant away again.
+            inner = Double(self.width, True, bias=False, kernel_init=INIT, dtype=self.dtype)(activated(x))
+            inner = convolution(self.width, 3, self.dtype, bias=False)(activated(inner))
+            x = inner + repeated(convolution(self.width, 1, self.dtype, bias=False)(x))
+        x = nn.relu(BatchNorm(0, self.axis, self.dtype)(x, None, train))
+        return jnp.tanh(convolution(self.shape[2], 3, self.dtype)(x).astype(jnp.float32))
+
+
+class Discriminator(nn.Module):
+    """Pictures to logits: blocks that halve down to 8 to 15 px, two that do not, a sum over positions.
+
+    Attributes:
+      shape: Of a picture, `(H, W, C)`.
+      width: Channels of every block; the paper's 128 at 32 px.
+      classes: Number of labels; 0 for none.
+      dtype: In which it computes; parameters are float32.
+    """
+
+    shape: tuple[int, ...]
+    width: int = 128
+    classes: int = 0
+    dtype: Any = jnp.float32
+
+    @nn.compact
+    def __call__(self, images: jax.Array, labels: jax.Array | None = None, train: bool = False) -> jax.Array:
+        """Judges.
+
+        Args:
+          images: `[N, H, W, C]` in [-1, 1].
+          labels: `[N]`, where there are classes.
+          train: Makes no difference; networks with batch normalisation have it.
+
+        Returns:
+          Logits `[N]` float32, large where it believes the picture.
+        """
+        x = images.astype(self.dtype)
+        for number in range(levels_of(self.shape) - 1):
+            inner = convolution(self.width, 3, self.dtype)(nn.relu(x) if number else x)
+            inner = Halve(self.width, pooled=True, kernel_init=INIT, dtype=self.dtype)(nn.relu(inner))
+            x = inner + convolution(self.width, 1, self.dtype)(averaged(x))
+        for _ in range(2):
+            inner = convolution(self.width, 3, self.dtype)(nn.relu(x))
+            x = x + convolution(self.width, 3, self.dtype)(nn.relu(inner))
+        return Verdict(self.classes, INIT, self.dtype)(jnp.sum(nn.relu(x), (1, 2)), labels)

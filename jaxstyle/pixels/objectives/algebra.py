@@ -1,0 +1,132 @@
+"""Objectives and their algebra: weighted sums of named scores of what a network sees, larger being better."""
+
+from __future__ import annotations
+
+import dataclasses
+import functools
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+
+from jaxstyle.errors import JaxstyleError
+
+Score = Callable[["Seen", str, Any], jax.Array]
+
+
+class Seen(NamedTuple):
+    """What an objective is a function of.
+
+    Attributes:
+      pictures: `[B, H, W, 3]`, RGB in [0, 1]; one picture, or a group that is optimised together.
+      taps: Activations `[B, h, w, C]` (class logits `[B, K]`) of the layers asked for, by name.
+      reference: The same of the reference picture `[1, …]`, of the layers asked for of it.
+    """
+
+    pictures: jax.Array
+    taps: dict[str, jax.Array]
+    reference: dict[str, jax.Array]
+
+
+class Part(NamedTuple):
+    """One summand, as far as it is compiled in.
+
+    Attributes:
+      name: By which traces call it.
+      score: `(seen, layer, numbers) -> scalar`, pure.
+      layer: That it looks at; empty for scores of the picture alone.
+      compares: Whether it needs the layer of the reference picture, too.
+    """
+
+    name: str
+    score: Score
+    layer: str
+    compares: bool
+
+
+@functools.partial(jax.tree_util.register_dataclass, data_fields=["weights", "numbers"], meta_fields=["parts"])
+@dataclasses.dataclass(frozen=True, eq=False)
+class Objective:
+    """A weighted sum of scores, to be made large; made by the functions of this package, by `+`, `-` and `*`.
+
+    It is a pytree: what it looks at is compiled in, while its weights and numbers (a channel's index, a direction, a
+    target) are leaves. So sixty-four objectives that differ in the channel alone, stacked leaf by leaf, are one
+    compiled program under `vmap`.
+
+        dream = layer_energy("relu4_1") + 0.5 * channel("relu5_1", 11) - 10 * content("relu3_1")
+
+    Attributes:
+      parts: The summands.
+      weights: Scalar, one a part.
+      numbers: Pytree of arrays, one a part.
+    """
+
+    parts: tuple[Part, ...]
+    weights: tuple[Any, ...]
+    numbers: tuple[Any, ...]
+
+    def __call__(self, seen: Seen) -> jax.Array:
+        """The value, a float32 scalar."""
+        return jnp.sum(jnp.stack(list(self.terms(seen).values())))
+
+    def terms(self, seen: Seen) -> dict[str, jax.Array]:
+        """Every weighted part by its name, float32 scalars; parts of one name are summed."""
+        found: dict[str, jax.Array] = {}
+        for part, weight, numbers in zip(self.parts, self.weights, self.numbers, strict=True):
+            value = weight * part.score(seen, part.layer, numbers).astype(jnp.float32)
+            found[part.name] = found[part.name] + value if part.name in found else value
+        return found
+
+    @property
+    def layers(self) -> tuple[str, ...]:
+        """All layers looked at."""
+        return tuple(dict.fromkeys(part.layer for part in self.parts if part.layer))
+
+    @property
+    def compared(self) -> tuple[str, ...]:
+        """The layers looked at in the reference picture."""
+        return tuple(dict.fromkeys(part.layer for part in self.parts if part.compares))
+
+    def __add__(self, other: Objective) -> Objective:
+        if not isinstance(other, Objective):
+            return NotImplemented
+        return Objective(self.parts + other.parts, self.weights + other.weights, self.numbers + other.numbers)
+
+    def __mul__(self, factor: Any) -> Objective:
+        if isinstance(factor, Objective):
+            return NotImplemented
+        return dataclasses.replace(self, weights=tuple(factor * weight for weight in self.weights))
+
+    __rmul__ = __mul__
+
+    def __truediv__(self, divisor: Any) -> Objective:
+        return self * (1 / divisor)
+
+    def __neg__(self) -> Objective:
+        return self * -1.0
+
+    def __sub__(self, other: Objective) -> Objective:
+        return self + -other if isinstance(other, Objective) else NotImplemented
+
+
+def term(name: str, score: Score, layer: str = "", numbers: Any = (), *, compares: bool = False) -> Objective:
+    """An objective of one score with weight one."""
+    return Objective((Part(name, score, layer, compares),), (jnp.float32(1),), (numbers,))
+
+
+def activation(seen: Seen, layer: str) -> jax.Array:
+    """The activation of a layer, in float32."""
+    return seen.taps[layer].astype(jnp.float32)
+
+
+def maps(seen: Seen, layer: str) -> jax.Array:
+    """The feature maps of a layer `[B, h, w, C]`, in float32.
+
+    Raises:
+      JaxstyleError: The layer has no positions, as class logits have none.
+    """
+    features = activation(seen, layer)
+    if features.ndim != 4:
+        raise JaxstyleError(f"layer {layer!r} has no positions; use `logit` for it")
+    return features

@@ -1,0 +1,135 @@
+"""What the settings of every pixel job have in common: declared types, least values, choices, and their spelling.
+
+A job's settings are one frozen dataclass whose fields are made by `setting`; the command line, the recipes in
+`configs/` and Python all read it.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+import operator
+import os
+import typing
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any, Self
+
+from jaxstyle.errors import JaxstyleError, did_you_mean
+
+
+def setting(default: Any, help: str, choices: Iterable[str] = (), least: float | None = None) -> Any:
+    """A dataclass field with what the command line needs to know of it.
+
+    Args:
+      default: Its default.
+      help: What it is, for `--help`.
+      choices: The texts it may be; empty where any will do.
+      least: The least it (or each of its numbers) may be.
+    """
+    return dataclasses.field(default=default, metadata={"help": help, "choices": tuple(choices), "least": least})
+
+
+@dataclasses.dataclass(frozen=True)
+class Settings:
+    """The base of a job's settings."""
+
+    def __post_init__(self) -> None:
+        """Gives every field its declared type: a list will do for a tuple, 1 for 1.0, a path for its name."""
+        for field in dataclasses.fields(self):
+            object.__setattr__(self, field.name, self.as_declared(field.name, getattr(self, field.name)))
+
+    def check(self) -> None:
+        """Raises `JaxstyleError` for the first setting that cannot be."""
+        for field in dataclasses.fields(self):
+            value, choices = getattr(self, field.name), field.metadata["choices"]
+            if choices and value not in choices:
+                raise JaxstyleError(f"--{option(field.name)} {value!r} is unknown; {did_you_mean(value, choices)}")
+            for number in value if isinstance(value, tuple) else (value,):
+                if isinstance(number, float) and not math.isfinite(number):
+                    raise JaxstyleError(f"--{option(field.name)} is {number}; it must be a finite number")
+        for field in dataclasses.fields(self):
+            value, least = getattr(self, field.name), field.metadata["least"]
+            for number in value if isinstance(value, tuple) else (value,):
+                if least is not None and number is not None and number < least:
+                    raise JaxstyleError(f"--{option(field.name)} is {number:g}; it must be at least {least:g}")
+        self.check_relations()
+
+    def check_relations(self) -> None:
+        """Raises `JaxstyleError` for settings that do not go together."""
+
+    @classmethod
+    def parse(cls, name: str, text: str) -> Any:
+        """A field's value from its command-line spelling.
+
+        Raises:
+          JaxstyleError: The text is not of the field's type.
+        """
+        kind, _ = cls.declared(name)
+        try:
+            if typing.get_origin(kind) is tuple:
+                element = typing.get_args(kind)[0]
+                return tuple(element(part.strip()) for part in text.split(",") if part.strip())
+            return CONVERT[bool](text) if kind is bool else kind(text)
+        except ValueError:
+            wanted = WANTED.get(kind, "numbers, written a,b,c")
+            raise JaxstyleError(f"--{option(name)} {text!r} is not {wanted}") from None
+
+    @classmethod
+    def from_mapping(cls, values: Mapping[str, Any]) -> Self:
+        """Checked settings out of a mapping's items.
+
+        Raises:
+          JaxstyleError: A key is no setting (the nearest is named), or a value cannot be.
+        """
+        for name in values:
+            if name not in (known := typing.get_type_hints(cls)):
+                raise JaxstyleError(f"unknown setting {name!r}; {did_you_mean(name, known)}")
+        settings = cls(**values)
+        settings.check()
+        return settings
+
+    @classmethod
+    def as_declared(cls, name: str, value: Any) -> Any:
+        """A field's value in its declared type: text is parsed, lists become tuples, whole numbers floats.
+
+        Raises:
+          JaxstyleError: It is of another type.
+        """
+        kind, optional = cls.declared(name)
+        if isinstance(value, str) and kind is not str:
+            return cls.parse(name, value)
+        if value is None and optional:
+            return None
+        try:
+            if typing.get_origin(kind) is tuple:
+                return tuple(CONVERT[typing.get_args(kind)[0]](element) for element in value)
+            return CONVERT[kind](value)
+        except (TypeError, ValueError):
+            raise JaxstyleError(f"--{option(name)} is {value!r}; it must be {WANTED.get(kind, 'a tuple')}") from None
+
+    @classmethod
+    def declared(cls, name: str) -> tuple[Any, bool]:
+        """A field's type without its `| None`, and whether it had one."""
+        declared = typing.get_type_hints(cls)[name]
+        kinds = [kind for kind in typing.get_args(declared) if kind is not type(None)]
+        return (kinds[0], True) if type(None) in typing.get_args(declared) else (declared, False)
+
+
+def truth(value: Any) -> bool:
+    """True or False, itself or spelt out.
+
+    Raises:
+      ValueError: It is neither.
+    """
+    if str(value).lower() not in ("true", "false"):
+        raise ValueError(value)
+    return str(value).lower() == "true"
+
+
+def option(name: str) -> str:
+    """A field's name as the command line spells it."""
+    return name.replace("_", "-")
+
+
+CONVERT: dict[Any, Callable[[Any], Any]] = {int: operator.index, float: float, str: os.fspath, bool: truth}
+WANTED = {int: "a whole number", float: "a number", str: "a text", bool: "true or false"}

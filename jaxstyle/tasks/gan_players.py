@@ -1,0 +1,135 @@
+"""The two players of a GAN's game: what each is given, what it makes of it, and what it loses."""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+from jax import lax
+
+from jaxstyle.diff_augment import diff_augment
+from jaxstyle.losses.adversarial import Objective, gradient_penalty, r1_penalty
+from jaxstyle.models import spectral_norm
+from jaxstyle.training.task import Metrics
+
+LATENTS, REAL, FAKE, MIX = range(4)  # what an example's randomness is for
+
+
+class Hand(NamedTuple):
+    """What one update is given.
+
+    Attributes:
+      images: `[N, H, W, C]` in [-1, 1], real.
+      labels: `[N]`, of the real pictures and of those to generate; None without classes.
+      keys: `[N]`.
+    """
+
+    images: jax.Array
+    labels: jax.Array | None
+    keys: jax.Array
+
+    def every(self, stride: int, first: int = 0) -> Hand:
+        """Every so many-th example: the same ones of the global batch, however many devices share it."""
+        return jax.tree.map(lambda leaf: leaf[first::stride], self)
+
+    def own(self, purpose: int) -> jax.Array:
+        """`[N]` keys for one purpose."""
+        return jax.vmap(lambda key: jax.random.fold_in(key, purpose))(self.keys)
+
+
+@dataclasses.dataclass(frozen=True)
+class Players:
+    """Two networks and the rules between them; `gan_settings.defaults()` tells what the rules mean.
+
+    Attributes:
+      generator: (noise `[N, Z]`, labels, train) -> pictures in (-1, 1).
+      discriminator: (pictures, labels, train) -> logits `[N]`.
+      objective: What each makes small.
+    """
+
+    generator: Any
+    discriminator: Any
+    objective: Objective
+    latents: int
+    spectral_norm: bool
+    r1: float
+    gradient_penalty: float
+    penalty_every: int
+    augment: tuple[str, ...]
+
+    def noise(self, keys: jax.Array) -> jax.Array:
+        """Normal noise `[N, Z]` of keys `[N]`."""
+        return jax.vmap(lambda key: jax.random.normal(key, (self.latents,)))(keys)
+
+    def generate(self, params: Any, hand: Hand) -> tuple[jax.Array, Any]:
+        """Pictures for a hand's keys and labels, and their batch statistics; inside the devices' axis."""
+        noise = self.noise(hand.own(LATENTS))
+        images, seen = self.generator.apply({"params": params}, noise, hand.labels, True, mutable=["batch_stats"])
+        return images, seen.get("batch_stats", {})
+
+    def judge(self, params: Any, vectors: Any, images: jax.Array, labels: jax.Array | None) -> tuple[jax.Array, Any]:
+        """Logits `[N]` and the batch statistics; `vectors` are spectral normalisation's. Inside the devices' axis."""
+        if self.spectral_norm:
+            params = spectral_norm.normalize(params, vectors)
+        logits, seen = self.discriminator.apply({"params": params}, images, labels, True, mutable=["batch_stats"])
+        return logits, seen.get("batch_stats", {})
+
+    def augmented(self, images: jax.Array, hand: Hand, purpose: int) -> jax.Array:
+        """What the discriminator sees in place of pictures."""
+        return diff_augment(images, hand.own(purpose), self.augment) if self.augment else images
+
+    def generator_loss(self, params: Any, vectors: Any, hand: Hand, fake: jax.Array) -> jax.Array:
+        """The generator's mean loss by the discriminator's parameters."""
+        logits, _ = self.judge(params, vectors, self.augmented(fake, hand, FAKE), hand.labels)
+        return jnp.mean(self.objective.generator(logits))
+
+    def discriminator_loss(self, params: Any, vectors: Any, hand: Hand, fake: jax.Array) -> tuple[jax.Array, Any]:
+        """The discriminator's mean loss, and (metrics, its batch statistics of real pictures, logits of the fakes)."""
+        real_logits, seen = self.judge(params, vectors, self.augmented(hand.images, hand, REAL), hand.labels)
+        fake_logits, _ = self.judge(params, vectors, self.augmented(fake, hand, FAKE), hand.labels)
+        terms = self.penalties(params, vectors, hand, lax.stop_gradient(fake))
+        loss = jnp.mean(self.objective.discriminator(real_logits, fake_logits))
+        for name, term in terms.items():
+            loss += getattr(self, name) * term
+        metrics = {"loss": loss, "real_logit": jnp.mean(real_logits), "fake_logit": jnp.mean(fake_logits), **terms}
+        return loss, (metrics, seen, fake_logits)
+
+    def penalties(self, params: Any, vectors: Any, hand: Hand, fake: jax.Array) -> Metrics:
+        """The penalties that have a weight, each the mean over every `penalty_every`-th example.
+
+        In expectation, and in time, that is StyleGAN 2's "lazy" penalty (Karras et al. 2020, section 3.1), every so
+        many-th step with so many times the weight; but all steps are alike, and nothing is inside a branch.
+        """
+        few = hand.every(self.penalty_every)
+
+        def discriminate(images: jax.Array) -> jax.Array:
+            return self.judge(params, vectors, self.augmented(images, few, REAL), few.labels)[0]
+
+        terms = {}
+        if self.r1:
+            terms["r1"] = jnp.mean(r1_penalty(discriminate, few.images))
+        if self.gradient_penalty:
+            mix = jax.vmap(jax.random.uniform)(few.own(MIX))
+            terms["gradient_penalty"] = jnp.mean(
+                gradient_penalty(discriminate, few.images, fake[:: self.penalty_every], mix)
+            )
+        return terms
+
+
+def great_circle(start: jax.Array, end: jax.Array, shares: jax.Array) -> jax.Array:
+    """From one noise to another by way of noise as long as they are (White 2016, "Sampling Generative Networks").
+
+    Args:
+      start: `[Z]`.
+      end: `[Z]`.
+      shares: `[K]` in [0, 1], of the way.
+
+    Returns:
+      `[K, Z]`.
+    """
+    cosine = jnp.vdot(start, end) / (jnp.linalg.norm(start) * jnp.linalg.norm(end))
+    angle = jnp.arccos(jnp.clip(cosine, -1 + 1e-6, 1 - 1e-6))
+    weights = jnp.sin(jnp.stack([1 - shares, shares], -1) * angle) / jnp.sin(angle)
+    return weights @ jnp.stack([start, end])

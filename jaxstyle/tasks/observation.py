@@ -1,0 +1,80 @@
+"""How the autoencoders see pictures: grey levels or fresh binary draws, and under which likelihood."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+
+from jaxstyle.errors import JaxstyleError, did_you_mean
+from jaxstyle.losses.variational import LIKELIHOODS
+from jaxstyle.tasks.classify import scaled
+from jaxstyle.training.config import flat
+
+BINARIZE = ("none", "dynamic")
+SHOWN = 8  # rows and columns of a sheet of pictures
+
+
+@dataclasses.dataclass(frozen=True)
+class Observation:
+    """What is taken for data, and its likelihood.
+
+    Attributes:
+      likelihood: Name in `jaxstyle.losses.variational.LIKELIHOODS`.
+      binarize: "none": grey levels; "dynamic": every look at a picture draws each pixel from a Bernoulli distribution
+        with its grey level as mean (Burda et al. 2016).
+
+    Raises:
+      JaxstyleError: An unknown name.
+    """
+
+    likelihood: str = "bernoulli"
+    binarize: str = "none"
+
+    def __post_init__(self) -> None:
+        for name, known in (("likelihood", tuple(LIKELIHOODS)), ("binarize", BINARIZE)):
+            given = getattr(self, name)
+            if given not in known:
+                raise JaxstyleError(f"unknown model.{name} {given!r}; {did_you_mean(given, known)}")
+
+    @property
+    def scaled(self) -> bool:
+        """Whether the likelihood has a scale to learn."""
+        return self.likelihood != "bernoulli"
+
+    def see(self, images: jax.Array, keys: jax.Array) -> jax.Array:
+        """Pictures `[N, H, W, C]` float32 in [0, 1] of `images` `[N, H, W, C]` uint8 and their keys `[N]`."""
+        pictures = scaled(images)
+        if self.binarize == "none":
+            return pictures
+        return jax.vmap(jax.random.bernoulli)(keys, pictures).astype(jnp.float32)
+
+    def log_likelihood(self, decoded: tuple[jax.Array, jax.Array], pictures: jax.Array) -> jax.Array:
+        """`[N]` nats, of a decoder's (logits, log scale) and pictures `[N, H, W, C]`."""
+        return LIKELIHOODS[self.likelihood](*decoded, pictures)
+
+
+def observation(config: Any) -> Observation:
+    """How a config wants pictures seen."""
+    return Observation(config.model.likelihood, config.model.binarize)
+
+
+def at_least(config: Any, least: Mapping[str, float]) -> None:
+    """Checks numbers of a config against the smallest that can be.
+
+    Raises:
+      JaxstyleError: One is smaller, or not a number.
+    """
+    given = flat(config)
+    for name, bound in least.items():
+        if not given[name] >= bound:
+            raise JaxstyleError(f"{name} is {given[name]:g}; it must be at least {bound:g}")
+
+
+def beside(pictures: jax.Array, reconstructions: jax.Array) -> jax.Array:
+    """Pictures `[N, H, W, C]` and what became of them, in turn: so many pairs that a square sheet has even columns."""
+    pairs = max(count for count in (1, 2, 8, 18, SHOWN**2 // 2) if count <= len(pictures))
+    return jnp.stack([pictures[:pairs], reconstructions[:pairs]], 1).reshape(-1, *pictures.shape[1:])

@@ -1,0 +1,84 @@
+"""Among which features generated pictures are compared with real ones. Numbers of different spaces do not compare."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+import jax
+import numpy as np
+
+from jaxstyle.errors import JaxstyleError
+from jaxstyle.features import InceptionV3, load
+from jaxstyle.features.inception import as_fid_sees
+from jaxstyle.training.config import absolute
+from jaxstyle.training.workdir import open_run
+
+Look = Callable[[Any, jax.Array], tuple[jax.Array, jax.Array | None]]
+
+
+class FeatureSpace(NamedTuple):
+    """A network that looks at pictures to score them.
+
+    Attributes:
+      name: For every report.
+      fid: Whether it is the one of FID: the whole Inception-v3 of 2015, to its last pool.
+      look: `(params, pictures [N, H, W, C] in [0, 1]) -> features [N, D], probabilities [N, classes] or None`.
+      params: Pytree for `look`.
+      shape: `(H, W, C)` that pictures must have; None where any will do.
+    """
+
+    name: str
+    fid: bool
+    look: Look
+    params: Any
+    shape: tuple[int, ...] | None = None
+
+
+def open_space(features: str | os.PathLike) -> FeatureSpace:
+    """The feature space of a classifier's workdir, or of Inception-v3 by name or file.
+
+    Raises:
+      JaxstyleError: It is neither.
+    """
+    folder = absolute(features)
+    return classifier_space(folder) if (folder / "config.json").exists() else inception_space(features)
+
+
+def classifier_space(workdir: str | os.PathLike) -> FeatureSpace:
+    """The last hidden layer of a trained classifier, at its newest checkpoint."""
+    run = open_run(workdir)
+    if not hasattr(run.task, "features"):
+        raise JaxstyleError(f"the task {run.config.task!r} is no classifier; give a classifier's workdir")
+
+    def look(state: Any, pictures: jax.Array) -> tuple[jax.Array, jax.Array]:
+        features, logits = run.task.features(state, pictures)
+        return features, jax.nn.softmax(logits)
+
+    name = f"classifier {os.fspath(workdir)} at step {int(run.state.step)}"
+    return FeatureSpace(name, False, look, run.state, run.setting.spec["image"].shape)
+
+
+def inception_space(name_or_path: str | os.PathLike) -> FeatureSpace:
+    """Inception-v3's last pool; of a file that ends early, the mean over positions of its last block."""
+    features = load(name_or_path, padding="zeros")
+    network = features.network
+    if not isinstance(network, InceptionV3):
+        raise JaxstyleError(f"{features.name!r} measures no pictures; give Inception-v3 or a classifier's workdir")
+    whole, classifies = "pool_3" in network.taps, "logits" in network.taps
+    tap = "pool_3" if whole else network.taps[-1]
+
+    def look(params: Any, pictures: jax.Array) -> tuple[jax.Array, jax.Array | None]:
+        wanted = (tap, "logits") if classifies else (tap,)
+        _, seen = network.apply({"params": params}, as_fid_sees(pictures), wanted)
+        found = seen[tap] if whole else seen[tap].mean((1, 2))
+        return found, jax.nn.softmax(seen["logits"]) if classifies else None
+
+    name = f"Inception-v3 {features.name}, {tap}" + ("" if whole else " averaged over positions")
+    return FeatureSpace(name, whole and network.max_at_end, look, features.params)
+
+
+def eight_bits(pictures: jax.Array) -> jax.Array:
+    """Pictures in [0, 1] as a file of 8 bits keeps them, as real ones come; the scores must not see the difference."""
+    return jax.numpy.round(pictures * np.float32(255)) / np.float32(255)

@@ -1,0 +1,163 @@
+"""Adversarial losses against closed forms in float64; penalties against a linear and a curved discriminator."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+import reference
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from jaxstyle.errors import JaxstyleError
+from jaxstyle.losses.adversarial import OBJECTIVES, gradient_penalty, r1_penalty
+
+
+def sigmoid(x):
+    return 1 / (1 + np.exp(-x))
+
+
+# (discriminator's loss of real and fake logits, generator's loss of fake ones), as the papers write them.
+EXPECTED = {
+    "minimax": (lambda r, f: -np.log(sigmoid(r)) - np.log(1 - sigmoid(f)), lambda f: np.log(1 - sigmoid(f))),
+    "non-saturating": (lambda r, f: -np.log(sigmoid(r)) - np.log(1 - sigmoid(f)), lambda f: -np.log(sigmoid(f))),
+    "least-squares": (lambda r, f: (r - 1) ** 2 / 2 + f**2 / 2, lambda f: (f - 1) ** 2 / 2),
+    "wasserstein": (lambda r, f: f - r, lambda f: -f),
+    "hinge": (lambda r, f: np.maximum(0, 1 - r) + np.maximum(0, 1 + f), lambda f: -f),
+}
+logits = st.lists(st.floats(-8, 8, width=32), min_size=1, max_size=6)
+few = settings(derandomize=True, deadline=None, max_examples=10)
+every_objective = pytest.mark.parametrize("name", EXPECTED)
+
+
+def test_every_objective_is_tested():
+    assert set(OBJECTIVES) == set(EXPECTED)
+
+
+@every_objective
+@few
+@given(logits)
+def test_losses_equal_the_papers(name, values):
+    real, fake = np.float32(values), np.float32(values[::-1])
+    discriminator, generator = EXPECTED[name]
+    # float32: an error of some 1e-6 of numbers up to 9, whose differences may be small.
+    np.testing.assert_allclose(
+        OBJECTIVES[name].discriminator(real, fake), discriminator(np.float64(real), np.float64(fake)), 1e-5, 1e-5
+    )
+    np.testing.assert_allclose(OBJECTIVES[name].generator(fake), generator(np.float64(fake)), 1e-5, 1e-5)
+
+
+@every_objective
+def test_gradients_equal_finite_differences(name):
+    real, fake = np.float32([-3, -0.4, 0.3, 2.5]), np.float32([1.7, -2.2, 0.6, -0.1])  # no hinge's corner among them
+    discriminator, generator = EXPECTED[name]
+    by_real, by_fake = jax.grad(lambda r, f: OBJECTIVES[name].discriminator(r, f).sum(), (0, 1))(real, fake)
+    reference.assert_near(by_real, reference.gradient(lambda r: discriminator(r, np.float64(fake)).sum(), real), 1e-5)
+    reference.assert_near(by_fake, reference.gradient(lambda f: discriminator(np.float64(real), f).sum(), fake), 1e-5)
+    found = jax.grad(lambda f: OBJECTIVES[name].generator(f).sum())(fake)
+    reference.assert_near(found, reference.gradient(lambda f: generator(f).sum(), fake), 1e-5)
+
+
+@every_objective
+def test_far_logits_stay_finite_with_finite_gradients(name):
+    far = jnp.float32([-1e4, 1e4])
+    for loss in (lambda x: OBJECTIVES[name].discriminator(x, x[::-1]).sum(), OBJECTIVES[name].generator):
+        value, gradient = jax.value_and_grad(lambda x, loss=loss: loss(x).sum())(far)
+        assert np.isfinite(value) and np.all(np.isfinite(gradient))
+
+
+def test_the_generators_gradient_vanishes_in_minimax_alone_where_the_discriminator_is_sure():
+    slopes = {
+        name: abs(float(jax.grad(objective.generator)(jnp.float32(-20)))) for name, objective in OBJECTIVES.items()
+    }
+    assert slopes.pop("minimax") < 1e-8 and min(slopes.values()) > 0.99
+
+
+@every_objective
+def test_bfloat16_logits_are_compared_in_float32(name):
+    losses = OBJECTIVES[name].discriminator(jnp.ones(3, jnp.bfloat16), jnp.zeros(3, jnp.bfloat16))
+    assert losses.dtype == jnp.float32 and OBJECTIVES[name].generator(jnp.ones(3, jnp.bfloat16)).dtype == jnp.float32
+
+
+@every_objective
+def test_shapes_that_would_broadcast_are_refused(name):
+    with pytest.raises(JaxstyleError, match="differ in shape"):
+        OBJECTIVES[name].discriminator(jnp.zeros(4), jnp.zeros((4, 1)))
+
+
+def pictures(seed, count=5):
+    return np.random.default_rng(seed).standard_normal((count, 4, 3, 2)).astype(np.float32)
+
+
+def linear(weights):
+    return lambda images: jnp.einsum("nhwc,hwc->n", images, weights)
+
+
+def test_penalties_of_a_linear_discriminator_are_those_of_its_weights():
+    weights = pictures(0, 1)[0]
+    norm = np.linalg.norm(weights)
+    np.testing.assert_allclose(r1_penalty(linear(weights), pictures(1)), np.full(5, norm**2 / 2), rtol=1e-5)
+    found = gradient_penalty(linear(weights), pictures(1), pictures(2), jnp.linspace(0, 1, 5))
+    np.testing.assert_allclose(found, np.full(5, (norm - 1) ** 2), rtol=1e-5)
+    # By the weights: r1's gradient is w, the gradient penalty's 2 (1 - 1/|w|) w.
+    by_r1 = jax.grad(lambda w: r1_penalty(linear(w), pictures(1)).mean())(weights)
+    np.testing.assert_allclose(by_r1, weights, rtol=1e-5)
+    by_gp = jax.grad(lambda w: gradient_penalty(linear(w), pictures(1), pictures(2), jnp.zeros(5)).mean())(weights)
+    np.testing.assert_allclose(by_gp, 2 * (1 - 1 / norm) * weights, rtol=1e-4)
+
+
+def curved(weights, images):
+    return np.sum(np.sin(images) * weights, (1, 2, 3)) + 0.2 * np.sum(images**2, (1, 2, 3)) ** 2 / 24
+
+
+def test_penalties_of_a_curved_discriminator_equal_finite_differences():
+    weights, real, fake = pictures(3, 1)[0], pictures(4), pictures(5)
+    mix = np.float32([0, 0.2, 0.5, 0.9, 1])
+
+    def discriminate(images):
+        own = jnp.einsum("nhwc,hwc->n", jnp.sin(images), weights)
+        return own + 0.2 * jnp.sum(jnp.square(images), (1, 2, 3)) ** 2 / 24
+
+    def squared(images):
+        return np.array([np.sum(reference.gradient(lambda x: curved(weights, x[None])[0], one) ** 2) for one in images])
+
+    np.testing.assert_allclose(r1_penalty(discriminate, real), squared(real) / 2, rtol=1e-4)
+    share = np.float64(mix)[:, None, None, None]
+    between = share * real + (1 - share) * fake
+    expected = (np.sqrt(squared(between)) - 1) ** 2
+    np.testing.assert_allclose(gradient_penalty(discriminate, real, fake, mix), expected, rtol=1e-4, atol=1e-6)
+
+
+def test_penalties_second_derivatives_equal_finite_differences():
+    """As training takes them: of a penalty by a parameter, here the frequency of a sine."""
+    real, fake, mix = pictures(6, 3), pictures(7, 3), np.float32([0.3, 0.6, 0.8])
+
+    def both(rate, real=real, fake=fake):
+        def discriminate(images):
+            return jnp.sum(jnp.sin(rate * images), (1, 2, 3))
+
+        return jnp.mean(r1_penalty(discriminate, real) + gradient_penalty(discriminate, real, fake, mix))
+
+    def expected(rate):
+        def squared(images):
+            return np.sum((rate * np.cos(rate * images)) ** 2, (1, 2, 3))
+
+        share = np.float64(mix)[:, None, None, None]
+        slope = np.sqrt(squared(share * real + (1 - share) * fake))
+        return np.mean(squared(np.float64(real)) / 2 + (slope - 1) ** 2)
+
+    found, wanted = jax.grad(both)(jnp.float32(0.9)), reference.gradient(expected, np.float64(0.9))
+    np.testing.assert_allclose(found, wanted, rtol=1e-4)
+
+
+def test_a_flat_discriminator_has_penalty_one_and_no_gradient():
+    weights = jnp.zeros((4, 3, 2), jnp.float32)
+    value, gradient = jax.value_and_grad(
+        lambda w: gradient_penalty(linear(w), pictures(1), pictures(2), jnp.zeros(5)).mean()
+    )(weights)
+    assert value == 1
+    np.testing.assert_array_equal(gradient, np.zeros_like(weights))
+
+
+def test_pictures_of_different_shape_are_refused():
+    with pytest.raises(JaxstyleError, match="differ in shape"):
+        gradient_penalty(linear(jnp.ones((4, 3, 2))), jnp.zeros((5, 4, 3, 2)), jnp.zeros((1, 4, 3, 2)), jnp.zeros(5))

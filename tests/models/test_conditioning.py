@@ -1,0 +1,65 @@
+"""How labels enter, and batch normalisation over several devices."""
+
+import functools
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from jaxstyle.models.conditioning import BatchNorm, LabelledNoise, Verdict
+
+
+def normal(seed, *shape):
+    return np.random.default_rng(seed).standard_normal(shape).astype(np.float32)
+
+
+def test_batch_norm_sees_the_batch_of_all_devices():
+    module, x = BatchNorm(), 3 + 2 * normal(0, 8, 5, 4, 3)
+    variables = module.init(jax.random.key(0), x, None, True)
+    apply = functools.partial(module.apply, mutable=["batch_stats"])
+    step = jax.pmap(lambda v, x: apply(v, x, None, True), "batch", in_axes=(None, 0), devices=jax.devices()[:4])
+    out, changed = step(variables, x.reshape(4, 2, 5, 4, 3))
+    mean, var = np.float64(x).mean((0, 1, 2)), np.float64(x).var((0, 1, 2))
+    np.testing.assert_allclose(out.reshape(x.shape), (x - mean) / np.sqrt(var + 1e-5), atol=1e-4)
+    statistics = changed["batch_stats"]["BatchNorm_0"]  # this batch's own, on every device
+    np.testing.assert_allclose(statistics["mean"], np.tile(mean, (4, 1)), rtol=1e-4)
+    np.testing.assert_allclose(statistics["var"], np.tile(var, (4, 1)), rtol=1e-4)
+    still = module.apply({**variables, "batch_stats": {"BatchNorm_0": {"mean": mean, "var": var}}}, x, None, False)
+    np.testing.assert_allclose(still, out.reshape(x.shape), atol=1e-4)
+
+
+def test_batch_norm_of_classes_takes_scale_and_shift_from_the_label():
+    module, x, labels = BatchNorm(classes=3, axis=None), normal(0, 4, 2, 2, 5), np.array([0, 2, 2, 1])
+    variables = module.init(jax.random.key(0), x, labels, True)
+    plain, _ = BatchNorm(axis=None).init_with_output(jax.random.key(0), x, None, True)
+    first, _ = module.apply(variables, x, labels, True, mutable=["batch_stats"])
+    np.testing.assert_allclose(first, plain, rtol=1e-5)  # it begins as the unconditional one
+    scale, shift = normal(1, 3, 5), normal(2, 3, 5)
+    params = {"scale": {"embedding": scale}, "shift": {"embedding": shift}}
+    out, _ = module.apply({**variables, "params": params}, x, labels, True, mutable=["batch_stats"])
+    expected = np.asarray(plain) * scale[labels][:, None, None] + shift[labels][:, None, None]
+    np.testing.assert_allclose(out, expected, rtol=1e-4, atol=1e-5)
+
+
+@pytest.mark.parametrize("dtype", [jnp.float32, jnp.bfloat16])
+def test_verdict_is_linear_in_the_features_and_the_labels_own_vector(dtype):
+    module, features, labels = Verdict(classes=3, dtype=dtype), normal(0, 4, 2, 5), np.array([0, 2, 2, 1])
+    params = module.init(jax.random.key(0), features, labels)["params"]
+    logits = module.apply({"params": params}, jnp.asarray(features, dtype), labels)
+    kernel, own = params["Dense_0"]["kernel"], params["Embed_0"]["embedding"]
+    flat = np.float64(features.reshape(4, 10))
+    expected = flat @ np.float64(kernel)[:, 0] + np.sum(flat * np.float64(own)[labels], 1)
+    assert logits.dtype == jnp.float32 and logits.shape == (4,)
+    np.testing.assert_allclose(logits, expected, atol=1e-5 if dtype == jnp.float32 else 0.1)
+    unlabelled = Verdict().apply({"params": {"Dense_0": params["Dense_0"]}}, features, None)
+    np.testing.assert_allclose(unlabelled, flat @ np.float64(kernel)[:, 0], atol=1e-5)
+
+
+def test_labelled_noise_has_the_labels_vector_beside_it():
+    module, noise, labels = LabelledNoise(classes=3), normal(0, 4, 6), np.array([0, 2, 2, 1])
+    variables = module.init(jax.random.key(0), noise, labels)
+    embedding = variables["params"]["Embed_0"]["embedding"]
+    assert embedding.shape == (3, 6)
+    np.testing.assert_array_equal(module.apply(variables, noise, labels), np.hstack([noise, embedding[labels]]))
+    np.testing.assert_array_equal(LabelledNoise().apply({}, noise, None), noise)

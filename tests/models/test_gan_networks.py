@@ -1,0 +1,109 @@
+"""Generators and discriminators: their layers as published, shapes, dtypes, and that labels matter."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from flax.traverse_util import flatten_dict
+
+from jaxstyle.errors import JaxstyleError
+from jaxstyle.models import dcgan, resnet_gan
+
+
+def kernels(module, *inputs):
+    """Shapes of all kernels by their layer's name."""
+    params = jax.eval_shape(lambda key: module.init(key, *inputs, None, True), jax.random.key(0))["params"]
+    leaves = flatten_dict(params, sep="/").items()
+    return {name.removesuffix("/kernel"): leaf.shape for name, leaf in leaves if name.endswith("/kernel")}
+
+
+def test_the_first_gan_on_digits():
+    noise, picture = jnp.zeros((1, 100), jnp.float32), jnp.zeros((1, 28, 28, 1), jnp.float32)
+    assert kernels(dcgan.Generator((28, 28, 1)), noise) == {
+        "Dense_0": (100, 7 * 7 * 128),
+        "Double_0": (4, 4, 64, 128),
+        "Double_1": (4, 4, 1, 64),
+    }
+    assert kernels(dcgan.Discriminator((28, 28, 1)), picture) == {
+        "Halve_0": (4, 4, 1, 64),
+        "Halve_1": (4, 4, 64, 128),
+        "Verdict_0/Dense_0": (7 * 7 * 128, 1),
+    }
+
+
+def test_a_hidden_layer_makes_it_infogans():
+    noise, picture = jnp.zeros((1, 62), jnp.float32), jnp.zeros((1, 28, 28, 1), jnp.float32)
+    found = kernels(dcgan.Generator((28, 28, 1), hidden=1024), noise)
+    assert (found["Dense_0"], found["Dense_1"]) == ((62, 1024), (1024, 7 * 7 * 128))
+    found = kernels(dcgan.Discriminator((28, 28, 1), hidden=1024), picture)
+    assert (found["Dense_0"], found["Verdict_0/Dense_0"]) == ((7 * 7 * 128, 1024), (1024, 1))
+
+
+@pytest.mark.parametrize(("side", "widest"), [(32, 256), (64, 512)])
+def test_dcgan_is_the_papers(side, widest):
+    noise, picture = jnp.zeros((1, 100), jnp.float32), jnp.zeros((1, side, side, 3), jnp.float32)
+    found = kernels(dcgan.Generator((side, side, 3)), noise)
+    assert found["Dense_0"] == (100, 4 * 4 * widest)  # a 4×4 transposed convolution of one pixel
+    shapes = [shape for name, shape in found.items() if name.startswith("Double")]
+    outputs = [widest >> i for i in range(1, len(shapes))]
+    assert shapes == [(4, 4, out, 2 * out) for out in outputs] + [(4, 4, 3, 64)]
+    found = kernels(dcgan.Discriminator((side, side, 3), norm=True), picture)
+    assert [shape[3] for name, shape in found.items() if name.startswith("Halve")] == [64, *outputs[::-1][1:], widest]
+
+
+def test_resnet_is_the_papers_at_32_pixels():
+    noise, picture = jnp.zeros((1, 128), jnp.float32), jnp.zeros((1, 32, 32, 3), jnp.float32)
+    found = kernels(resnet_gan.Generator((32, 32, 3)), noise)
+    assert sum(shape == (3, 3, 256, 256) for shape in found.values()) == 6  # three blocks of two
+    assert found["Conv_6"] == (3, 3, 256, 3) and found["Dense_0"] == (128, 4 * 4 * 256)
+    found = kernels(resnet_gan.Discriminator((32, 32, 3)), picture)
+    assert sum(shape == (3, 3, 128, 128) for shape in found.values()) == 7 and found["Conv_0"] == (3, 3, 3, 128)
+
+
+def networks(name, shape, classes=0, **options):
+    module = {"dcgan": dcgan, "resnet": resnet_gan}[name]
+    common = {"shape": shape, "width": 4, "classes": classes, "axis": None, **options}
+    generator = module.Generator(**common)
+    if name == "resnet":
+        common.pop("axis")
+    return generator, module.Discriminator(**common)
+
+
+@pytest.mark.parametrize("name", ["dcgan", "resnet"])
+@pytest.mark.parametrize(("shape", "classes", "dtype"), [((16, 24, 3), 5, jnp.bfloat16), ((28, 28, 1), 0, jnp.float32)])
+def test_shapes_and_dtypes(name, shape, classes, dtype):
+    generator, discriminator = networks(name, shape, classes, dtype=dtype)
+    noise, labels = jax.random.normal(jax.random.key(0), (3, 10)), jnp.array([0, 1, 4]) if classes else None
+
+    def play(key):
+        variables = generator.init(key, noise, labels, True)
+        images, _ = generator.apply(variables, noise, labels, True, mutable=["batch_stats"])
+        judge = discriminator.init(key, images, labels, True)
+        return variables, judge, images, discriminator.apply(judge, images, labels)
+
+    variables, judge, images, logits = jax.jit(play)(jax.random.key(1))
+    assert {leaf.dtype.name for leaf in jax.tree.leaves((variables, judge))} == {"float32"}
+    assert images.shape == (3, *shape) and logits.shape == (3,) and logits.dtype == images.dtype == jnp.float32
+    assert np.abs(images).max() <= 1 and np.std(images[0] - images[1]) > 0
+
+
+def test_a_label_changes_picture_and_logit():
+    generator, discriminator = networks("dcgan", (16, 16, 3), 5)
+    noise, labels, others = jax.random.normal(jax.random.key(0), (2, 10)), jnp.array([0, 1]), jnp.array([0, 2])
+
+    def play(key):
+        painter, judge = generator.init(key, noise, labels, True), discriminator.init(key, images, labels, True)
+        painted = [generator.apply(painter, noise, which) for which in (labels, others)]
+        return painted, [discriminator.apply(judge, images, which) for which in (labels, others)]
+
+    images = jax.random.normal(jax.random.key(1), (2, 16, 16, 3))
+    painted, logits = jax.jit(play)(jax.random.key(2))
+    for first, other in (painted, logits):
+        np.testing.assert_allclose(first[0], other[0], atol=1e-6)
+        assert np.abs(first[1] - other[1]).max() > 1e-6
+
+
+@pytest.mark.parametrize("shape", [(30, 30, 3), (28, 34, 3), (8, 8, 1)])
+def test_sides_that_cannot_be_halved_are_refused(shape):
+    with pytest.raises(JaxstyleError, match=f"no pictures of {shape[1]}x{shape[0]} pixels"):
+        dcgan.levels_of(shape)

@@ -1,0 +1,237 @@
+"""GANs: the contract of every task in three forms of the game, and what a step does to whom."""
+
+import contract
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from jaxstyle.errors import JaxstyleError
+from jaxstyle.losses.adversarial import r1_penalty
+from jaxstyle.tasks import gan
+from jaxstyle.tasks.gan_players import Hand, great_circle
+from jaxstyle.tasks.gan_settings import defaults
+from jaxstyle.training import config as configs
+from jaxstyle.training.task import Setting
+
+FORMS = {
+    "alternating": {"r1": 0.5, "penalty_every": 2, "augment": ("translation",)},
+    "simultaneous": {
+        "updates": "simultaneous",
+        "architecture": "resnet",
+        "objective": "hinge",
+        "spectral_norm": True,
+        "conditional": True,
+    },
+    "wasserstein": {"objective": "wasserstein", "discriminator_steps": 2, "gradient_penalty": 10.0},
+}
+
+
+@pytest.fixture
+def config(shapes_dir):
+    config = defaults()
+    config.data.update(name="jaxstyle_shapes/tiny", data_dir=shapes_dir, size=16)  # pixels, to be fast
+    config.update(train_steps=10, eval_epochs=0.0, checkpoint_steps=5, log_steps=1, batch_size=16, progress="off")
+    config.model.update(generator_width=4, discriminator_width=4, latents=8)
+    config.ema_decay = 0.9
+    return config
+
+
+def changed(config, **changes):
+    """The config with other rules of the game."""
+    return configs.override(config, {f"model.{name}": value for name, value in changes.items()})
+
+
+@pytest.mark.parametrize("form", FORMS)
+def test_devices_agree(config, tmp_path, form):
+    """Batch normalisation, penalties, augmentation and who is given which example, among it."""
+    contract.check_devices_agree(changed(config, **FORMS[form]), tmp_path)
+
+
+def test_processes_agree(config, tmp_path):
+    contract.check_processes_agree(configs.override(config, {"eval_steps": 10}), tmp_path)
+
+
+def test_resume_after_kill_is_bit_for_bit(config, tmp_path):
+    contract.check_resume_after_kill(config, tmp_path)
+
+
+def test_preempt_saves(config, tmp_path, monkeypatch):
+    contract.check_preempt_saves(config, tmp_path, monkeypatch)
+
+
+def test_lowers_for_every_platform(config, tmp_path):
+    contract.check_lowers(changed(config, **FORMS["alternating"]), tmp_path)
+
+
+def test_evaluation_is_whole(config, tmp_path):
+    contract.check_evaluation_is_whole(
+        changed(config, spectral_norm=True), tmp_path, ["loss", "real_logit", "fake_logit"]
+    )
+
+
+def made(config, classes=tuple("abcdefghij"), shape=(16, 16, 3)):
+    """The task, without data."""
+    spec = {"image": jax.ShapeDtypeStruct(shape, np.uint8), "label": jax.ShapeDtypeStruct((), np.int32)}
+    return gan.make(config, Setting(contract.loop.Extent(512, config.batch_size), 10, spec, classes))
+
+
+IMAGES = np.random.default_rng(0).integers(0, 256, (16, 16, 16, 3), np.uint8)
+
+
+def played(config):
+    """The task, its first state, the state after one step on one device, and its metrics."""
+    task = made(config)
+    first = jax.jit(task.init)(jax.random.key(0))
+    step = jax.pmap(task.train_step, "batch", in_axes=(None, 0, None), out_axes=None, devices=jax.devices()[:1])
+    state, metrics = step(first, {"image": IMAGES[None]}, jax.random.key(1))
+    return task, first, state, metrics
+
+
+def alone(function, *arguments):
+    """A function of the devices' axis, outside of a step."""
+    return jax.tree.map(lambda leaf: leaf[0], jax.vmap(lambda _: function(*arguments), axis_name="batch")(np.zeros(1)))
+
+
+def distance(a, b):
+    """The largest difference of two pytrees' numbers."""
+    return max(float(np.abs(x - y).max()) for x, y in zip(jax.tree.leaves(a), jax.tree.leaves(b), strict=True))
+
+
+def test_a_step_moves_both_players_their_average_and_the_statistics(config):
+    task, first, state, metrics = played(changed(config, r1=0.5, penalty_every=2))
+    for player in ("generator", "discriminator"):  # Adam's first step is of its learning rate's length
+        assert distance(first.params[player], state.params[player]) == pytest.approx(2e-4, rel=1e-2)
+    decay = 2 / 11  # with which the average begins
+    expected = jax.tree.map(lambda old, new: decay * old + (1 - decay) * new, first.params, state.params)
+    assert distance(expected["generator"], state.ema["generator"]) < 1e-6
+    assert distance(first.collections["generator"], state.collections["generator"]) > 0.01
+    names = {"loss", "generator_loss", "r1", "real_logit", "fake_logit", "learning_rate"}
+    assert set(metrics) == names | {"generator_gradient", "discriminator_gradient"}
+    assert int(state.step) == 1
+    # R1 at every second real picture, by the discriminator as it was before the step.
+    judge, few = task.players.discriminator, IMAGES[::2] / np.float32(127.5) - 1
+    penalty = r1_penalty(lambda images: judge.apply({"params": first.params["discriminator"]}, images), few)
+    np.testing.assert_allclose(metrics["r1"], np.mean(penalty), rtol=1e-4)
+
+
+def test_alternating_and_simultaneous_differ_in_whom_the_generator_meets(config):
+    """Its gradient is that of the loss against the discriminator after its update, or before."""
+    config.optimizer.update(name="sgd", learning_rate=1.0)
+    ends = {}
+    for updates in ("alternating", "simultaneous"):
+        task, first, state, metrics = played(changed(config, updates=updates))
+        meets = (state if updates == "alternating" else first).params["discriminator"]
+        keys = jax.vmap(lambda i: jax.random.fold_in(jax.random.fold_in(jax.random.key(1), 0), i))(jnp.arange(16))
+        hand = Hand(jnp.asarray(IMAGES), None, keys)
+
+        def loss(params, task=task, meets=meets, hand=hand):
+            fake, _ = task.players.generate(params, hand)
+            return task.players.generator_loss(meets, {}, hand, fake)
+
+        value, grads = jax.jit(lambda params, loss=loss: alone(jax.value_and_grad(loss), params))(
+            first.params["generator"]
+        )
+        assert float(metrics["generator_loss"]) == pytest.approx(float(value), rel=1e-5)
+        moved = jax.tree.map(lambda old, new: old - new, first.params["generator"], state.params["generator"])
+        for way, gradient in zip(jax.tree.leaves(moved), jax.tree.leaves(grads), strict=True):
+            np.testing.assert_allclose(way, gradient, atol=1e-3 * float(np.abs(gradient).max()) + 1e-7)
+        ends[updates] = state, metrics
+    (a, b), losses = (end[0].params["discriminator"] for end in ends.values()), [e[1] for e in ends.values()]
+    assert distance(a, b) < 1e-6 and float(losses[0]["loss"]) == pytest.approx(float(losses[1]["loss"]), rel=1e-5)
+    assert float(losses[0]["generator_loss"]) != pytest.approx(float(losses[1]["generator_loss"]), rel=1e-5)
+
+
+def test_bfloat16_computes_with_float32_parameters_and_everything_is_averaged_over_devices(config):
+    task = made(changed(configs.override(config, {"dtype": "bfloat16"}), **FORMS["alternating"]))
+    state = jax.eval_shape(task.init, jax.random.key(0))
+    images = jax.ShapeDtypeStruct((2, 8, 16, 16, 3), np.uint8)
+
+    def step(state, images):  # out_axes=None is refused where something differs between devices
+        own = jax.vmap(
+            lambda image: task.train_step(state, {"image": image}, jax.random.key(1)), axis_name="batch", out_axes=None
+        )
+        return own(images)
+
+    moved, metrics = jax.eval_shape(step, state, images)
+    assert jax.tree.map(lambda leaf: (leaf.shape, leaf.dtype), moved) == jax.tree.map(
+        lambda leaf: (leaf.shape, leaf.dtype), state
+    )
+    assert {leaf.dtype.name for leaf in jax.tree.leaves((moved.params, metrics))} == {"float32"}
+
+
+def test_weights_are_clipped(config):
+    task = made(changed(config, clip_weights=0.01))
+    state = jax.jit(task.init)(jax.random.key(0))
+    grads = jax.tree.map(jnp.zeros_like, state.params["discriminator"])
+    moved, _ = alone(task.apply_discriminator, state, {}, grads)
+    expected = jax.tree.map(lambda leaf: np.clip(leaf, -0.01, 0.01), state.params["discriminator"])
+    assert distance(moved.params["discriminator"], expected) == 0
+    assert distance(state.params["discriminator"], expected) > 0.01
+
+
+def test_samples_are_pictures_of_their_key_and_label(config):
+    task = made(changed(config, conditional=True))
+    state = jax.jit(task.init)(jax.random.key(0))
+    sample = jax.jit(task.sample, static_argnums=2)
+    labels = jnp.arange(6) % 3
+    images = sample(state, jax.random.key(0), 6, labels)
+    assert images.shape == (6, 16, 16, 3) and images.dtype == jnp.float32
+    assert float(images.min()) >= 0 and float(images.max()) <= 1
+    np.testing.assert_array_equal(images, sample(state, jax.random.key(0), 6, labels))
+    for key, other in ((1, labels), (0, labels + 1)):
+        assert distance(images, sample(state, jax.random.key(key), 6, other)) > 1e-6
+    drawn = sample(state, jax.random.key(0), 6)
+    assert drawn.shape == images.shape and distance(images, drawn) > 1e-6
+
+
+def test_pictures_have_a_row_a_class_and_rows_between_two(config):
+    task = made(changed(config, conditional=True))
+    state = jax.eval_shape(task.init, jax.random.key(0))
+    shapes = jax.eval_shape(task.pictures, state, {}, jax.random.key(0))
+    assert {name: leaf.shape for name, leaf in shapes.items()} == {
+        "samples": (100, 16, 16, 3),
+        "interpolations": (64, 16, 16, 3),
+    }
+    task = made(config)
+    state = jax.eval_shape(task.init, jax.random.key(0))
+    assert jax.eval_shape(task.pictures, state, {}, jax.random.key(0))["samples"].shape == (64, 16, 16, 3)
+
+
+def test_the_way_between_two_noises_keeps_their_length():
+    start, end = np.random.default_rng(0).standard_normal((2, 50)).astype(np.float32)
+    end *= np.linalg.norm(start) / np.linalg.norm(end)
+    way = np.asarray(great_circle(start, end, jnp.linspace(0, 1, 5)))
+    np.testing.assert_allclose(way[[0, -1]], [start, end], atol=1e-5)
+    np.testing.assert_allclose(np.linalg.norm(way, axis=1), np.linalg.norm(start), rtol=1e-5)
+    steps = np.sum(way[1:] * way[:-1], 1)
+    np.testing.assert_allclose(steps, steps[0], rtol=1e-4)
+
+
+@pytest.mark.parametrize(
+    ("changes", "sentence"),
+    [
+        ({"objective": "hingee"}, "unknown objective 'hingee'; did you mean 'hinge'"),
+        ({"architecture": "dcgann"}, "did you mean 'dcgan'"),
+        ({"updates": "both"}, "unknown updates 'both'; known: 'alternating', 'simultaneous'"),
+        ({"augment": ("colour",)}, "did you mean 'color'"),
+        ({"discriminator_steps": 0}, "model.discriminator_steps is 0; it must be at least 1"),
+        ({"r1": -1.0}, "model.r1 is -1"),
+        ({"architecture": "resnet", "hidden": 9}, "model.hidden is 9; it is for the architecture 'dcgan'"),
+        ({"batch_norm": True, "r1": 1.0}, "batch normalisation mixes them: set model.batch_norm to False"),
+        (
+            {"discriminator_steps": 3},
+            "batch_size 16 cannot be shared by 8 devices and 3 parts .*; 24 and its multiples",
+        ),
+    ],
+)
+def test_bad_settings_are_told_in_a_sentence(config, changes, sentence):
+    with pytest.raises(JaxstyleError, match=sentence):
+        made(changed(config, **changes))
+
+
+def test_data_that_does_not_fit_is_told(config):
+    with pytest.raises(JaxstyleError, match="no class labels to condition on"):
+        made(changed(config, conditional=True), classes=())
+    with pytest.raises(JaxstyleError, match="no pictures of 30x30 pixels"):
+        made(config, shape=(30, 30, 3))
