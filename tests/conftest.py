@@ -1,10 +1,17 @@
 """Every test runs with 8 CPU devices, rank promotion an error, and warnings errors (see pyproject.toml)."""
 
+import atexit
 import os
 import pathlib
+import shutil
+import tempfile
 
 os.environ["JAX_PLATFORMS"] = "cpu"
 os.environ["XLA_FLAGS"] = "--xla_force_host_platform_device_count=8 " + os.environ.get("XLA_FLAGS", "")
+if "JAX_COMPILATION_CACHE_DIR" not in os.environ:  # workers, and the processes that tests start, inherit it
+    os.environ["JAX_COMPILATION_CACHE_DIR"] = tempfile.mkdtemp(prefix="jaxstyle-tests-")
+    os.environ["JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS"] = "0.2"
+    atexit.register(shutil.rmtree, os.environ["JAX_COMPILATION_CACHE_DIR"], ignore_errors=True)
 
 import jax
 import pytest
@@ -65,7 +72,7 @@ def shapes_dir(tmp_path_factory) -> str:
 
 @pytest.fixture(scope="session")
 def tiny_run(shapes_dir, tmp_path_factory) -> pathlib.Path:
-    """The workdir of ten steps of the tiny task (`training/tiny_task.py`), whose best checkpoint is not its newest."""
+    """The workdir of ten steps of the tiny task (`tiny_task.py`), whose best checkpoint is not its newest."""
     from tiny_task import tiny_config
 
     from jaxstyle.training import loop

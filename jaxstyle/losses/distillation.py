@@ -42,13 +42,15 @@ def moment_error(predicted: Moments, target: Moments) -> jax.Array:
 
     Args:
       predicted: Moments with `second` `[N, C, C]`.
-      target: The teacher's, likewise.
+      target: The teacher's, likewise, of features divided by their usual size. To its own is added what `FLAT` of
+        energy in each of unrelated channels would have, else a picture in which the teacher sees nothing divides by 0.
 
     Returns:
       `[N]`, 0 where equal.
     """
     _check(predicted.second, target.second)
-    return gram_distance(predicted, target) / jnp.mean(jnp.square(target.second), (-2, -1))
+    size = jnp.mean(jnp.square(target.second), (-2, -1)) + FLAT**2 / target.second.shape[-1]
+    return gram_distance(predicted, target) / size
 
 
 def cosine(predicted: jax.Array, target: jax.Array) -> jax.Array:

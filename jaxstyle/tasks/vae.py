@@ -1,4 +1,4 @@
-"""The variational autoencoder: the evidence lower bound, with the KL's weight kl_weight up and free bits."""
+"""The variational autoencoder: the evidence lower bound, with KL warm-up and free bits."""
 
 from __future__ import annotations
 

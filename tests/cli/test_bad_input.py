@@ -77,7 +77,6 @@ def attempt(here, capsys, monkeypatch):
         raise AssertionError("a step was about to be taken")
 
     monkeypatch.chdir(here)
-    monkeypatch.setenv("JAX_COMPILATION_CACHE_DIR", "set, so that JAX's settings are left alone")
     monkeypatch.setenv("JAXSTYLE_CACHE", str(here / "cache"))
     monkeypatch.setattr(loop, "advance", never)
 
@@ -285,7 +284,6 @@ def test_the_snapshot_of_another_run(attempt, here, monkeypatch, capsys):
     with monkeypatch.context() as patched:
         patched.undo()
         patched.chdir(here)
-        patched.setenv("JAX_COMPILATION_CACHE_DIR", "set")
         patched.setattr(execution, "interruptible", lambda: contextlib.nullcontext(lambda: True))
         assert main(["stylize", *words]) == 130
     assert "--resume goes on" in capsys.readouterr().err
@@ -306,7 +304,6 @@ def test_the_snapshot_of_another_run(attempt, here, monkeypatch, capsys):
 def test_a_loss_that_is_not_finite_keeps_the_last_good_picture(here, monkeypatch, capsys, case, more, message):
     """Features of 1e30 have squares beyond float32."""
     monkeypatch.chdir(here)
-    monkeypatch.setenv("JAX_COMPILATION_CACHE_DIR", "set")
     loud = tiny.weights()
     loud.tensors["conv3_1/kernel"] *= 1e30
     save_weights("loud.safetensors", loud)

@@ -16,11 +16,6 @@ DREAM = ("--size=24", "--octaves=1", "--iterations=2", "--layers=relu1_1", "--gr
 LOOK = ("--size=20", "--iterations=2", "--layer=relu1_1", "--pad=0", "--jitter=0", "--scale=0", "--rotate=0")
 
 
-@pytest.fixture(autouse=True)
-def settings_left_alone(monkeypatch):
-    monkeypatch.setenv("JAX_COMPILATION_CACHE_DIR", "set, so that JAX's settings are left alone")
-
-
 @pytest.mark.parametrize(("command", "kind"), [("dream", DreamConfig), ("visualize", VisualizationConfig)])
 def test_help_lists_every_option(capsys, command, kind):
     with pytest.raises(SystemExit):

@@ -51,8 +51,8 @@ class Handler(http.server.BaseHTTPRequestHandler):
         self.end_headers()
         turn = len(self.server.ranges) - 1
         stop = self.server.break_after[turn] if turn < len(self.server.break_after) else len(body)
+        self.server.sent += len(body[:stop])  # counted before the client can have seen it
         self.wfile.write(body[:stop])
-        self.server.sent += len(body[:stop])
         self.close_connection = True
 
     def obey(self, start):

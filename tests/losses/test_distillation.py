@@ -29,9 +29,20 @@ def test_activation_error_is_that_of_the_relu_unless_a_unit_is_wrongly_off(pair)
 def test_moment_error_compares_gram_matrices_relative_to_the_target(pair):
     a, b = (x.astype(np.float64).reshape(2, -1, 3) for x in pair)
     grams = [np.einsum("npc,npd->ncd", x, x) / 20 for x in (a, b)]
-    expected = ((grams[0] - grams[1]) ** 2).sum((1, 2)) / (grams[1] ** 2).sum((1, 2))
+    expected = ((grams[0] - grams[1]) ** 2).sum((1, 2)) / ((grams[1] ** 2).sum((1, 2)) + 3 * FLAT**2)
     np.testing.assert_allclose(moment_error(*map(moments, pair)), expected, rtol=1e-5)
     np.testing.assert_array_equal(moment_error(moments(pair[0]), moments(pair[0])), 0)
+
+
+def test_a_picture_in_which_the_teacher_sees_nothing_has_finite_errors():
+    nothing = jnp.zeros((1, 4, 4, 3))
+
+    def total(x):
+        return jnp.sum(activation_error(x, nothing)) + jnp.sum(moment_error(moments(x), moments(nothing)))
+
+    assert total(nothing) == 0
+    value, slope = jax.value_and_grad(total)(nothing + 1)
+    assert jnp.isfinite(value) and jnp.all(jnp.isfinite(slope)) and jnp.any(slope > 0)
 
 
 def test_cosine_is_of_whole_pictures(pair):

@@ -42,9 +42,8 @@ def words(network, **changes):
 
 
 @pytest.fixture
-def weave(pictures, tiny_features, tmp_path, monkeypatch):
+def weave(pictures, tiny_features, tmp_path):
     """Runs `jaxstyle texture` on `painting.png` or others; gives the status."""
-    monkeypatch.setenv("JAX_COMPILATION_CACHE_DIR", "set, so that JAX's settings are left alone")
 
     def run(*more, styles=("painting",), output="out.png", **changes):
         paths = [str(pictures / f"{name}.png") for name in styles]
