@@ -17,7 +17,7 @@ def get_config(variant: str = "") -> ConfigDict:
     config = defaults()
     config.data.name = "mnist"
     config.update(batch_size=64, train_epochs=20.0, ema_decay=0.999)
-    config.model.update(generator_width=48, discriminator_width=48, hidden=512, r1=0.05, penalty_every=4)
+    config.model.update(generator_width=32, discriminator_width=32, hidden=256, r1=0.05, penalty_every=4)
     for optimizer in (config.optimizer, config.discriminator_optimizer):
         optimizer.update(learning_rate=4e-4, schedule="linear")  # to zero, so that a longer run ends as calmly
     return small(config) if variant == "test" else config
