@@ -13,7 +13,6 @@ from __future__ import annotations
 
 import argparse
 import statistics
-import sys
 import tempfile
 import time
 from contextlib import closing
@@ -23,23 +22,20 @@ from typing import Any
 
 import jax
 from etils import epath
-
-ROOT = Path(__file__).resolve().parents[1]
-sys.path.insert(1, str(ROOT))  # measure this checkout, installed or not
-
 from measuring import table
 
 from jaxstyle.training import config as configs
 from jaxstyle.training.checkpoints import Checkpoints
 from jaxstyle.training.loop import Training
 
+RECIPES = Path(__file__).resolve().parents[1] / "configs"
 HEADS = {"recipe": "{recipe}", "batch": "{batch}", "bare ms": "{bare:.2f}", "loop ms": "{loop:.2f}"}
 HEADS |= {"ratio": "{ratio:.4f}"}
 
 
 def recipe(name: str, data: str, folder: str) -> Any:
     """A recipe of `configs/` on other data, with nothing due before the end."""
-    spec = util.spec_from_file_location(name, ROOT / "configs" / f"{name}.py")
+    spec = util.spec_from_file_location(name, RECIPES / f"{name}.py")
     module = util.module_from_spec(spec)
     spec.loader.exec_module(module)
     changes = {"data.name": data, "progress": "off", "eval_epochs": 0.0, "checkpoint_epochs": 0.0}
@@ -79,9 +75,9 @@ def measure(name: str, data: str, seconds: float, rounds: int) -> dict[str, Any]
             steps = max(20, round(seconds / bare(training, batch, 20)))
             looped(training, checkpoints, 20)
             pairs = [(bare(training, batch, steps), looped(training, checkpoints, steps)) for _ in range(rounds)]
-    row = {side: 1000 * statistics.median(values) for side, values in zip(("bare", "loop"), zip(*pairs), strict=True)}
-    ratio = statistics.median(loop / alone for alone, loop in pairs)
-    return {"recipe": name, "batch": config.batch_size, "ratio": ratio, **row}
+    alone, within = (1000 * statistics.median(side) for side in zip(*pairs, strict=True))
+    ratio = statistics.median(loop / step for step, loop in pairs)
+    return {"recipe": name, "batch": config.batch_size, "bare": alone, "loop": within, "ratio": ratio}
 
 
 def main() -> None:

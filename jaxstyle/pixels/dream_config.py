@@ -11,7 +11,7 @@ from jaxstyle.pixels.settings import Settings, setting
 NORMS = ("l2", "mean")
 INITS = ("photo", "noise")
 PRESERVE_COLOR = ("none", "luminance")
-CANDIDATES = ("mixed_5", "inception_4c/output", "relu4_1", "fire8")
+CANDIDATES = ("mixed_5", "inception_4c/output", "relu4_2", "fire8")
 """Layers to dream of where none is named, the first that the network has: deep enough for parts of things."""
 
 
@@ -23,7 +23,7 @@ class DreamConfig(Settings):
     octaves: int = setting(4, "number of scales", least=1)
     octave_scale: float = setting(1.4, "by how much each scale is larger than the one before", least=1.01)
     iterations: int = setting(20, "steps at each scale", least=1)
-    learning_rate: float = setting(0.008, "mean change of a value at each step, of the range from 0 to 1", least=0)
+    learning_rate: float = setting(0.005, "mean change of a value at each step, of the range from 0 to 1", least=0)
     layers: tuple[str, ...] = setting((), "layers to dream of (default: the network's usual; --list-layers names all)")
     channels: tuple[int, ...] = setting((), "only these channels of the layers (default: all)", least=0)
     norm: str = setting("l2", "what of the layers to increase: the mean of squares, or the mean", NORMS)
