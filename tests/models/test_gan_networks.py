@@ -39,6 +39,24 @@ def test_a_hidden_layer_makes_it_infogans():
     assert (found["Dense_0"], found["Verdict_0/Dense_0"]) == ((7 * 7 * 128, 1024), (1024, 1))
 
 
+def test_with_a_hidden_layer_no_pattern_drowns_the_noise():
+    """The layer behind it has inputs of one sign, so any of its kernels may paint one pattern for every noise."""
+    generator = dcgan.Generator((16, 16, 1), width=4, hidden=256)
+    noise = np.random.default_rng(0).standard_normal((64, 10)).astype(np.float32)
+    params = generator.init(jax.random.key(0), noise)["params"]
+    pattern = jax.random.normal(jax.random.key(1), (1, params["Dense_1"]["kernel"].shape[1]))
+    drowned = {**params, "Dense_1": {"kernel": params["Dense_1"]["kernel"] + pattern}}
+
+    @jax.jit
+    def spread(params):
+        paint = jax.vmap(
+            lambda z: generator.apply({"params": params}, z, None, True, mutable="batch_stats")[0], axis_name="batch"
+        )
+        return paint(noise[None]).std(1).mean()
+
+    assert spread(drowned) > 0.5 * spread(params)
+
+
 @pytest.mark.parametrize(("side", "widest"), [(32, 256), (64, 512)])
 def test_dcgan_is_the_papers(side, widest):
     noise, picture = jnp.zeros((1, 100), jnp.float32), jnp.zeros((1, side, side, 3), jnp.float32)
