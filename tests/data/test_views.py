@@ -26,7 +26,7 @@ def test_a_view_is_a_picture_in_range_and_a_function_of_its_key(seed):
 def test_views_are_of_photos_more_often_than_of_textures():
     """A picture of one colour outside [0, 1] never leaves its photo's part, so shares can be counted."""
     grey = jnp.full((32, 32, 3), 0.5)
-    seen = jax.vmap(lambda key: views.random_view(key, grey, SIZE))(jax.random.split(jax.random.key(0), 300))
+    seen = jax.jit(jax.vmap(lambda key: views.random_view(key, grey, SIZE)))(jax.random.split(jax.random.key(0), 300))
     flat = np.std(np.asarray(seen), axis=(1, 2)).max(-1) < 1e-3
     assert 0.5 < flat.mean() < 0.72  # 0.6 of 300 draws, at most 4 standard deviations away
 
@@ -35,7 +35,7 @@ def test_a_cut_shows_every_place_at_several_scales_and_both_ways_round():
     """In a ramp from left to right a cut's slope tells its side, its first column its place."""
     ramp = jnp.broadcast_to(jnp.linspace(0.0, 1.0, 64).reshape(1, 64, 1), (64, 64, 3))
     keys = jax.random.split(jax.random.key(1), 400)
-    cuts = np.asarray(jax.vmap(lambda key: views.random_cut(key, ramp, SIZE))(keys))
+    cuts = np.asarray(jax.jit(jax.vmap(lambda key: views.random_cut(key, ramp, SIZE)))(keys))
     grey = cuts.mean(axis=(1, 3))
     slopes = (grey[:, -3] - grey[:, 2]) / (SIZE - 5) * SIZE
     assert (slopes > 0).mean() > 0.35 and (slopes < 0).mean() > 0.35  # mirrored or not
@@ -56,7 +56,7 @@ def test_a_cut_of_the_whole_picture_is_the_picture(monkeypatch):
 
 
 def test_textures_differ_in_everything():
-    textures = jax.vmap(lambda key: views.random_texture(key, SIZE))(jax.random.split(jax.random.key(2), 64))
+    textures = jax.jit(jax.vmap(lambda key: views.random_texture(key, SIZE)))(jax.random.split(jax.random.key(2), 64))
     textures = np.asarray(textures)
     assert textures.min() >= 0 and textures.max() <= 1
     means, spreads = textures.mean((1, 2)), textures.std((1, 2)).mean(-1)

@@ -77,6 +77,7 @@ def test_evaluation_is_whole(config, tmp_path):
     contract.check_evaluation_is_whole(config, tmp_path, ["loss", *LAYERS])
 
 
+@pytest.mark.slow
 def test_processes_agree(config, tmp_path):
     contract.check_processes_agree(config, tmp_path)
 
