@@ -2,6 +2,9 @@
 
     python train.py --config configs/gan_mnist.py --workdir runs/gan
 
+Twenty minutes on two cores. Of 10,000 samples then, by the features of `classify_mnist`: Fréchet distance 16,
+confidence 0.96, labels within 0.07 of uniform, precision 0.75, recall 0.79.
+
 MNIST must be prepared once by TFDS, for which it needs TensorFlow (`pip install 'jaxstyle[tf]'`).
 `--config configs/gan_mnist.py:test` paints shapes in seconds and needs neither. Run again with the same workdir, it
 goes on where it was stopped.
