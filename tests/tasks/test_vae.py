@@ -30,6 +30,7 @@ def test_devices_agree(config, tmp_path):
     contract.check_devices_agree(config, tmp_path)
 
 
+@pytest.mark.slow
 def test_processes_agree(config, tmp_path):
     contract.check_processes_agree(config, tmp_path)
 
