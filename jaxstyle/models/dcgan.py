@@ -90,7 +90,7 @@ class Generator(nn.Module):
         if self.hidden:
             x = normalized(dense(self.hidden, x))
             # Unit by unit, as InfoGAN has it. The mean of the units before is not 0, and by channel, over positions,
-            # a pattern that is the same for every noise is let through: all pictures become one (seen for 5 epochs).
+            # a pattern that is the same for every noise is let through: all pictures become one (seen after 4 epochs).
             x = normalized(dense(units, x)).reshape(square)
         else:
             x = normalized(dense(units, x).reshape(square))
