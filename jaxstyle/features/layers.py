@@ -10,6 +10,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from jaxstyle.errors import JaxstyleError, did_you_mean
+from jaxstyle.models.functional import convolution, max_pool, windows
 
 Pooling = str  # a key of POOLING_SCALE
 Padding = str  # "zeros", "replicate" (of the first layer), "reflect" or "circular" (of every layer: a torus)
@@ -71,10 +72,7 @@ class Conv(nn.Module):
         if padding in PAD_MODES:
             x = pad_frame(x, (height // 2, width // 2), padding)
             padding = "VALID"
-        y = jax.lax.conv_general_dilated(
-            x, kernel, (self.stride, self.stride), padding, dimension_numbers=("NHWC", "HWIO", "NHWC")
-        )
-        return y + bias.reshape(1, 1, 1, -1)
+        return convolution(x, kernel, bias, stride=self.stride, padding=padding)
 
 
 @jax.custom_vjp
@@ -109,14 +107,11 @@ redirected_relu.defvjp(_redirected_relu_forward, _redirected_relu_backward)
 def pool2(x: jax.Array, pooling: Pooling) -> jax.Array:
     """2x2 pooling with stride 2 of `[N, H, W, C]`; an odd last row or column is left out, as VGG does.
 
-    Four slices instead of `reduce_window`, whose gradient (select-and-scatter) costs some 10 % of a whole VGG step
-    on CPU. Average and L2 pooling are rescaled by `POOLING_SCALE`.
+    Average and L2 pooling are rescaled by `POOLING_SCALE`.
     """
-    _, height, width, _ = x.shape
-    x = x[:, : height // 2 * 2, : width // 2 * 2]
     if pooling == "max":
-        return max_pool2(x)
-    a, b, c, d = windows2(x)
+        return max_pool(x)
+    a, b, c, d = windows(x, 2)
     if pooling == "average":
         return (a + b + c + d) * (POOLING_SCALE["average"] / 4)
     if pooling == "l2":
@@ -124,42 +119,6 @@ def pool2(x: jax.Array, pooling: Pooling) -> jax.Array:
         squares = a * a + b * b + c * c + d * d
         return jnp.sqrt(squares + float(jnp.finfo(x.dtype).tiny) ** 0.5) * POOLING_SCALE["l2"]
     raise JaxstyleError(f"unknown pooling {pooling!r}; {did_you_mean(pooling, POOLING_SCALE)}")
-
-
-def windows2(x: jax.Array) -> tuple[jax.Array, jax.Array, jax.Array, jax.Array]:
-    """The four pixels of every 2x2 window, in reading order, each `[N, H/2, W/2, C]`."""
-    n, height, width, channels = x.shape
-    x = x.reshape(n, height // 2, 2, width // 2, 2, channels)
-    return x[:, :, 0, :, 0], x[:, :, 0, :, 1], x[:, :, 1, :, 0], x[:, :, 1, :, 1]
-
-
-@jax.custom_vjp
-def max_pool2(x: jax.Array) -> jax.Array:
-    """2x2 max pooling with stride 2 of `[N, H, W, C]` with even H and W.
-
-    The backward pass sends the gradient to the first maximum in reading order, as PyTorch does, by one byte of
-    index a window (measured: 3 to 6 % of a whole VGG-19 step on CPU against autodiff, which compares again).
-    """
-    a, b, c, d = windows2(x)
-    return jnp.maximum(jnp.maximum(a, b), jnp.maximum(c, d))
-
-
-def _max_pool2_forward(x: jax.Array) -> tuple[jax.Array, jax.Array]:
-    a, b, c, _ = windows2(x)
-    y = max_pool2(x)
-    first = jnp.where(a == y, 0, jnp.where(b == y, 1, jnp.where(c == y, 2, 3)))
-    return y, first.astype(jnp.uint8)
-
-
-def _max_pool2_backward(first: jax.Array, cotangent: jax.Array) -> tuple[jax.Array]:
-    n, height, width, channels = cotangent.shape
-    position = jnp.arange(4, dtype=jnp.uint8).reshape(1, 1, 2, 1, 2, 1)
-    chosen = first[:, :, None, :, None] == position
-    spread = jnp.where(chosen, cotangent[:, :, None, :, None], jnp.zeros((), cotangent.dtype))
-    return (spread.reshape(n, 2 * height, 2 * width, channels),)
-
-
-max_pool2.defvjp(_max_pool2_forward, _max_pool2_backward)
 
 
 def pool3(x: jax.Array, pooling: Pooling, ceil: bool, circular: bool = False) -> jax.Array:

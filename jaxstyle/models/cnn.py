@@ -8,6 +8,8 @@ import flax.linen as nn
 import jax
 import jax.numpy as jnp
 
+from jaxstyle.models.functional import max_pool
+
 STAGES = ((32, True), (64, True), (64, False))  # channels; whether a pool follows
 
 
@@ -51,12 +53,4 @@ class SmallCNN(nn.Module):
         """A convolution, its ReLU, and the pool where there is one."""
         width, pools = STAGES[number]
         x = nn.relu(nn.Conv(width, (3, 3), dtype=self.dtype, name=f"Conv_{number}")(x))
-        return halved(x) if pools else x
-
-
-def halved(x: jax.Array) -> jax.Array:
-    """2×2 max pooling of `[N, H, W, C]` by strided slices, faster than a window reduction; odd edges are dropped."""
-    height, width = x.shape[1] // 2 * 2, x.shape[2] // 2 * 2
-    x = x[:, :height, :width]
-    rows = jnp.maximum(x[:, ::2], x[:, 1::2])
-    return jnp.maximum(rows[:, :, ::2], rows[:, :, 1::2])
+        return max_pool(x) if pools else x

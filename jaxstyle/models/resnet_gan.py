@@ -15,6 +15,7 @@ import jax.numpy as jnp
 
 from jaxstyle.models.conditioning import BatchNorm, Verdict
 from jaxstyle.models.dcgan import levels_of
+from jaxstyle.models.functional import average_pool
 from jaxstyle.models.strided import Double, Halve
 
 INIT = nn.initializers.xavier_uniform()
@@ -23,12 +24,6 @@ INIT = nn.initializers.xavier_uniform()
 def convolution(features: int, side: int, dtype: Any, bias: bool = True) -> nn.Conv:
     """A convolution that keeps the picture's size."""
     return nn.Conv(features, (side, side), use_bias=bias, kernel_init=INIT, dtype=dtype)
-
-
-def averaged(x: jax.Array) -> jax.Array:
-    """2×2 average pooling of `[N, H, W, C]`, even sides."""
-    rows = x[:, ::2] + x[:, 1::2]
-    return (rows[:, :, ::2] + rows[:, :, 1::2]) / 4
 
 
 def repeated(x: jax.Array) -> jax.Array:
@@ -114,7 +109,7 @@ class Discriminator(nn.Module):
         for number in range(levels_of(self.shape) - 1):
             inner = convolution(self.width, 3, self.dtype)(nn.relu(x) if number else x)
             inner = Halve(self.width, pooled=True, kernel_init=INIT, dtype=self.dtype)(nn.relu(inner))
-            x = inner + convolution(self.width, 1, self.dtype)(averaged(x))
+            x = inner + convolution(self.width, 1, self.dtype)(average_pool(x))
         for _ in range(2):
             inner = convolution(self.width, 3, self.dtype)(nn.relu(x))
             x = x + convolution(self.width, 3, self.dtype)(nn.relu(inner))

@@ -20,14 +20,14 @@ from typing import Any
 import flax.linen as nn
 import jax
 import jax.numpy as jnp
-from jax import lax
 
 from jaxstyle.errors import JaxstyleError
+from jaxstyle.models.functional import convolution
 
 
 def strided(x: jax.Array, kernel: jax.Array) -> jax.Array:
     """`halve`, with the derivatives that JAX gives it."""
-    return lax.conv_general_dilated(x, kernel, (2, 2), ((1, 1), (1, 1)), dimension_numbers=("NHWC", "HWIO", "NHWC"))
+    return convolution(x, kernel, stride=2, padding=((1, 1), (1, 1)))
 
 
 @jax.custom_vjp

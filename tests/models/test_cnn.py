@@ -5,7 +5,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from jaxstyle.models.cnn import SmallCNN, halved
+from jaxstyle.models.cnn import SmallCNN
 
 
 def test_layers_are_those_of_the_recipe():
@@ -38,12 +38,6 @@ def test_dropout_drops_where_the_noise_is_small():
     np.testing.assert_allclose(all_dropped[0], dense["bias"])
     kept, features = model.apply(params, images, jnp.full((1, 64), 0.9, jnp.float32))
     np.testing.assert_allclose(kept, 2 * features @ dense["kernel"] + dense["bias"][None], rtol=1e-4, atol=1e-6)
-
-
-def test_halved_is_max_pooling():
-    x = jax.random.normal(jax.random.key(0), (2, 7, 6, 3))
-    wanted = np.asarray(x)[:, :6].reshape(2, 3, 2, 3, 2, 3).max((2, 4))
-    np.testing.assert_array_equal(halved(x), wanted)
 
 
 def test_rematerialised_it_computes_the_same_and_keeps_less():
