@@ -8,8 +8,8 @@ import flax.linen as nn
 import jax
 import jax.numpy as jnp
 
-from jaxstyle.models.cnn import halved
 from jaxstyle.models.conditioning import BatchNorm
+from jaxstyle.models.functional import max_pool
 from jaxstyle.models.strided import Double
 
 INIT = nn.initializers.he_normal()
@@ -92,7 +92,7 @@ class UNet(nn.Module):
         for level in range(self.levels):
             x = pair(self.width << level, self.dtype, self.axis, name=f"down{level}")(x, train)
             beside.append(x)
-            x = halved(x)
+            x = max_pool(x)
         x = pair(self.width << self.levels, self.dtype, self.axis, name="bottom")(x, train)
         for level in reversed(range(self.levels)):
             up = Double(self.width << level, bias=False, kernel_init=INIT, dtype=self.dtype, name=f"double{level}")(x)

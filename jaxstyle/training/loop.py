@@ -21,6 +21,7 @@ from ml_collections import ConfigDict
 
 from jaxstyle import atomic
 from jaxstyle.data import pipeline
+from jaxstyle.data.masks import Masks
 from jaxstyle.data.order import Order, in_turn
 from jaxstyle.data.sources import Source, open_source
 from jaxstyle.errors import JaxstyleError
@@ -125,7 +126,9 @@ class Training:
         """A split of the config's dataset."""
         data = self.config.data
         folder = data.data_dir.replace("{workdir}", os.fspath(self.workdir))
-        return open_source(data.name, split, folder=data.folder, data_dir=folder, size=data.size)
+        classes = tuple(data.mask_classes)
+        masks = Masks(data.masks, data.mask_field, classes, data.mask_objects) if classes else None
+        return open_source(data.name, split, folder=data.folder, data_dir=folder, size=data.size, masks=masks)
 
     def begin(self, checkpoints: Checkpoints) -> None:
         """The state before the first step, or the newest checkpoint's where there is one."""
