@@ -17,6 +17,7 @@ from jaxstyle.pixels.visualization import VisualizationConfig
 if TYPE_CHECKING:
     from jaxstyle.training.sampling import sample as sample
     from jaxstyle.training.scoring import evaluate as evaluate
+    from jaxstyle.training.segmenting import segment as segment
 
 __all__ = [
     "DreamConfig",
@@ -38,7 +39,11 @@ __all__ = [
     "write_picture",
 ]
 
-_LATER = {"sample": "jaxstyle.training.sampling", "evaluate": "jaxstyle.training.scoring"}
+_LATER = {
+    "sample": "jaxstyle.training.sampling",
+    "segment": "jaxstyle.training.segmenting",
+    "evaluate": "jaxstyle.training.scoring",
+}
 
 
 def __getattr__(name: str) -> Any:

@@ -24,7 +24,7 @@ logging.getLogger("absl").addFilter(lambda record: "OpenCV is not installed" not
 
 Example = dict[str, np.ndarray]
 SHIPPED: dict[str, Any] = {"jaxstyle_shapes": JaxstyleShapes, "moving_shapes": MovingShapes}
-HELD_OUT = 10  # every tenth picture of a folder without train/ and test/ is for testing
+HELD_OUT = 5  # every fifth picture of a folder without train/ and test/ is for testing
 
 
 @dataclasses.dataclass(frozen=True)

@@ -37,6 +37,9 @@ from jaxstyle.training.state import TrainState, parameter_table
 from jaxstyle.training.task import Setting, load_task
 from jaxstyle.training.writers import Writers
 
+ONCE = {"xla_backend_optimization_level": 0, "xla_llvm_disable_expensive_passes": True}
+"""How CPUs compile what runs once: the first state, whose random numbers else take a second of LLVM's a kernel."""
+
 AGREE_STEPS = 10  # of several processes: how often they ask each other whether to stop
 
 
@@ -136,7 +139,8 @@ class Training:
             state = checkpoints.restore(workdirs.template(self.task), fallback=self.config.fallback)
             checkpoints.drop_after(int(state.step))
         else:
-            state = jax.jit(self.task.init)(self.init_key)
+            options = ONCE if self.devices[0].platform == "cpu" else None
+            state = jax.jit(self.task.init, compiler_options=options)(self.init_key)
             if jax.process_index() == 0 and self.config.progress != "off":
                 print(parameter_table(state.params), file=sys.stderr)
         self.state = steps.on_all(state, self.devices)
