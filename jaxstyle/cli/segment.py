@@ -36,8 +36,7 @@ def run(args: argparse.Namespace) -> int:
     """
     from tqdm import tqdm
 
-    from jaxstyle.overlay import overlay  # late: stylising does not need what training imports
-    from jaxstyle.training import segmenting, workdir
+    from jaxstyle.training import segmenting, workdir  # late: stylising does not need what training imports
 
     sources = list_contents(args.images)
     for source in sources:
@@ -48,9 +47,8 @@ def run(args: argparse.Namespace) -> int:
     for source, name in zip(tqdm(sources, unit="picture", disable=None, leave=False), names, strict=True):
         rgb = images.read_picture(source).rgb
         mask = segmenter.mask(rgb, args.tile, progress=None)
-        classes = len(segmenter.classes)
-        write_mask(masks / f"{name}.png", mask * np.uint8(255) if classes == 2 else mask)
-        write_picture(overlays / f"{name}.png", np.asarray(overlay(rgb[None], mask[None], classes)[0]))
+        write_mask(masks / f"{name}.png", mask * np.uint8(255) if len(segmenter.classes) == 2 else mask)
+        write_picture(overlays / f"{name}.png", segmenter.overlay(rgb, mask))
     print(args.output)
     return 0
 

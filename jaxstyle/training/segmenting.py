@@ -13,6 +13,7 @@ from tqdm import tqdm
 
 from jaxstyle import images
 from jaxstyle.errors import JaxstyleError
+from jaxstyle.overlay import overlay
 from jaxstyle.training.workdir import Run, open_run
 
 WHOLE = 1536**2
@@ -83,6 +84,10 @@ class Segmenter:
         tile = tile or (TILE if height * width > WHOLE else max(seen.shape))
         halo = up_to(self.model.radius, factor)
         return tiled(self.look, seen, up_to(tile, factor), halo, progress)[:height, :width]
+
+    def overlay(self, rgb: np.ndarray, mask: np.ndarray) -> np.ndarray:
+        """A picture `[H, W, 3]` with its mask `[H, W]` laid over it: `[H, W, 3]` in [0, 1]."""
+        return np.asarray(overlay(jnp.asarray(rgb)[None], jnp.asarray(mask)[None], len(self.classes))[0])
 
     def look(self, window: np.ndarray) -> np.ndarray:
         """The classes `[h, w]` of a part `[h, w, C]` of a picture."""
