@@ -7,10 +7,10 @@ from typing import Any
 
 import jax
 import jax.numpy as jnp
-import optax
 
 from jaxstyle.data.augment import augment
 from jaxstyle.errors import JaxstyleError
+from jaxstyle.losses.classification import cross_entropy
 from jaxstyle.models.cnn import SmallCNN
 from jaxstyle.training import step
 from jaxstyle.training.optimizers import Optimizer, make_optimizer
@@ -107,8 +107,3 @@ class Classify:
 def scaled(images: jax.Array) -> jax.Array:
     """Pixels 0..255 uint8 as float32 in [0, 1]."""
     return images.astype(jnp.float32) / 255
-
-
-def cross_entropy(logits: jax.Array, labels: jax.Array) -> jax.Array:
-    """`[N]` natural units, of logits `[N, classes]` and labels `[N]`."""
-    return optax.softmax_cross_entropy_with_integer_labels(logits, labels)

@@ -61,11 +61,6 @@ def test_it_learns(config, tmp_path):
     assert training.evaluate()["accuracy"] > 0.3  # of ten classes
 
 
-def test_cross_entropy_by_hand():
-    logits = np.log(np.array([[0.5, 0.25, 0.25], [0.1, 0.1, 0.8]], np.float32))
-    np.testing.assert_allclose(classify.cross_entropy(logits, np.array([0, 1])), [np.log(2), np.log(10)], rtol=1e-6)
-
-
 def test_data_without_classes_is_told(config, tmp_path):
     setting = contract.loop.Setting(contract.loop.Extent(10, 2), 5, {}, ())
     with pytest.raises(JaxstyleError, match="the dataset has no class labels"):
