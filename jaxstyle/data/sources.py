@@ -132,9 +132,7 @@ def folder_source(folder: str, split: str) -> Source:
     if not root.is_dir():
         raise JaxstyleError(f"there is no folder {str(root)!r}")
     if parted and classes != class_folders(root):
-        raise JaxstyleError(
-            f"{split}/ and train/ of {folder!r} have not the same classes: {', '.join(classes)} in train/"
-        )
+        raise JaxstyleError(f"{split}/ of {folder!r} has not the classes of train/, which are {', '.join(classes)}")
     groups = [(pictures(root / name), label) for label, name in enumerate(classes)] or [(pictures(root), -1)]
     if not any(group for group, _ in groups):
         raise JaxstyleError(
