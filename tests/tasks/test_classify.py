@@ -15,8 +15,9 @@ from jaxstyle.training.state import TrainState
 
 @pytest.fixture
 def config(shapes_dir):
-    config = configs.defaults()
-    config.model.dropout = 0.25
+    config = classify.defaults()
+    config.model.update(name="resnet", depth=8, width=4, dropout=0.25)
+    config.update(label_smoothing=0.1, mixup=0.4)
     config.augment.update(pad=2, flip=True)
     config.data.update(name="jaxstyle_shapes/tiny", data_dir=shapes_dir, size=16)  # pixels, to be fast
     config.update(train_steps=10, eval_steps=10, checkpoint_steps=5, log_steps=1, batch_size=16, progress="off")
@@ -40,7 +41,7 @@ def test_lowers_for_every_platform(config, tmp_path):
 
 
 def test_evaluation_is_whole(config, tmp_path):
-    contract.check_evaluation_is_whole(config, tmp_path, ["loss", "accuracy"])
+    contract.check_evaluation_is_whole(config, tmp_path, ["loss", "accuracy", "f1", "confusion"])
 
 
 def test_bfloat16_computes_with_float32_parameters(config, tmp_path):
@@ -52,7 +53,8 @@ def test_bfloat16_computes_with_float32_parameters(config, tmp_path):
 
 def test_it_learns(config, tmp_path):
     changes = {"train_steps": 80, "eval_steps": 0, "checkpoint_steps": 0, "log_steps": 60, "devices": 1}
-    changes |= {"batch_size": 32, "model.dropout": 0.0, "augment.pad": 0, "data.eval_split": "train[:100]"}
+    changes |= {"batch_size": 32, "model.dropout": 0.0, "model.name": "cnn", "label_smoothing": 0.0, "mixup": 0.0}
+    changes |= {"augment.pad": 0, "data.eval_split": "train[:100]"}
     config = configs.override(config, changes)
     loop.run(config, tmp_path)
     training = loop.Training(config, configs.absolute(tmp_path))
@@ -76,7 +78,7 @@ def test_a_negative_padding_is_told(config, tmp_path):
 def test_features_are_what_the_logits_are_made_of():
     model, images = SmallCNN(5), np.random.default_rng(0).uniform(size=(3, 8, 8, 1)).astype(np.float32)
     params = model.init(jax.random.key(0), images)["params"]
-    task = classify.Classify(model, None, (8, 8, 1))
+    task = classify.Classify(model, None, (8, 8, 1), tuple("abcde"))
     features, logits = map(np.asarray, task.features(TrainState(np.int32(0), params, ()), images))
     assert features.shape == (3, 64) and features.min() >= 0
     last = jax.device_get(params["Dense_1"])
