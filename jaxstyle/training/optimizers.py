@@ -81,9 +81,7 @@ def make_optimizer(config: Any, extent: Extent, steps: int, ema_decay: float = 0
     if not 0 <= ema_decay < 1:
         raise JaxstyleError(f"ema_decay is {ema_decay:g}; it must be from 0 to below 1")
     if config.weight_decay and config.name not in DECAYING:
-        raise JaxstyleError(
-            f"optimizer.weight_decay is for {' and '.join(DECAYING)}, not for {config.name!r}; leave it 0"
-        )
+        raise JaxstyleError(f"optimizer.weight_decay is for {' and '.join(DECAYING)}; leave it 0 for {config.name!r}")
     schedule = make_schedule(config, extent, steps)
     every, decay = config.accumulate, config.weight_decay
 

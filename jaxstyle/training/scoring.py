@@ -218,7 +218,9 @@ def sorted_out(
 
 def checks_labels(space: FeatureSpace | None, run: Run) -> bool:
     """Whether a feature space tells apart the classes that a run's model is told."""
-    return space is not None and sampling.takes_labels(run) and space.classes == run.setting.classes
+    return bool(
+        space and space.classes == run.setting.classes and classifies(space, run) and sampling.takes_labels(run)
+    )
 
 
 def classifies(space: FeatureSpace | None, run: Run) -> bool:

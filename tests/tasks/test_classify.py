@@ -1,9 +1,12 @@
 """The classifier: the contract of every task, and that it learns."""
 
+import warnings
+
 import contract
 import jax
 import numpy as np
 import pytest
+from sklearn.metrics import accuracy_score, confusion_matrix, precision_recall_fscore_support
 
 from jaxstyle.errors import JaxstyleError
 from jaxstyle.models.cnn import SmallCNN
@@ -69,10 +72,47 @@ def test_data_without_classes_is_told(config, tmp_path):
         classify.make(config, setting)
 
 
-def test_a_negative_padding_is_told(config, tmp_path):
-    config.augment.pad = -1
-    with pytest.raises(JaxstyleError, match=r"augment\.pad is -1; it must be at least 0 pixels"):
-        classify.make(config, contract.loop.Setting(contract.loop.Extent(10, 2), 5, {}, ("a", "b")))
+@pytest.mark.parametrize(
+    ("changes", "sentence"),
+    [
+        ({"augment.pad": -1}, r"augment\.pad is -1; it must be at least 0 pixels"),
+        ({"model.name": "resnett"}, "unknown model.name 'resnett'; did you mean 'resnet'?"),
+        ({"model.depth": 18}, "model.depth is 18; a residual network has 20"),
+        ({"model.dropout": 1.0}, "model.dropout is 1; it must be from 0 to below 1"),
+        ({"label_smoothing": -0.1}, "label_smoothing is -0.1; it must be from 0 to below 1"),
+        ({"mixup": -1.0}, "mixup is -1; it must be at least 0"),
+    ],
+)
+def test_settings_that_cannot_be_are_told(config, changes, sentence):
+    setting = contract.loop.Setting(contract.loop.Extent(10, 2), 5, {}, ("a", "b"))
+    with pytest.raises(JaxstyleError, match=sentence):
+        classify.make(configs.override(config, changes), setting)
+
+
+def test_an_evaluation_reports_what_scikit_learn_does(config, tmp_path):
+    training = contract.begun(configs.override(config, {"devices": 1}), tmp_path)
+    scores = training.evaluate()
+    batch = {name: values[0] for name, values in training.eval_data(np.arange(100)[None]).items()}
+    logits, _ = training.task.logits_and_features(training.state, classify.scaled(batch["image"]))
+    said, labels = np.argmax(logits, -1), np.asarray(batch["label"])
+    with warnings.catch_warnings(action="ignore"):
+        wanted = precision_recall_fscore_support(labels, said, zero_division=np.nan)
+    np.testing.assert_allclose([scores["precision"], scores["recall"]], wanted[:2], rtol=1e-6)
+    np.testing.assert_allclose(scores["confusion"] * 100, confusion_matrix(labels, said), atol=1e-4)
+    assert scores["accuracy"] == pytest.approx(accuracy_score(labels, said))
+    assert scores["macro_f1"] == pytest.approx(np.nan_to_num(wanted[2]).mean(), rel=1e-6)
+    chart = training.task.charts(scores)["confusion"]
+    assert chart.ndim == 3 and chart.std() > 0.05
+
+
+def test_the_chart_is_written_at_every_evaluation(config, tmp_path):
+    config.update(train_steps=2, eval_steps=1, checkpoint_steps=2)
+    config.model.name = "cnn"
+    loop.run(config, tmp_path)
+    assert [path.name for path in sorted((tmp_path / "pictures").iterdir())] == [
+        "confusion-0000001.png",
+        "confusion-0000002.png",
+    ]
 
 
 def test_features_are_what_the_logits_are_made_of():
