@@ -2,9 +2,11 @@
 
     python train.py --config configs/cgan_mnist.py --workdir runs/cgan
 
-The generator has the label's vector beside its noise, the discriminator projects on it. MNIST must be prepared once
-by TFDS, for which it needs TensorFlow (`pip install 'jaxstyle[tf]'`). `--config configs/cgan_mnist.py:test` paints
-shapes in seconds and needs neither. Run again with the same workdir, it goes on where it was stopped.
+The label sets the scale and shift of the generator's batch normalisations, and the discriminator projects on it.
+
+MNIST must be prepared once by TFDS, for which it needs TensorFlow (`pip install 'jaxstyle[tf]'`).
+`--config configs/cgan_mnist.py:test` paints shapes in seconds and needs neither. Run again with the same workdir, it
+goes on where it was stopped.
 """
 
 from ml_collections import ConfigDict

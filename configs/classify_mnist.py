@@ -7,16 +7,14 @@
 
 from ml_collections import ConfigDict
 
-from jaxstyle.training.config import defaults
+from jaxstyle.tasks.classify import defaults
 
 
 def get_config(variant: str = "") -> ConfigDict:
     """The recipe; `"test"` is its seconds-long variant."""
     config = defaults()
-    config.task = "jaxstyle.tasks.classify"
     config.batch_size = 64
     config.train_epochs = 5.0
-    config.best = "accuracy"
     config.data.name = "mnist"
     config.model.dropout = 0.25
     config.optimizer.update(learning_rate=1e-3, schedule="cosine", warmup_epochs=0.1)

@@ -8,15 +8,13 @@ on where it was stopped.
 
 from ml_collections import ConfigDict
 
-from jaxstyle.training.config import defaults
+from jaxstyle.tasks.classify import defaults
 
 
 def get_config(variant: str = "") -> ConfigDict:
     """The recipe; `"test"` is its seconds-long variant."""
     config = defaults()
-    config.task = "jaxstyle.tasks.classify"
     config.train_epochs = 8.0
-    config.best = "accuracy"
     config.model.dropout = 0.25
     config.optimizer.update(learning_rate=2e-3, schedule="cosine", warmup_epochs=0.25)
     if variant == "test":

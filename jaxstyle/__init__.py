@@ -15,6 +15,7 @@ from jaxstyle.pixels.dream_config import DreamConfig
 from jaxstyle.pixels.visualization import VisualizationConfig
 
 if TYPE_CHECKING:
+    from jaxstyle.training.predicting import predict as predict
     from jaxstyle.training.sampling import sample as sample
     from jaxstyle.training.scoring import evaluate as evaluate
     from jaxstyle.training.segmenting import segment as segment
@@ -40,9 +41,10 @@ __all__ = [
 ]
 
 _LATER = {
+    "evaluate": "jaxstyle.training.scoring",
+    "predict": "jaxstyle.training.predicting",
     "sample": "jaxstyle.training.sampling",
     "segment": "jaxstyle.training.segmenting",
-    "evaluate": "jaxstyle.training.scoring",
 }
 
 

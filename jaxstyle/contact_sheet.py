@@ -12,7 +12,7 @@ from PIL import Image, ImageDraw, ImageFont
 from jaxstyle.errors import JaxstyleError
 from jaxstyle.images import fit_size, resize
 
-_INK = (40, 40, 40)
+INK = (40, 40, 40)
 
 
 def contact_sheet(
@@ -50,8 +50,8 @@ def contact_sheet(
         for column, i in enumerate(row):
             middle = gap + column * (wide + gap) + wide // 2
             sheet.paste(tiles[i], (middle - tiles[i].width // 2, top + (tallest - tiles[i].height) // 2))
-            label = _shortened(labels[i], font, wide)
-            draw.text((middle, top + tallest + line // 2), label, fill=_INK, font=font, anchor="mm")
+            label = shortened(labels[i], font, wide)
+            draw.text((middle, top + tallest + line // 2), label, fill=INK, font=font, anchor="mm")
         top += tallest + line + gap
     return np.asarray(sheet, np.float32) / np.float32(255)
 
@@ -62,7 +62,8 @@ def _fitted(picture: np.ndarray, cell: int) -> Image.Image:
     return Image.fromarray(np.rint(small * 255).astype(np.uint8))
 
 
-def _shortened(label: str, font: ImageFont.FreeTypeFont | ImageFont.ImageFont, width: int) -> str:
+def shortened(label: str, font: ImageFont.FreeTypeFont | ImageFont.ImageFont, width: int) -> str:
+    """A label that is no wider than so many pixels, in the letters that the font has."""
     # Pillow's own font has no accents and no other scripts; an unaccented letter beats an empty box.
     plain = "".join(c for c in unicodedata.normalize("NFKD", label) if not unicodedata.combining(c))
     label = " ".join(plain.encode("ascii", "replace").decode().split())

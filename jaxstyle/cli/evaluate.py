@@ -19,6 +19,9 @@ TITLES = {
     "confidence": "mean confidence",
     "variation": "labels' variation from uniform",
     "histogram": "labels",
+    "label": "label asked for is seen",
+    "label_by_class": "asked for is seen",
+    "recall_by_class": "recall (k = 3)",
 }
 
 
@@ -56,9 +59,11 @@ def run(args: argparse.Namespace) -> int:
 
 
 def table(report: Any) -> str:
-    """A report as lines of text."""
+    """A report as lines of text; what there is one of for each class is a table at the end."""
     rows = [(f"{report.workdir}, step {report.step}", "")]
-    rows += [(name, number(value)) for name, value in report.own.items()]
+    each: dict[str, list[float]] = {}
+    for name, value in report.own.items():
+        add(rows, each, report.classes, name, value)
     if report.generative:
         rows += [(f"{report.drawn} samples against {report.real} pictures", ""), (f"features: {report.features}", "")]
     for name, value in report.generative.items():
@@ -66,9 +71,31 @@ def table(report: Any) -> str:
             value = f"{number(value)} ± {number(report.generative['kid_deviation'])}"
         if name != "kid_deviation":
             title = ("FID" if report.fid else "Fréchet distance") if name == "frechet" else TITLES[name]
-            rows.append((title, value if isinstance(value, str) else number(value)))
+            add(rows, each, report.classes, title, value)
     width = max(len(name) for name, value in rows if value) if any(value for _, value in rows) else 0
-    return "\n".join(f"{name:<{width}}  {value}".rstrip() for name, value in rows)
+    return "\n".join([f"{name:<{width}}  {value}".rstrip() for name, value in rows] + by_class(report.classes, each))
+
+
+def add(rows: list[tuple[str, str]], each: dict[str, list[float]], classes: Any, name: str, value: Any) -> None:
+    """Puts a value where it belongs: a number into the rows, one for each class into its table, a matrix nowhere."""
+    if isinstance(value, list) and value and isinstance(value[0], list):
+        return
+    if isinstance(value, list) and len(value) == len(classes):
+        each[name] = value
+    else:
+        rows.append((name, value if isinstance(value, str) else number(value)))
+
+
+def by_class(classes: Any, each: dict[str, list[float]]) -> list[str]:
+    """The lines of a table, a class a line."""
+    if not each:
+        return []
+    width = max(map(len, classes))
+    lines = ["  ".join([" " * width, *each])]
+    for i, name in enumerate(classes):
+        cells = [f"{number(values[i]):>{len(title)}}" for title, values in each.items()]
+        lines.append("  ".join([f"{name:<{width}}", *cells]))
+    return lines
 
 
 def number(value: Any) -> str:

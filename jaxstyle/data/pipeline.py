@@ -49,7 +49,19 @@ def stacked(source: Source, indices: np.ndarray, fields: Sequence[str], pool: An
         columns = {name: np.stack([example[name] for example in examples]) for name in fields}
     except ValueError:
         raise JaxstyleError("the pictures differ in size: choose one by --config.data.size=64") from None
+    if "label" in columns and source.classes:
+        check_labels(columns["label"], source.classes, flat)
     return {name: column.reshape(*indices.shape, *column.shape[1:]) for name, column in columns.items()}
+
+
+def check_labels(labels: np.ndarray, classes: Sequence[str], indices: Sequence[int]) -> None:
+    """Raises `JaxstyleError` where a label `[N]` is none of the classes; on a device it would be clipped in silence."""
+    wrong = np.flatnonzero((labels < 0) | (labels >= len(classes)))
+    if wrong.size:
+        raise JaxstyleError(
+            f"example {indices[wrong[0]]} has label {labels[wrong[0]]}, and there are {len(classes)} classes, "
+            f"0 to {len(classes) - 1}: correct the dataset"
+        )
 
 
 class Resident:

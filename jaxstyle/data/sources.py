@@ -134,20 +134,39 @@ def folder_source(folder: str, split: str) -> Source:
     if split not in ("train", "test"):
         raise JaxstyleError(f"a folder has no split {split!r}; {did_you_mean(split, ('train', 'test'))}")
     parted = (root / "train").is_dir()
+    classes = class_folders(root / "train" if parted else root)
     root = root / split if parted else root
     if not root.is_dir():
         raise JaxstyleError(f"there is no folder {str(root)!r}")
-    classes = tuple(sorted(entry.name for entry in root.iterdir() if entry.is_dir() and pictures(entry)))
-    entries = [(path, label) for label, name in enumerate(classes) for path in pictures(root / name)]
-    entries = entries or [(path, -1) for path in pictures(root)]
-    if not entries:
+    if parted and classes != class_folders(root):
+        raise JaxstyleError(f"{split}/ of {folder!r} has not the classes of train/, which are {', '.join(classes)}")
+    groups = [(pictures(root / name), label) for label, name in enumerate(classes)] or [(pictures(root), -1)]
+    if not any(group for group, _ in groups):
         raise JaxstyleError(
             f"the folder {str(root)!r} holds no pictures ({', '.join(sorted(images.PICTURE_SUFFIXES))})"
         )
-    if not parted:
-        entries = [entry for i, entry in enumerate(entries) if (i % HELD_OUT == HELD_OUT - 1) == (split == "test")]
+    entries = [(path, label) for group, label in groups for path in (group if parted else part(group, split))]
     paths = tuple(path for path, _ in entries)
     return Source(len(entries), lambda index: read_entry(*entries[index]), classes, paths)
+
+
+def class_folders(root: pathlib.Path) -> tuple[str, ...]:
+    """The sub-folders that are classes: all visible ones, if there are pictures in any.
+
+    Raises:
+      JaxstyleError: One of them has none.
+    """
+    folders = sorted(entry for entry in root.iterdir() if entry.is_dir() and not entry.name.startswith("."))
+    filled = [folder.name for folder in folders if pictures(folder)]
+    empty = [folder.name for folder in folders if folder.name not in filled]
+    if filled and empty:
+        raise JaxstyleError(f"the class {empty[0]!r} of {str(root)!r} has no pictures: add some, or remove the folder")
+    return tuple(filled)
+
+
+def part(paths: Sequence[pathlib.Path], split: str) -> list[pathlib.Path]:
+    """Those of sorted paths that belong to `train` or `test`: every fifth is for testing."""
+    return [path for i, path in enumerate(paths) if (i % HELD_OUT == HELD_OUT - 1) == (split == "test")]
 
 
 def pictures(folder: pathlib.Path) -> Sequence[pathlib.Path]:

@@ -1,6 +1,7 @@
 """Losses: pure functions of arrays, knowing nothing of files, devices or loops."""
 
 from jaxstyle.losses.adversarial import OBJECTIVES, Objective, gradient_penalty, r1_penalty
+from jaxstyle.losses.classification import cross_entropy, mean_squared_error, smoothed_labels
 from jaxstyle.losses.content import content_distance
 from jaxstyle.losses.image_priors import total_variation, total_variation_l1
 from jaxstyle.losses.moments import Moments, combine, covariance, energy, moments, scale
@@ -34,6 +35,7 @@ __all__ = [
     "commitment_loss",
     "content_distance",
     "covariance",
+    "cross_entropy",
     "discretized_logistic_log_likelihood",
     "energy",
     "free_bits",
@@ -44,10 +46,12 @@ __all__ = [
     "gram_distance",
     "gram_matrix",
     "kl_weight",
+    "mean_squared_error",
     "mean_std_distance",
     "moments",
     "r1_penalty",
     "scale",
+    "smoothed_labels",
     "straight_through",
     "total_variation",
     "total_variation_l1",

@@ -1,5 +1,6 @@
-"""Metrics: pure functions of arrays to numbers. Sums are named tuples, merged by adding."""
+"""Metrics: pure functions of arrays to numbers. Sums are named tuples or matrices, merged by adding."""
 
+from jaxstyle.metrics.confusion import confusion_matrix
 from jaxstyle.metrics.frechet import FeatureSums, feature_sums, frechet_distance, mean_and_covariance, merge
 from jaxstyle.metrics.iwae import iwae_bound
 from jaxstyle.metrics.kernel import kernel_distance
@@ -16,6 +17,7 @@ from jaxstyle.metrics.neighbours import density_coverage, precision_recall
 __all__ = [
     "FeatureSums",
     "LabelSums",
+    "confusion_matrix",
     "density_coverage",
     "feature_sums",
     "frechet_distance",

@@ -28,13 +28,17 @@ class SmallCNN(nn.Module):
     dropout: float = 0.0
     dtype: Any = jnp.float32
     remat: bool = False
+    features = 64
 
     @nn.compact
-    def __call__(self, images: jax.Array, noise: jax.Array | None = None) -> tuple[jax.Array, jax.Array]:
+    def __call__(
+        self, images: jax.Array, train: bool = False, noise: jax.Array | None = None
+    ) -> tuple[jax.Array, jax.Array]:
         """Looks at pictures.
 
         Args:
           images: `[N, H, W, C]` in [0, 1].
+          train: Makes no difference; networks with batch normalisation have it.
           noise: `[N, 64]` uniform in [0, 1), for dropout; None in evaluation.
 
         Returns:
@@ -44,7 +48,7 @@ class SmallCNN(nn.Module):
         stage = nn.remat(SmallCNN.stage, static_argnums=(2,)) if self.remat else SmallCNN.stage
         for number in range(len(STAGES)):
             x = stage(self, x, number)
-        x = nn.relu(nn.Dense(64, dtype=self.dtype)(x.reshape(x.shape[0], -1))).astype(jnp.float32)
+        x = nn.relu(nn.Dense(self.features, dtype=self.dtype)(x.reshape(x.shape[0], -1))).astype(jnp.float32)
         kept = x if noise is None else jnp.where(noise >= self.dropout, x / (1 - self.dropout), 0.0)
         logits = nn.Dense(self.classes, dtype=self.dtype)(kept.astype(self.dtype))
         return logits.astype(jnp.float32), x

@@ -30,7 +30,7 @@ class BatchNorm(nn.Module):
 
     @nn.compact
     def __call__(self, x: jax.Array, labels: jax.Array | None, train: bool) -> jax.Array:
-        """`[N, H, W, C]` -> same shape; `labels` `[N]`; in training by the batch's own statistics."""
+        """`[N, ..., C]` -> same shape; `labels` `[N]`; in training by the batch's own statistics."""
         by_class, features = self.classes > 0, x.shape[-1]
         x = nn.BatchNorm(
             use_running_average=not train,
@@ -44,7 +44,8 @@ class BatchNorm(nn.Module):
         ones, zeros = nn.initializers.ones, nn.initializers.zeros
         scale = nn.Embed(self.classes, features, embedding_init=ones, dtype=self.dtype, name="scale")(labels)
         shift = nn.Embed(self.classes, features, embedding_init=zeros, dtype=self.dtype, name="shift")(labels)
-        return x * scale[:, None, None] + shift[:, None, None]
+        alike = (len(x), *(1,) * (x.ndim - 2), features)
+        return x * scale.reshape(alike) + shift.reshape(alike)
 
 
 class Verdict(nn.Module):
@@ -72,25 +73,3 @@ class Verdict(nn.Module):
             own = nn.Embed(self.classes, flat.shape[-1], embedding_init=self.kernel_init, dtype=self.dtype)(labels)
             logits += jnp.sum((flat * own).astype(jnp.float32), -1)
         return logits
-
-
-class LabelledNoise(nn.Module):
-    """Noise with the label's embedding, of the same size, beside it.
-
-    Attributes:
-      classes: Number of labels; 0 for none.
-      dtype: Of the result.
-    """
-
-    classes: int = 0
-    dtype: Any = jnp.float32
-
-    @nn.compact
-    def __call__(self, noise: jax.Array, labels: jax.Array | None) -> jax.Array:
-        """`[N, Z]` and `[N]` -> `[N, 2 Z]`, or `[N, Z]` where there are no classes."""
-        noise = noise.astype(self.dtype)
-        if not self.classes:
-            return noise
-        normal = nn.initializers.normal(1.0)
-        embedded = nn.Embed(self.classes, noise.shape[-1], dtype=self.dtype, embedding_init=normal)(labels)
-        return jnp.concatenate([noise, embedded], -1)

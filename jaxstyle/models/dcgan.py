@@ -18,7 +18,7 @@ import jax
 import jax.numpy as jnp
 
 from jaxstyle.errors import JaxstyleError
-from jaxstyle.models.conditioning import BatchNorm, LabelledNoise, Verdict
+from jaxstyle.models.conditioning import BatchNorm, Verdict
 from jaxstyle.models.strided import Double, Halve
 
 INIT = nn.initializers.normal(0.02)
@@ -45,7 +45,10 @@ def levels_of(shape: tuple[int, ...], least: int = 2) -> int:
 
 
 class Generator(nn.Module):
-    """Noise to pictures.
+    """Noise to pictures; the label sets every batch normalisation's scale and shift.
+
+    With the label's vector beside the noise instead, what depends on the label alone drowns what depends on the noise:
+    all pictures of a class became one within an epoch, and stayed so.
 
     Attributes:
       shape: Of a picture, `(H, W, C)`.
@@ -77,7 +80,7 @@ class Generator(nn.Module):
         """
 
         def normalized(x: jax.Array) -> jax.Array:
-            return nn.relu(BatchNorm(0, self.axis, self.dtype)(x, None, train))
+            return nn.relu(BatchNorm(self.classes, self.axis, self.dtype)(x, labels, train))
 
         def dense(units: int, x: jax.Array) -> jax.Array:
             return nn.Dense(units, use_bias=False, kernel_init=INIT, dtype=self.dtype)(x)
@@ -86,7 +89,7 @@ class Generator(nn.Module):
         height, width = (side >> levels for side in self.shape[:2])
         channels = [self.width << level for level in reversed(range(levels))]
         square, units = (-1, height, width, channels[0]), height * width * channels[0]
-        x = LabelledNoise(self.classes, self.dtype)(noise, labels)
+        x = noise.astype(self.dtype)
         if self.hidden:
             x = normalized(dense(self.hidden, x))
             # Unit by unit, as InfoGAN has it. The mean of the units before is not 0, and by channel, over positions,

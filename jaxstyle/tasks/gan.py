@@ -19,6 +19,7 @@ from jaxstyle.losses.adversarial import OBJECTIVES
 from jaxstyle.models import dcgan, resnet_gan, spectral_norm
 from jaxstyle.tasks.gan_players import LATENTS, Hand, Players, great_circle
 from jaxstyle.tasks.gan_settings import check
+from jaxstyle.tasks.gan_settings import defaults as defaults
 from jaxstyle.training import step
 from jaxstyle.training.durations import Extent
 from jaxstyle.training.optimizers import Optimizer, make_optimizer

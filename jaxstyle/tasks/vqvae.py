@@ -14,9 +14,9 @@ from ml_collections import ConfigDict
 
 from jaxstyle.errors import JaxstyleError
 from jaxstyle.losses import variational
+from jaxstyle.losses.classification import cross_entropy
 from jaxstyle.models.autoencoder import coarse_shape
 from jaxstyle.models.vqvae import VQVAE
-from jaxstyle.tasks.classify import cross_entropy
 from jaxstyle.tasks.observation import SHOWN, Observation, at_least, beside, observation
 from jaxstyle.training import config as configs
 from jaxstyle.training import step

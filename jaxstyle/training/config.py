@@ -121,14 +121,14 @@ def read_config(workdir: str | os.PathLike) -> ConfigDict:
         raise JaxstyleError(f"{os.fspath(path)!r} is no config: it is not JSON") from None
 
 
-def completed(config: ConfigDict) -> ConfigDict:
+def completed(config: ConfigDict, base: ConfigDict) -> ConfigDict:
     """A saved config, with this version's defaults for the fields that the version which saved it did not know."""
 
     def fill(saved: Mapping[str, Any], base: Mapping[str, Any]) -> dict[str, Any]:
         nested = {name: fill(value, base[name]) for name, value in saved.items() if isinstance(base.get(name), dict)}
         return {**base, **saved, **nested}
 
-    return ConfigDict(fill(config.to_dict(), defaults().to_dict()))
+    return ConfigDict(fill(config.to_dict(), base.to_dict()))
 
 
 def as_json(config: ConfigDict) -> str:

@@ -27,6 +27,7 @@ class FeatureSpace(NamedTuple):
       look: `(params, pictures [N, H, W, C] in [0, 1]) -> features [N, D], probabilities [N, classes] or None`.
       params: Pytree for `look`.
       shape: `(H, W, C)` that pictures must have; None where any will do.
+      classes: Of a classifier's probabilities.
     """
 
     name: str
@@ -34,6 +35,7 @@ class FeatureSpace(NamedTuple):
     look: Look
     params: Any
     shape: tuple[int, ...] | None = None
+    classes: tuple[str, ...] = ()
 
 
 def open_space(features: str | os.PathLike) -> FeatureSpace:
@@ -57,7 +59,7 @@ def classifier_space(workdir: str | os.PathLike) -> FeatureSpace:
         return features, jax.nn.softmax(logits)
 
     name = f"classifier {os.fspath(workdir)} at step {int(run.state.step)}"
-    return FeatureSpace(name, False, look, run.state, run.setting.spec["image"].shape)
+    return FeatureSpace(name, False, look, run.state, run.setting.spec["image"].shape, run.setting.classes)
 
 
 def inception_space(name_or_path: str | os.PathLike) -> FeatureSpace:

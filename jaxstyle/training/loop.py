@@ -221,6 +221,8 @@ class Training:
         """Evaluates, writes the metrics and the task's pictures; the scalar metrics come back."""
         scores = self.evaluate()
         writers.scalars(step, "eval", scores)
+        if hasattr(self.task, "charts"):
+            writers.pictures(step, {name: chart[None] for name, chart in self.task.charts(scores).items()})
         if self.pictures is not None:
             indices = np.arange(min(64, self.eval_count)).repeat(len(self.devices)).reshape(-1, len(self.devices)).T
             shown = {name: value[0] for name, value in jax.device_get(self.eval_data(indices)).items()}

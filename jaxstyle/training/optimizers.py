@@ -16,6 +16,7 @@ from jaxstyle.training.schedules import make_schedule
 from jaxstyle.training.state import TrainState, copied
 
 OPTIMIZERS = ("adam", "adamw", "muon", "sgd", "rmsprop")
+DECAYING = ("adamw", "sgd")
 
 STATISTICS_DECAY = 0.9
 """Of the running averages of batch statistics where the parameters have no moving average."""
@@ -87,19 +88,24 @@ def make_optimizer(config: Any, extent: Extent, steps: int, ema_decay: float = 0
         raise JaxstyleError(f"optimizer.accumulate is {config.accumulate}; it must be at least 1")
     if not 0 <= ema_decay < 1:
         raise JaxstyleError(f"ema_decay is {ema_decay:g}; it must be from 0 to below 1")
+    if config.weight_decay and config.name not in DECAYING:
+        raise JaxstyleError(f"optimizer.weight_decay is for {' and '.join(DECAYING)}; leave it 0 for {config.name!r}")
     schedule = make_schedule(config, extent, steps)
-    every = config.accumulate
+    every, decay = config.accumulate, config.weight_decay
 
     def rate(count: Any) -> Any:  # optax counts updates, the schedule counts steps
         return schedule(count * every)
 
     steps_of = {
         "adam": lambda: optax.adam(rate, config.b1, config.b2, config.eps),
-        "adamw": lambda: optax.adamw(rate, config.b1, config.b2, config.eps, weight_decay=config.weight_decay),
+        "adamw": lambda: optax.adamw(rate, config.b1, config.b2, config.eps, weight_decay=decay, mask=kernels),
         "muon": lambda: optax.contrib.muon(
             rate, muon_weight_dimension_numbers=matrices, consistent_rms=ADAM_RMS, adam_b1=config.b1, adam_b2=config.b2
         ),
-        "sgd": lambda: optax.sgd(rate, config.momentum or None, nesterov=config.nesterov),
+        "sgd": lambda: optax.chain(
+            optax.add_decayed_weights(decay, mask=kernels),
+            optax.sgd(rate, config.momentum or None, nesterov=config.nesterov),
+        ),
         "rmsprop": lambda: optax.rmsprop(rate, eps=config.eps, momentum=config.momentum or None),
     }
     transform = steps_of[config.name]()
@@ -108,6 +114,11 @@ def make_optimizer(config: Any, extent: Extent, steps: int, ema_decay: float = 0
     if every > 1:
         transform = optax.MultiSteps(transform, every).gradient_transformation()
     return Optimizer(transform, schedule, every, ema_decay)
+
+
+def kernels(params: Any) -> Any:
+    """Which parameters weight decay draws to 0: kernels, neither biases nor scales."""
+    return jax.tree.map(lambda leaf: leaf.ndim > 1, params)
 
 
 def matrices(params: Any) -> Any:

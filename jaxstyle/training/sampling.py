@@ -57,11 +57,19 @@ def picture_shape(run: Run, labelled: bool = False) -> tuple[int, ...]:
     return drawn.shape[1:]
 
 
+def takes_labels(run: Run) -> bool:
+    """Whether a run's task draws pictures by their labels."""
+    try:
+        return bool(run.setting.classes and picture_shape(run, labelled=True))
+    except JaxstyleError:
+        return False
+
+
 def chunks(
     run: Run,
     count: int,
     *,
-    labels: Sequence[int] | None = None,
+    labels: Sequence[int] | np.ndarray | None = None,
     seed: int = 0,
     look: Any = None,
     params: Any = None,
@@ -106,7 +114,7 @@ def chunks(
         yield jax.tree.map(lambda leaf, left=left: np.asarray(leaf).reshape(-1, *leaf.shape[2:])[:left], drawn)
 
 
-def checked(labels: Sequence[int], run: Run, count: int) -> np.ndarray:
+def checked(labels: Sequence[int] | np.ndarray, run: Run, count: int) -> np.ndarray:
     """Labels as `[count]` int32.
 
     Raises:

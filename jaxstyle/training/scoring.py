@@ -21,10 +21,12 @@ from jaxstyle.training.workdir import Run, open_run
 
 
 class Seen(NamedTuple):
-    """What a feature space sees in a set of pictures: features `[N, D]`, probabilities `[N, classes]` or None."""
+    """What a feature space sees in a set of pictures: features `[N, D]`, probabilities `[N, classes]` or None; and the
+    labels `[N]` that the pictures have, or were asked for by, where there are any."""
 
     features: Any
     probabilities: Any
+    labels: Any = None
 
 
 def frechet(real: Seen, drawn: Seen) -> dict[str, Any]:
@@ -61,6 +63,19 @@ def label_scores(real: Seen, drawn: Seen) -> dict[str, Any]:
     }
 
 
+def label_check(real: Seen, drawn: Seen) -> dict[str, Any]:
+    """How often the label asked for is the one seen, over all and in each class, and each class's recall, k = 3, among
+    the real pictures of that class (NaN of fewer than four): a generator with one picture a class has next to none."""
+    right = np.argmax(drawn.probabilities, -1) == drawn.labels
+    shares, recalls = [], []
+    for label in range(drawn.probabilities.shape[-1]):
+        own = [side.features[side.labels == label] for side in (real, drawn)]
+        enough = min(map(len, own)) > 3
+        recalls.append(measures.precision_recall(*own)[1] if enough else math.nan)
+        shares.append(float(np.mean(right[drawn.labels == label])) if len(own[1]) else math.nan)
+    return {"label": float(right.mean()), "label_by_class": shares, "recall_by_class": recalls}
+
+
 Measure = Callable[[Seen, Seen], dict[str, Any]]
 GENERATIVE: dict[str, Measure] = {
     "frechet": frechet,
@@ -68,7 +83,10 @@ GENERATIVE: dict[str, Measure] = {
     **dict.fromkeys(("precision", "recall"), precision_recall),
     **dict.fromkeys(("density", "coverage"), density_coverage),
     **dict.fromkeys(("inception_score", "confidence", "variation", "histogram"), label_scores),
+    "label": label_check,
 }
+PARTS = {"kid_deviation": "kid", "label_by_class": "label", "recall_by_class": "label"}
+"""What is reported beside a metric."""
 
 
 class Report(NamedTuple):
@@ -78,11 +96,12 @@ class Report(NamedTuple):
       workdir: Of the run.
       step: Of its checkpoint.
       own: The task's metrics over the evaluation split.
-      generative: Metrics of samples; `kid_deviation` beside `kid`.
+      generative: Metrics of samples, and their `PARTS`.
       features: The name of the feature space of the generative ones, "" without them.
       fid: Whether `generative["frechet"]` is FID.
       real: Pictures of the evaluation split that samples were compared with.
       drawn: Samples.
+      classes: What the labels mean.
     """
 
     workdir: str
@@ -93,6 +112,7 @@ class Report(NamedTuple):
     fid: bool = False
     real: int = 0
     drawn: int = 0
+    classes: tuple[str, ...] = ()
 
 
 def evaluate(
@@ -105,7 +125,7 @@ def evaluate(
     checkpoint: str = "newest",
     split: str = "",
 ) -> Report:
-    """Scores what a workdir holds.
+    """Scores what a workdir holds. A class-conditional model is asked for its classes in turn.
 
     Args:
       workdir: Of a finished or running training.
@@ -126,7 +146,8 @@ def evaluate(
     if generative and space:
         check_shapes(run, space, run.setting.spec["image"].shape)
     scores = training.evaluate() if own else {}
-    report = Report(os.fspath(workdir), int(run.state.step), {name: as_plain(scores[name]) for name in own}, {})
+    plain = {name: as_plain(scores[name]) for name in own}
+    report = Report(os.fspath(workdir), int(run.state.step), plain, {}, classes=run.setting.classes)
     if not generative or not space:
         return report
     drawn = look_at_samples(run, space, count, seed)
@@ -134,7 +155,7 @@ def evaluate(
     found: dict[str, Any] = {}
     for measure in dict.fromkeys(GENERATIVE[name] for name in generative):
         found |= measure(real, drawn)
-    kept = {name: value for name, value in found.items() if name.removesuffix("_deviation") in generative}
+    kept = {name: value for name, value in found.items() if PARTS.get(name, name) in generative}
     return report._replace(
         generative=kept, features=space.name, fid=space.fid, real=len(real.features), drawn=len(drawn.features)
     )
@@ -169,9 +190,11 @@ def sorted_out(
       JaxstyleError: One that is neither, or that cannot be had here.
     """
     if not metrics:
-        classes = ("inception_score", "confidence", "variation", "histogram")
-        scored = [name for name in GENERATIVE if name not in classes or classifies(space, run)] if space else []
-        return list(own), scored
+        lacking: dict[Measure, bool] = {
+            label_scores: not classifies(space, run),
+            label_check: not checks_labels(space, run),
+        }
+        return list(own), [name for name, measure in GENERATIVE.items() if space and not lacking.get(measure)]
     draws = hasattr(run.task, "sample")
     generative = [name for name in metrics if name in GENERATIVE and (draws or name not in own)]
     rest = [name for name in metrics if name not in generative]
@@ -185,7 +208,19 @@ def sorted_out(
     needs = [name for name in generative if GENERATIVE[name] is label_scores]
     if needs and not classifies(space, run):
         raise JaxstyleError(f"{needs[0]!r} needs class probabilities, and {space.name if space else ''} gives none")
+    if "label" in generative and not checks_labels(space, run):
+        raise JaxstyleError(
+            "'label' compares what is asked for with what is seen: it needs a conditional model, and --features with "
+            "a classifier of the same classes"
+        )
     return rest, generative
+
+
+def checks_labels(space: FeatureSpace | None, run: Run) -> bool:
+    """Whether a feature space tells apart the classes that a run's model is told."""
+    return bool(
+        space and space.classes == run.setting.classes and classifies(space, run) and sampling.takes_labels(run)
+    )
 
 
 def classifies(space: FeatureSpace | None, run: Run) -> bool:
@@ -216,8 +251,9 @@ def look_at_samples(run: Run, space: FeatureSpace, count: int, seed: int) -> See
     def look(params: Any, pictures: jax.Array) -> Seen:
         return Seen(*space.look(params, eight_bits(pictures)))
 
-    parts = sampling.chunks(run, count, seed=seed, look=look, params=space.params)
-    return joined(parts, count, "samples")
+    labels = np.arange(count) % len(run.setting.classes) if sampling.takes_labels(run) else None
+    parts = sampling.chunks(run, count, labels=labels, seed=seed, look=look, params=space.params)
+    return joined(parts, count, "samples")._replace(labels=labels)
 
 
 def look_at_real(training: loop.Training, space: FeatureSpace, count: int) -> Seen:
@@ -233,9 +269,9 @@ def look_at_real(training: loop.Training, space: FeatureSpace, count: int) -> Se
     def parts() -> Any:
         for start in range(0, count, sampling.CHUNK * len(devices)):
             places = start + np.arange(sampling.CHUNK * len(devices)).reshape(len(devices), -1)
-            images = training.eval_data(np.minimum(places, count - 1))["image"]
-            seen = jax.device_get(mapped(params, images))
-            yield jax.tree.map(lambda leaf, left=count - start: leaf.reshape(-1, leaf.shape[-1])[:left], seen)
+            batch = training.eval_data(np.minimum(places, count - 1))
+            seen = jax.device_get(mapped(params, batch["image"])._replace(labels=batch.get("label")))
+            yield jax.tree.map(lambda leaf, left=count - start: leaf.reshape(-1, *leaf.shape[2:])[:left], seen)
 
     return joined(parts(), count, "pictures")
 

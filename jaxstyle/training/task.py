@@ -40,7 +40,9 @@ class Task(Protocol):
 
     A task may also have `pictures(state, batch, key) -> {name: [N, H, W, C] in [0, 1]}`, a function that is jitted
     on one device and written at every evaluation, and `summary(metrics) -> metrics`, applied on the host to the means
-    of an evaluation. A task that generates has `sample(state, key, count, labels=None) -> [count, H, W, C] in [0, 1]`.
+    of an evaluation; of what that returns `charts(metrics) -> {name: [H, W, 3] in [0, 1]}` draws on the host.
+
+    A task that generates has `sample(state, key, count, labels=None) -> [count, H, W, C] in [0, 1]`.
     There `count` is static, `labels` `[count]` int32; a conditional model draws the labels where none are given, and
     another raises `JaxstyleError` where some are. A classifier has `features(state, images [N, H, W, C] in [0, 1]) ->
     ([N, D] features, [N, classes] logits)`.

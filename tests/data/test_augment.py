@@ -4,7 +4,7 @@ import jax
 import numpy as np
 import pytest
 
-from jaxstyle.data.augment import augment, augment_with_masks, shift_tones
+from jaxstyle.data.augment import augment, augment_with_masks, mixup, shift_tones
 
 
 def changed(count=200, **options):
@@ -97,3 +97,19 @@ def test_tones_are_shifted_as_a_whole_and_within_bounds():
     assert 0.8 <= contrast.min() < 0.83 and 1.17 < contrast.max() <= 1.2  # of 300 draws the outermost are near
     assert -0.1 <= brightness.min() < -0.09 and 0.09 < brightness.max() <= 0.1
     np.testing.assert_allclose(shift_tones(picture, keys[:1], 0.0), picture, rtol=1e-6)
+
+
+@pytest.mark.parametrize("devices", [1, 4])
+def test_mixup_blends_each_picture_with_the_next_of_the_global_batch(devices):
+    rng = np.random.default_rng(0)
+    images, targets = rng.uniform(size=(8, 2, 3, 1)).astype(np.float32), np.eye(8, dtype=np.float32)
+    keys = jax.random.split(jax.random.key(1), 8)
+    step = jax.pmap(lambda *own: mixup(*own, 0.5, "batch"), "batch", devices=jax.devices()[:devices])
+    split = [leaf.reshape(devices, 8 // devices, *leaf.shape[1:]) for leaf in (images, targets, keys)]
+    blended, shares = (np.asarray(leaf).reshape(8, *leaf.shape[2:]) for leaf in step(*split))
+    own = np.diagonal(shares)  # λ, since the targets are those of eight classes
+    np.testing.assert_allclose(shares, np.diag(own) + np.roll(np.diag(1 - own), 1, 1), atol=1e-6)
+    assert len(set(own)) == 8 and own.min() >= 0 and own.max() <= 1
+    np.testing.assert_array_equal(own, jax.vmap(lambda key: jax.random.beta(key, 0.5, 0.5))(keys))
+    wide = own.reshape(8, 1, 1, 1)
+    np.testing.assert_allclose(blended, wide * images + (1 - wide) * np.roll(images, -1, 0), atol=1e-6)

@@ -36,6 +36,14 @@ def test_unknown_fields_and_differing_sizes_are_told():
         example_spec(ragged, ("image",))
 
 
+def test_labels_out_of_range_are_told_before_training():
+    source = Source(20, SOURCE.read, tuple("abcdefghij"))
+    with pytest.raises(JaxstyleError, match="example 10 has label 10, and there are 10 classes, 0 to 9"):
+        Resident(source, FIELDS, jax.devices())
+    with pytest.raises(JaxstyleError, match="example 12 has label 12"):
+        Streamed(source, FIELDS)(np.array([[3], [12]]))
+
+
 def test_local_slice_is_the_whole_batch_of_one_process():
     np.testing.assert_array_equal(local_slice(np.arange(6), 2), [[0, 1, 2], [3, 4, 5]])
 

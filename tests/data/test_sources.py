@@ -65,10 +65,11 @@ def test_folder_with_class_folders(tmp_path):
         for i in range(10):
             write(tmp_path / name / f"{i}.png", value=label * 100 + i)
     train, test = (open_source("", split, folder=str(tmp_path)) for split in ("train", "test"))
-    assert (train.count, test.count, train.classes) == (18, 2, ("cats", "dogs"))
+    assert (train.count, test.count, train.classes) == (16, 4, ("cats", "dogs"))
     seen = sorted(int(source.read(i)["image"][0, 0, 0]) for source in (train, test) for i in range(source.count))
     assert seen == [*range(10), *range(100, 110)]
-    assert train.read(17)["label"] == 1
+    assert train.read(15)["label"] == 1
+    assert [int(test.read(i)["image"][0, 0, 0]) for i in range(4)] == [4, 9, 104, 109]  # every fifth
 
 
 def test_folder_without_classes_but_with_splits(tmp_path):
@@ -87,6 +88,22 @@ def test_bad_folders(tmp_path):
         open_source("", "train", folder=str(tmp_path))
     with pytest.raises(JaxstyleError, match=r"did you mean 'train'?"):
         open_source("", "trian", folder=str(tmp_path))
+
+
+def test_a_class_without_pictures_is_told(tmp_path):
+    write(tmp_path / "cats" / "0.png")
+    (tmp_path / ".hidden").mkdir()
+    assert open_source("", "train", folder=str(tmp_path)).classes == ("cats",)
+    (tmp_path / "dogs").mkdir()
+    with pytest.raises(JaxstyleError, match=r"the class 'dogs' of .* has no pictures: add some, or remove the folder"):
+        open_source("", "train", folder=str(tmp_path))
+
+
+def test_splits_of_different_classes_are_told(tmp_path):
+    for name in ("train/cats", "train/dogs", "test/dogs"):
+        write(tmp_path / name / "0.png")
+    with pytest.raises(JaxstyleError, match="has not the classes of train/, which are cats, dogs"):
+        open_source("", "test", folder=str(tmp_path))
 
 
 def test_64_bit_numbers_are_narrowed():

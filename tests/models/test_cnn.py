@@ -34,9 +34,9 @@ def test_dropout_drops_where_the_noise_is_small():
     images = jnp.ones((1, 8, 8, 1), jnp.float32)
     params = jax.jit(model.init)(jax.random.key(0), images)
     dense = params["params"]["Dense_1"]
-    all_dropped, _ = model.apply(params, images, jnp.zeros((1, 64), jnp.float32))
+    all_dropped, _ = model.apply(params, images, noise=jnp.zeros((1, 64), jnp.float32))
     np.testing.assert_allclose(all_dropped[0], dense["bias"])
-    kept, features = model.apply(params, images, jnp.full((1, 64), 0.9, jnp.float32))
+    kept, features = model.apply(params, images, noise=jnp.full((1, 64), 0.9, jnp.float32))
     np.testing.assert_allclose(kept, 2 * features @ dense["kernel"] + dense["bias"][None], rtol=1e-4, atol=1e-6)
 
 

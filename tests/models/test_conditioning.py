@@ -7,7 +7,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from jaxstyle.models.conditioning import BatchNorm, LabelledNoise, Verdict
+from jaxstyle.models.conditioning import BatchNorm, Verdict
 
 
 def normal(seed, *shape):
@@ -40,6 +40,9 @@ def test_batch_norm_of_classes_takes_scale_and_shift_from_the_label():
     out, _ = module.apply({**variables, "params": params}, x, labels, True, mutable=["batch_stats"])
     expected = np.asarray(plain) * scale[labels][:, None, None] + shift[labels][:, None, None]
     np.testing.assert_allclose(out, expected, rtol=1e-4, atol=1e-5)
+    statistics = {"BatchNorm_0": {"mean": np.zeros(5, np.float32), "var": np.ones(5, np.float32)}}
+    flat = module.apply({"params": params, "batch_stats": statistics}, x[:, 0, 0], labels, False)
+    np.testing.assert_allclose(flat, x[:, 0, 0] * scale[labels] + shift[labels], rtol=1e-4, atol=1e-5)
 
 
 @pytest.mark.parametrize("dtype", [jnp.float32, jnp.bfloat16])
@@ -54,12 +57,3 @@ def test_verdict_is_linear_in_the_features_and_the_labels_own_vector(dtype):
     np.testing.assert_allclose(logits, expected, atol=1e-5 if dtype == jnp.float32 else 0.1)
     unlabelled = Verdict().apply({"params": {"Dense_0": params["Dense_0"]}}, features, None)
     np.testing.assert_allclose(unlabelled, flat @ np.float64(kernel)[:, 0], atol=1e-5)
-
-
-def test_labelled_noise_has_the_labels_vector_beside_it():
-    module, noise, labels = LabelledNoise(classes=3), normal(0, 4, 6), np.array([0, 2, 2, 1])
-    variables = module.init(jax.random.key(0), noise, labels)
-    embedding = variables["params"]["Embed_0"]["embedding"]
-    assert embedding.shape == (3, 6)
-    np.testing.assert_array_equal(module.apply(variables, noise, labels), np.hstack([noise, embedding[labels]]))
-    np.testing.assert_array_equal(LabelledNoise().apply({}, noise, None), noise)

@@ -105,12 +105,24 @@ def test_shapes_and_dtypes(name, shape, classes, dtype):
     assert np.abs(images).max() <= 1 and np.std(images[0] - images[1]) > 0
 
 
+@pytest.mark.parametrize("hidden", [0, 16])
+def test_pictures_of_one_label_differ_as_much_as_those_of_all(hidden):
+    """In the beginning at least: a label that drowns the noise then does so for ever."""
+    generator, _ = networks("dcgan", (16, 16, 1), 5, hidden=hidden)
+    noise, labels = jax.random.normal(jax.random.key(0), (50, 10)), jnp.arange(50) % 5
+    variables = generator.init(jax.random.key(1), noise, labels, True)
+    images, _ = generator.apply(variables, noise, labels, True, mutable=["batch_stats"])
+    assert images[labels == 0].std(0).mean() > 0.8 * images.std(0).mean()
+
+
 def test_a_label_changes_picture_and_logit():
     generator, discriminator = networks("dcgan", (16, 16, 3), 5)
     noise, labels, others = jax.random.normal(jax.random.key(0), (2, 10)), jnp.array([0, 1]), jnp.array([0, 2])
 
     def play(key):
         painter, judge = generator.init(key, noise, labels, True), discriminator.init(key, images, labels, True)
+        shifts = painter["params"]["BatchNorm_0"]["shift"]["embedding"]  # zeros in the beginning
+        painter["params"]["BatchNorm_0"]["shift"]["embedding"] = shifts + jnp.arange(5.0)[:, None]
         painted = [generator.apply(painter, noise, which) for which in (labels, others)]
         return painted, [discriminator.apply(judge, images, which) for which in (labels, others)]
 

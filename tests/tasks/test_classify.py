@@ -1,9 +1,12 @@
 """The classifier: the contract of every task, and that it learns."""
 
+import warnings
+
 import contract
 import jax
 import numpy as np
 import pytest
+from sklearn.metrics import accuracy_score, confusion_matrix, precision_recall_fscore_support
 
 from jaxstyle.errors import JaxstyleError
 from jaxstyle.models.cnn import SmallCNN
@@ -15,8 +18,9 @@ from jaxstyle.training.state import TrainState
 
 @pytest.fixture
 def config(shapes_dir):
-    config = configs.defaults()
-    config.model.dropout = 0.25
+    config = classify.defaults()
+    config.model.update(name="resnet", depth=8, width=4, dropout=0.25)
+    config.update(label_smoothing=0.1, mixup=0.4)
     config.augment.update(pad=2, flip=True)
     config.data.update(name="jaxstyle_shapes/tiny", data_dir=shapes_dir, size=16)  # pixels, to be fast
     config.update(train_steps=10, eval_steps=10, checkpoint_steps=5, log_steps=1, batch_size=16, progress="off")
@@ -40,7 +44,7 @@ def test_lowers_for_every_platform(config, tmp_path):
 
 
 def test_evaluation_is_whole(config, tmp_path):
-    contract.check_evaluation_is_whole(config, tmp_path, ["loss", "accuracy"])
+    contract.check_evaluation_is_whole(config, tmp_path, ["loss", "accuracy", "f1", "confusion"])
 
 
 def test_bfloat16_computes_with_float32_parameters(config, tmp_path):
@@ -52,7 +56,8 @@ def test_bfloat16_computes_with_float32_parameters(config, tmp_path):
 
 def test_it_learns(config, tmp_path):
     changes = {"train_steps": 80, "eval_steps": 0, "checkpoint_steps": 0, "log_steps": 60, "devices": 1}
-    changes |= {"batch_size": 32, "model.dropout": 0.0, "augment.pad": 0, "data.eval_split": "train[:100]"}
+    changes |= {"batch_size": 32, "model.dropout": 0.0, "model.name": "cnn", "label_smoothing": 0.0, "mixup": 0.0}
+    changes |= {"augment.pad": 0, "data.eval_split": "train[:100]"}
     config = configs.override(config, changes)
     loop.run(config, tmp_path)
     training = loop.Training(config, configs.absolute(tmp_path))
@@ -61,27 +66,59 @@ def test_it_learns(config, tmp_path):
     assert training.evaluate()["accuracy"] > 0.3  # of ten classes
 
 
-def test_cross_entropy_by_hand():
-    logits = np.log(np.array([[0.5, 0.25, 0.25], [0.1, 0.1, 0.8]], np.float32))
-    np.testing.assert_allclose(classify.cross_entropy(logits, np.array([0, 1])), [np.log(2), np.log(10)], rtol=1e-6)
-
-
 def test_data_without_classes_is_told(config, tmp_path):
     setting = contract.loop.Setting(contract.loop.Extent(10, 2), 5, {}, ())
     with pytest.raises(JaxstyleError, match="the dataset has no class labels"):
         classify.make(config, setting)
 
 
-def test_a_negative_padding_is_told(config, tmp_path):
-    config.augment.pad = -1
-    with pytest.raises(JaxstyleError, match=r"augment\.pad is -1; it must be at least 0 pixels"):
-        classify.make(config, contract.loop.Setting(contract.loop.Extent(10, 2), 5, {}, ("a", "b")))
+@pytest.mark.parametrize(
+    ("changes", "sentence"),
+    [
+        ({"augment.pad": -1}, r"augment\.pad is -1; it must be at least 0 pixels"),
+        ({"model.name": "resnett"}, "unknown model.name 'resnett'; did you mean 'resnet'?"),
+        ({"model.depth": 18}, "model.depth is 18; a residual network has 20"),
+        ({"model.dropout": 1.0}, "model.dropout is 1; it must be from 0 to below 1"),
+        ({"label_smoothing": -0.1}, "label_smoothing is -0.1; it must be from 0 to below 1"),
+        ({"mixup": -1.0}, "mixup is -1; it must be at least 0"),
+    ],
+)
+def test_settings_that_cannot_be_are_told(config, changes, sentence):
+    setting = contract.loop.Setting(contract.loop.Extent(10, 2), 5, {}, ("a", "b"))
+    with pytest.raises(JaxstyleError, match=sentence):
+        classify.make(configs.override(config, changes), setting)
+
+
+def test_an_evaluation_reports_what_scikit_learn_does(config, tmp_path):
+    training = contract.begun(configs.override(config, {"devices": 1}), tmp_path)
+    scores = training.evaluate()
+    batch = {name: values[0] for name, values in training.eval_data(np.arange(100)[None]).items()}
+    logits, _ = training.task.logits_and_features(training.state, classify.scaled(batch["image"]))
+    said, labels = np.argmax(logits, -1), np.asarray(batch["label"])
+    with warnings.catch_warnings(action="ignore"):
+        wanted = precision_recall_fscore_support(labels, said, zero_division=np.nan)
+    np.testing.assert_allclose([scores["precision"], scores["recall"]], wanted[:2], rtol=1e-6)
+    np.testing.assert_allclose(scores["confusion"] * 100, confusion_matrix(labels, said), atol=1e-4)
+    assert scores["accuracy"] == pytest.approx(accuracy_score(labels, said))
+    assert scores["macro_f1"] == pytest.approx(np.nan_to_num(wanted[2]).mean(), rel=1e-6)
+    chart = training.task.charts(scores)["confusion"]
+    assert chart.ndim == 3 and chart.std() > 0.05
+
+
+def test_the_chart_is_written_at_every_evaluation(config, tmp_path):
+    config.update(train_steps=2, eval_steps=1, checkpoint_steps=2)
+    config.model.name = "cnn"
+    loop.run(config, tmp_path)
+    assert [path.name for path in sorted((tmp_path / "pictures").iterdir())] == [
+        "confusion-0000001.png",
+        "confusion-0000002.png",
+    ]
 
 
 def test_features_are_what_the_logits_are_made_of():
     model, images = SmallCNN(5), np.random.default_rng(0).uniform(size=(3, 8, 8, 1)).astype(np.float32)
     params = model.init(jax.random.key(0), images)["params"]
-    task = classify.Classify(model, None, (8, 8, 1))
+    task = classify.Classify(model, None, (8, 8, 1), tuple("abcde"))
     features, logits = map(np.asarray, task.features(TrainState(np.int32(0), params, ()), images))
     assert features.shape == (3, 64) and features.min() >= 0
     last = jax.device_get(params["Dense_1"])

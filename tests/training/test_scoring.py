@@ -36,11 +36,11 @@ def test_the_tasks_own_metrics_are_those_of_the_run(workdir):
 
 
 def by_hand(workdir, count):
-    """Features and probabilities of real pictures and samples, each step written out."""
+    """Features and probabilities of real pictures and samples, each step written out; classes are asked for in turn."""
     run = open_run(workdir)
     training = loop.Training(run.config, absolute(workdir), trains=False)
     images = np.asarray(training.eval_data(np.arange(100)[None].repeat(2, 0))["image"])[0] / np.float32(255)
-    drawn = np.rint(jaxstyle.sample(workdir, count) * 255) / np.float32(255)
+    drawn = np.rint(jaxstyle.sample(workdir, count, labels=np.arange(count) % 10) * 255) / np.float32(255)
     seen = [jax.device_get(run.task.features(run.state, pictures)) for pictures in (images, drawn)]
     return seen[0][0], seen[1][0], np.asarray(jax.nn.softmax(seen[1][1]))
 
@@ -67,8 +67,27 @@ def test_generative_metrics_are_those_of_the_pictures(workdir, capsys):
     # The features are float32, and those of a batch of 64 are not those of 130 to the last bit.
     assert found == pytest.approx(expected, rel=1e-3, abs=1e-6)
     np.testing.assert_array_equal(report.generative["histogram"], histogram)
-    assert set(report.generative) == {*expected, "kid_deviation", "histogram"}
+    label = {"label", "label_by_class", "recall_by_class"}
+    assert set(report.generative) == {*expected, *label, "kid_deviation", "histogram"}
+    right = probabilities.argmax(-1) == np.arange(130) % 10
+    assert report.generative["label"] == pytest.approx(right.mean())
+    assert report.generative["label_by_class"] == pytest.approx([right[i::10].mean() for i in range(10)])
     assert report.own["loss"] > 0
+
+
+def test_one_picture_a_class_has_the_label_and_no_recall():
+    rng = np.random.default_rng(0)
+    labels = np.arange(200, dtype=np.int32) % 2
+    real = scoring.Seen(rng.normal(10 * labels[:, None], 1, (200, 4)), None, labels)
+    sure = np.eye(2)[labels]
+    same = scoring.Seen(np.where(labels[:, None] > 0, 10.0, 0.0) + np.zeros((200, 4)), sure, labels)
+    alike = scoring.Seen(rng.normal(10 * labels[:, None], 1, (200, 4)), sure, labels)
+    swapped = alike._replace(probabilities=np.eye(2)[1 - labels])
+    found = [scoring.label_check(real, drawn) for drawn in (same, alike, swapped)]
+    assert [one["label"] for one in found] == [1.0, 1.0, 0.0]
+    assert max(found[0]["recall_by_class"]) < 0.02 and min(found[1]["recall_by_class"]) > 0.7
+    few = scoring.Seen(real.features[:6], sure[:6], labels[:6])  # three of each class are too few for k = 3
+    assert np.isnan(scoring.label_check(real, few)["recall_by_class"]).all()
 
 
 def test_only_what_is_asked_for_is_measured(workdir, monkeypatch):
@@ -91,6 +110,7 @@ def test_a_device_count_that_cannot_share_the_batch_is_no_hindrance(workdir, mon
         (["--metrics", "loss,frechett"], "unknown metric 'frechett'; did you mean 'frechet'?"),
         (["--metrics", "frechet"], "'frechet' compares features: add --features"),
         (["--features", "nowhere.pth"], "nowhere.pth: no such file"),
+        (["--metrics", "label"], "'label' compares features: add --features"),
         (["--split", "tets"], "no split 'tets' in 'jaxstyle_shapes/tiny'; did you mean 'test'?"),
         (["-n", "1"], "-n is 1; at least 2"),
     ],
@@ -122,6 +142,24 @@ def test_a_space_without_classes_gives_the_rest(workdir, monkeypatch):
     assert {"frechet", "recall"} < set(report.generative) and "confidence" not in report.generative
     with pytest.raises(JaxstyleError, match="'confidence' needs class probabilities, and blind gives none"):
         jaxstyle.evaluate(workdir, ["confidence"], features="any")
+
+
+def test_labels_are_checked_by_a_classifier_of_the_same_classes(workdir, monkeypatch):
+    space = feature_space.classifier_space(workdir)._replace(classes=("a", "b"))
+    monkeypatch.setattr("jaxstyle.training.scoring.open_space", lambda _: space)
+    assert "label" not in jaxstyle.evaluate(workdir, features="any", count=40).generative
+    with pytest.raises(JaxstyleError, match="'label' compares what is asked for with what is seen"):
+        jaxstyle.evaluate(workdir, ["label"], features="any")
+
+
+def test_what_there_is_one_of_for_each_class_is_a_table():
+    own = {"loss": 1.5, "recall": [0.25, 1.0], "confusion": [[1, 3], [0, 4]]}
+    generative = {"label": 0.5, "label_by_class": [0.0, 1.0]}
+    report = scoring.Report("runs/a", 7, own, generative, "b", False, 9, 9, ("cat", "horse"))
+    lines = table(report).splitlines()
+    assert lines[1].split() == ["loss", "1.5"] and lines[4].split()[-1] == "0.5"
+    assert lines[5].split() == ["recall", "asked", "for", "is", "seen"]
+    assert [line.split() for line in lines[6:]] == [["cat", "0.25", "0"], ["horse", "1", "1"]]
 
 
 def test_the_table_names_the_space():

@@ -8,7 +8,7 @@ import pytest
 from jaxstyle.errors import JaxstyleError
 from jaxstyle.training.config import defaults, optimizer, override
 from jaxstyle.training.durations import Extent, due
-from jaxstyle.training.optimizers import OPTIMIZERS, make_optimizer
+from jaxstyle.training.optimizers import DECAYING, OPTIMIZERS, make_optimizer
 from jaxstyle.training.schedules import make_schedule
 
 EXTENT = Extent(examples=1000, batch_size=10)
@@ -87,6 +87,20 @@ def test_accumulated_steps_make_the_update_of_their_mean():
         state = two.move(state, {"x": grad})
     wanted = one.move(one.start(start), {"x": (grads[0] + grads[1]) / 2})
     np.testing.assert_allclose(state.params["x"], wanted.params["x"], rtol=1e-6)
+
+
+@pytest.mark.parametrize("name", DECAYING)
+def test_weight_decay_draws_kernels_to_zero_and_nothing_else(name):
+    maker = make_optimizer(settings(name=name, learning_rate=0.1, weight_decay=0.5), EXTENT, 100)
+    start = {"kernel": jnp.full((2, 2), 4.0), "bias": jnp.full(2, 4.0)}
+    state = maker.move(maker.start(start), jax.tree.map(jnp.zeros_like, start))
+    np.testing.assert_allclose(state.params["kernel"], 4 * (1 - 0.1 * 0.5), rtol=1e-6)
+    np.testing.assert_array_equal(state.params["bias"], 4)
+
+
+def test_weight_decay_of_another_optimizer_is_told():
+    with pytest.raises(JaxstyleError, match="weight_decay is for adamw and sgd; leave it 0 for 'adam'"):
+        make_optimizer(settings(name="adam", weight_decay=0.1), EXTENT, 100)
 
 
 def test_schedule_counts_steps_not_updates_when_accumulating():

@@ -1,0 +1,55 @@
+"""`jaxstyle predict`: tell what pictures show."""
+
+from __future__ import annotations
+
+import argparse
+import json
+
+import numpy as np
+
+from jaxstyle.errors import JaxstyleError
+
+HELP = "tell what pictures show, by a trained classifier"
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """What to look at, and how much to tell."""
+    parser.add_argument("workdir", metavar="WORKDIR", help="of a classifier's training, finished or still running")
+    parser.add_argument("pictures", metavar="IMAGE", nargs="+", help="pictures, or folders of pictures")
+    parser.add_argument("--top", type=int, default=3, metavar="N", help="classes told of each picture (default: 3)")
+    which = "which state to use (default: newest)"
+    parser.add_argument("--checkpoint", default="newest", metavar="newest|best|STEP", help=which)
+    parser.add_argument("--json", action="store_true", help="one JSON list, with the probabilities of all classes")
+
+
+def run(args: argparse.Namespace) -> int:
+    """Looks and prints a line a picture; 0 when all is done.
+
+    Raises:
+      JaxstyleError: Bad input.
+    """
+    from jaxstyle.pixels.files import list_contents  # late: the other commands do not need what this imports
+    from jaxstyle.training.predicting import predict
+
+    if args.top < 1:
+        raise JaxstyleError(f"--top is {args.top}; it must be at least 1")
+    paths = list_contents(args.pictures)
+    seen = predict(args.workdir, paths, checkpoint=args.checkpoint)
+    if args.json:
+        print(
+            json.dumps([described(*one, seen.classes) for one in zip(paths, seen.probabilities, strict=True)], indent=2)
+        )
+        return 0
+    for path, probabilities in zip(paths, seen.probabilities, strict=True):
+        best = np.argsort(-probabilities, kind="stable")[: args.top]
+        print("  ".join([path, *(f"{seen.classes[i]} {probabilities[i]:.3f}" for i in best)]))
+    return 0
+
+
+def described(path: str, probabilities: np.ndarray, classes: tuple[str, ...]) -> dict:
+    """A picture's likeliest class and all probabilities."""
+    return {
+        "picture": path,
+        "label": classes[int(np.argmax(probabilities))],
+        "probabilities": dict(zip(classes, map(float, probabilities), strict=True)),
+    }
