@@ -63,6 +63,18 @@ def test_rematerialised_gradients_are_the_same():
     np.testing.assert_allclose(a, b, atol=1e-4 * np.abs(a).max())  # float32 sums in another order
 
 
+def test_bfloat16_computes_with_float32_parameters():
+    net, variables, picture = started(levels=1)
+    low = UNet(classes=2, width=2, levels=1, axis=None, dtype=jnp.bfloat16)
+    assert {leaf.dtype.name for leaf in jax.tree.leaves(jax.eval_shape(low.init, jax.random.key(0), picture))} == {
+        "float32"
+    }
+    exact, rounded = (np.asarray(jax.jit(one.apply)(variables, picture)) for one in (net, low))
+    assert rounded.dtype == np.float32
+    apart = np.abs(rounded - exact).max() / np.abs(exact).max()
+    assert 1e-4 < apart < 0.1  # eight bits a number, through six layers
+
+
 def torch_logits(params, statistics, x, levels, torch):
     """The same network, channels first, written with PyTorch's functions."""
     f = torch.nn.functional

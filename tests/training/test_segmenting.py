@@ -23,7 +23,7 @@ from jaxstyle.training.task import Setting
 
 
 def saved_run(folder, classes, channels=3):
-    """A workdir as a training leaves it, of a network that has learned nothing but that no class is rare."""
+    """A workdir as a training leaves it, of a network that knows no more than that two classes are as frequent."""
     config = segment.defaults()
     config.data.mask_classes = classes
     config.model.update(width=2, levels=2)
@@ -33,8 +33,9 @@ def saved_run(folder, classes, channels=3):
     workdir.save_setting(configs.absolute(folder), setting)
     task = segment.make(config, setting)
     state = jax.jit(task.init)(jax.random.key(3))
-    picture = np.random.default_rng(9).uniform(size=(1, 32, 32, channels)).astype(np.float32)
-    state.params["logits"]["bias"] = -jax.jit(task.logits)(state, picture).mean((0, 1, 2))
+    if len(classes) == 2:
+        picture = np.random.default_rng(9).uniform(size=(1, 32, 32, channels)).astype(np.float32)
+        state.params["logits"]["bias"] = -jax.jit(task.logits)(state, picture).mean((0, 1, 2))
     with contextlib.closing(Checkpoints(configs.absolute(folder) / "checkpoints")) as checkpoints:
         checkpoints.save(jax.device_get(state))
     return folder
