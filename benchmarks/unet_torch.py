@@ -12,7 +12,7 @@ from unet_ours import Start
 
 
 def assigned(layer: Any, values: dict[str, np.ndarray]) -> Any:
-    """A convolution with flax's parameters; `[h, w, a, b]` is `[b, a, h, w]` here, either way."""
+    """A convolution with flax's parameters `[h, w, inputs, outputs]`, which PyTorch has the other way round."""
     with torch.no_grad():
         layer.weight.copy_(torch.from_numpy(values["kernel"].transpose(3, 2, 0, 1).copy()))
         if layer.bias is not None:
@@ -41,14 +41,18 @@ class UNet(nn.Module):
         self.bottom = pair(params["bottom"])
         self.doubles = nn.ModuleList(self.doubling(params[f"double{level}"]) for level in levels)
         self.up = nn.ModuleList(pair(params[f"up{level}"]) for level in levels)
-        _, _, width, classes = params["logits"]["kernel"].shape
-        self.logits = assigned(nn.Conv2d(width, classes, 1), params["logits"])
+        last = params["logits"]
+        values = {"kernel": last["kernel"][None, None], "bias": last["bias"]}
+        self.logits = assigned(nn.Conv2d(*last["kernel"].shape, 1), values)
 
     @staticmethod
     def doubling(layer: dict[str, Any]) -> nn.Module:
-        """`jaxstyle.models.strided.Double`."""
-        _, _, features, inputs = layer["kernel"].shape
-        return assigned(nn.ConvTranspose2d(inputs, features, 4, 2, 1, bias=False), layer)
+        """The paper's up-convolution, which jaxstyle has as a dense layer `[C, 2 · 2 · D]` and a rearrangement."""
+        kernel = layer["kernel"].reshape(len(layer["kernel"]), 2, 2, -1)
+        made = nn.ConvTranspose2d(len(kernel), kernel.shape[-1], 2, 2, bias=False)
+        with torch.no_grad():
+            made.weight.copy_(torch.from_numpy(kernel.transpose(0, 3, 1, 2).copy()))
+        return made
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         """`[N, 3, H, W]` -> logits `[N, classes, H, W]`."""

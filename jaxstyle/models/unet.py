@@ -10,7 +10,7 @@ import jax.numpy as jnp
 
 from jaxstyle.models.conditioning import BatchNorm
 from jaxstyle.models.functional import max_pool
-from jaxstyle.models.strided import Double
+from jaxstyle.models.resampling import depth_to_space
 
 INIT = nn.initializers.he_normal()
 
@@ -40,8 +40,9 @@ class Pair(nn.Module):
 class UNet(nn.Module):
     """Pictures of any size to logits of every pixel's class.
 
-    Against the paper: edges are padded, so that every pixel gets its class, convolutions are batch-normalised, and
-    going up is a transposed 4×4 convolution in place of a 2×2 one.
+    Against the paper: edges are padded, so that every pixel gets its class, and convolutions are batch-normalised. Its
+    up-convolution, every pixel painting its own 2×2, is a matrix product and a rearrangement: a transposed convolution
+    is slow on CPUs (measured on one core, 64×64×32 to 128×128×16, batch 8: 51 ms forward as a 4×4 one).
 
     Attributes:
       classes: Number of logits; two for one kind of object and its background.
@@ -72,7 +73,7 @@ class UNet(nn.Module):
         """How many pixels away, at most, something in the picture can change a pixel's logits."""
         reach = 2  # of the convolutions at the coarsest scale, in its pixels
         for _ in range(self.levels):
-            reach = 2 * (reach + 1) + 4  # of one more pixel there when doubling, and of four convolutions here
+            reach = 2 * reach + 1 + 4  # of the other pixel that shares one there, and of four convolutions here
         return reach
 
     @nn.compact
@@ -95,10 +96,10 @@ class UNet(nn.Module):
             x = max_pool(x)
         x = pair(self.width << self.levels, self.dtype, self.axis, name="bottom")(x, train)
         for level in reversed(range(self.levels)):
-            up = Double(self.width << level, bias=False, kernel_init=INIT, dtype=self.dtype, name=f"double{level}")(x)
-            x = jnp.concatenate([beside[level], up], -1)
+            up = nn.Dense(4 * self.width << level, use_bias=False, dtype=self.dtype, name=f"double{level}")(x)
+            x = jnp.concatenate([beside[level], depth_to_space(up)], -1)
             x = pair(self.width << level, self.dtype, self.axis, name=f"up{level}")(x, train)
-        logits = nn.Conv(self.classes, (1, 1), dtype=self.dtype, name="logits")(x)
+        logits = nn.Dense(self.classes, dtype=self.dtype, name="logits")(x)
         return logits[:, :height, :width].astype(jnp.float32)
 
 

@@ -65,7 +65,7 @@ def test_tiles_give_the_logits_of_the_whole_picture(run):
         return segmenting.tiled(lambda part: np.asarray(look(opened.state, part[None]))[0], picture, tile, halo)
 
     halo = segmenting.up_to(model.radius, model.factor)
-    assert (model.radius, halo) == (26, 28)
+    assert (model.radius, halo) == (23, 24)
     size = np.abs(whole).max()
     np.testing.assert_allclose(seen(20, halo), whole, atol=1e-5 * size)
     np.testing.assert_allclose(seen(64, halo), whole, atol=1e-5 * size)
@@ -89,7 +89,7 @@ def test_large_pictures_are_tiled_by_themselves(run, monkeypatch):
     look = segmenting.Segmenter.look
     monkeypatch.setattr(segmenting.Segmenter, "look", lambda self, x: looked.append(x.shape) or look(self, x))
     assert np.mean(jaxstyle.segment(run, picture) != whole) < 1e-3
-    assert looked == [(64, 88, 3)] * 8  # two rows of four tiles, 28 pixels around each
+    assert looked == [(64, 80, 3)] * 8  # two rows of four tiles, 24 pixels around each
 
 
 def test_spans_cover_every_pixel_once():
