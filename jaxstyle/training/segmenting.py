@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterator
+from functools import partial
 from typing import Any
 
 import jax
@@ -57,6 +58,7 @@ class Segmenter:
         self.classes = tuple(run.config.data.mask_classes)
         self.channels, self.model = run.task.channels, run.task.model
         self.state = jax.device_put(run.state, jax.local_devices()[0])
+        self.paint = jax.jit(partial(overlay, classes=len(self.classes)))
         self.program = jax.jit(lambda state, x: jnp.argmax(run.task.logits(state, x), -1).astype(jnp.uint8))
 
     def mask(self, rgb: np.ndarray, tile: int = 0, progress: bool | None = False) -> np.ndarray:
@@ -87,7 +89,7 @@ class Segmenter:
 
     def overlay(self, rgb: np.ndarray, mask: np.ndarray) -> np.ndarray:
         """A picture `[H, W, 3]` with its mask `[H, W]` laid over it: `[H, W, 3]` in [0, 1]."""
-        return np.asarray(overlay(jnp.asarray(rgb)[None], jnp.asarray(mask)[None], len(self.classes))[0])
+        return np.asarray(self.paint(rgb[None], mask[None])[0])
 
     def look(self, window: np.ndarray) -> np.ndarray:
         """The classes `[h, w]` of a part `[h, w, C]` of a picture."""
