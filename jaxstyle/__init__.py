@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from jaxstyle.training.predicting import predict as predict
     from jaxstyle.training.sampling import sample as sample
     from jaxstyle.training.scoring import evaluate as evaluate
+    from jaxstyle.training.segmenting import segment as segment
 
 __all__ = [
     "DreamConfig",
@@ -43,6 +44,7 @@ _LATER = {
     "evaluate": "jaxstyle.training.scoring",
     "predict": "jaxstyle.training.predicting",
     "sample": "jaxstyle.training.sampling",
+    "segment": "jaxstyle.training.segmenting",
 }
 
 

@@ -1,4 +1,4 @@
-"""Pictures out: PNG, JPEG, WebP and TIFF, with sRGB profile and settings inside; same input, same bytes."""
+"""Pictures and masks out: PNG, JPEG, WebP and TIFF, with sRGB profile and settings inside; same input, same bytes."""
 
 from __future__ import annotations
 
@@ -116,6 +116,26 @@ def write_picture(
     else:
         data = _pillow(pixels, kind, text)
     _write_whole(target, data)
+
+
+def write_mask(path: str | os.PathLike, mask: np.ndarray) -> None:
+    """Writes numbers as a grey PNG; the file appears only when whole.
+
+    Args:
+      path: Ends in .png, which keeps numbers as they are.
+      mask: `[H, W]` uint8.
+
+    Raises:
+      JaxstyleError: Another suffix or array, or writing fails; then nothing is left behind and an older file stays.
+    """
+    target = pathlib.Path(path)
+    if target.suffix.lower() != ".png":
+        raise JaxstyleError(f"the mask {str(target)!r} must end in .png")
+    if mask.ndim != 2 or mask.dtype != np.uint8 or not mask.size:
+        raise JaxstyleError(f"a mask to write must be uint8 [H, W] and not empty, but it is {mask.dtype} {mask.shape}")
+    buffer = io.BytesIO()
+    Image.fromarray(mask).save(buffer, format="PNG")
+    _write_whole(target, buffer.getvalue())
 
 
 def _kind(path: pathlib.Path, bits: int) -> str:

@@ -31,6 +31,61 @@ def augment(images: jax.Array, keys: jax.Array, *, pad: int = 0, flip: bool = Fa
     return jax.vmap(one)(images, keys) if pad or flip else images
 
 
+def augment_with_masks(
+    images: jax.Array, masks: jax.Array, keys: jax.Array, *, crop: int = 0, flip: bool = False, turn: bool = False
+) -> tuple[jax.Array, jax.Array]:
+    """Random crops, mirrorings and quarter turns, the same of a picture and of its mask.
+
+    Args:
+      images: `[N, H, W, C]`, of any dtype.
+      masks: `[N, H, W]`, of any dtype.
+      keys: `[N]`, one a picture.
+      crop: Side of the squares that are cut out, pixels, at most H and W; 0 takes all.
+      flip: Whether every second picture, at random, is mirrored left to right.
+      turn: Whether it is turned by 0, 90, 180 or 270 degrees, each as often; what is turned must be square.
+
+    Returns:
+      `[N, crop, crop, C]` and `[N, crop, crop]`, of the same dtypes.
+    """
+
+    def one(image: jax.Array, mask: jax.Array, key: jax.Array) -> tuple[jax.Array, jax.Array]:
+        place, side, quarters = jax.random.split(key, 3)
+        both = [image, mask[..., None]]
+        if crop:
+            top = jax.random.randint(place, (2,), 0, jnp.array(mask.shape) - crop + 1)
+            both = [jax.lax.dynamic_slice(x, (*top, 0), (crop, crop, x.shape[2])) for x in both]
+        if flip:
+            both = [jnp.where(jax.random.bernoulli(side), x[:, ::-1], x) for x in both]
+        if turn:
+            number = jax.random.randint(quarters, (), 0, 4)
+            both = [jnp.where(number % 2 == 1, jnp.rot90(x), x) for x in both]
+            both = [jnp.where(number >= 2, x[::-1, ::-1], x) for x in both]
+        return both[0], both[1][..., 0]
+
+    return jax.vmap(one)(images, masks, keys)
+
+
+def shift_tones(pictures: jax.Array, keys: jax.Array, strength: float) -> jax.Array:
+    """Contrast and brightness changed at random, of a picture as a whole.
+
+    Args:
+      pictures: `[N, H, W, C]` in [0, 1].
+      keys: `[N]`, one a picture.
+      strength: Contrast is multiplied by 1 - strength to 1 + strength about the picture's mean, then brightness moved
+        by up to half of strength either way; from 0, which changes nothing, to 1.
+
+    Returns:
+      `[N, H, W, C]`, clipped to [0, 1].
+    """
+
+    def one(picture: jax.Array, key: jax.Array) -> jax.Array:
+        contrast, brightness = jax.random.uniform(key, (2,), picture.dtype, -strength, strength)
+        mean = jnp.mean(picture)
+        return jnp.clip((picture - mean) * (1 + contrast) + mean + brightness / 2, 0, 1)
+
+    return jax.vmap(one)(pictures, keys)
+
+
 def mixup(
     images: jax.Array, targets: jax.Array, keys: jax.Array, alpha: float, axis: str
 ) -> tuple[jax.Array, jax.Array]:

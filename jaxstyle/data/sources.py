@@ -15,6 +15,7 @@ import tensorflow_datasets as tfds
 
 from jaxstyle import images
 from jaxstyle.data.jaxstyle_shapes import JaxstyleShapes
+from jaxstyle.data.masks import Masks, resized, with_masks
 from jaxstyle.data.moving_shapes import MovingShapes
 from jaxstyle.errors import JaxstyleError, did_you_mean
 
@@ -34,14 +35,18 @@ class Source:
       count: How many there are.
       read: Index -> dict of arrays, each example with the same names, shapes and dtypes.
       classes: What the labels mean; empty where there are none.
+      paths: Of a folder's pictures, by index.
     """
 
     count: int
     read: Callable[[int], Example]
     classes: tuple[str, ...] = ()
+    paths: tuple[pathlib.Path, ...] = ()
 
 
-def open_source(name: str, split: str, *, folder: str = "", data_dir: str = "", size: int = 0) -> Source:
+def open_source(
+    name: str, split: str, *, folder: str = "", data_dir: str = "", size: int = 0, masks: Masks | None = None
+) -> Source:
     """Opens a dataset, preparing it on first use.
 
     Args:
@@ -50,13 +55,15 @@ def open_source(name: str, split: str, *, folder: str = "", data_dir: str = "", 
       folder: Of pictures, with or without class folders, with or without `train/` and `test/` above them.
       data_dir: Where TFDS keeps datasets; "" is its own default. May be `gs://…`.
       size: Pictures are cut to squares of so many pixels; 0 leaves them as they are.
+      masks: Where examples get a `mask` `[H, W]` uint8 of class numbers from; None for none.
 
     Raises:
-      JaxstyleError: No such dataset, split or folder, or preparing it needs TensorFlow.
+      JaxstyleError: No such dataset, split or folder, or preparing it needs TensorFlow; a picture has no mask.
     """
     source = folder_source(folder, split) if folder else tfds_source(name, split, data_dir)
     if not source.count:
         raise JaxstyleError(f"the split {split!r} of {folder or name!r} is empty")
+    source = with_masks(source, masks, folder) if masks else source
     return dataclasses.replace(source, read=lambda index: squared(source.read(index), size)) if size else source
 
 
@@ -139,7 +146,8 @@ def folder_source(folder: str, split: str) -> Source:
             f"the folder {str(root)!r} holds no pictures ({', '.join(sorted(images.PICTURE_SUFFIXES))})"
         )
     entries = [(path, label) for group, label in groups for path in (group if parted else part(group, split))]
-    return Source(len(entries), lambda index: read_entry(*entries[index]), classes)
+    paths = tuple(path for path, _ in entries)
+    return Source(len(entries), lambda index: read_entry(*entries[index]), classes, paths)
 
 
 def class_folders(root: pathlib.Path) -> tuple[str, ...]:
@@ -173,10 +181,13 @@ def read_entry(path: str | os.PathLike, label: int) -> Example:
 
 
 def squared(example: Example, size: int) -> Example:
-    """`image` cut to its central square and resized to `[size, size, C]` uint8."""
+    """`image` cut to its central square and resized to `[size, size, C]` uint8, and a `mask` of its size likewise."""
     image = example["image"]
     side = min(image.shape[:2])
     top, left = (image.shape[0] - side) // 2, (image.shape[1] - side) // 2
-    cut = image[top : top + side, left : left + side].astype(np.float32) / 255
-    resized = cut if side == size else images.resize(cut, size, size)
-    return {**example, "image": np.rint(np.clip(resized, 0, 1) * 255).astype(np.uint8)}
+    square = slice(top, top + side), slice(left, left + side)
+    cut = image[square].astype(np.float32) / 255
+    smaller = cut if side == size else images.resize(cut, size, size)
+    made = {**example, "image": np.rint(np.clip(smaller, 0, 1) * 255).astype(np.uint8)}
+    mask = example.get("mask")
+    return made if mask is None or mask.shape != image.shape[:2] else {**made, "mask": resized(mask[square], size)}

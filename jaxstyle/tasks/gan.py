@@ -26,8 +26,6 @@ from jaxstyle.training.optimizers import Optimizer, make_optimizer
 from jaxstyle.training.state import TrainState, copied
 from jaxstyle.training.task import Batch, Metrics, Setting
 
-STATISTICS_DECAY = 0.9
-"""Of the running averages of batch statistics where the generator has none of its parameters."""
 SIDE = 8
 """Rows and columns of a grid of pictures."""
 
@@ -200,9 +198,8 @@ class GAN:
     def averaged(self, state: TrainState, statistics: Any) -> TrainState:
         """The end of a step: moving averages of the generator, and of batch statistics just as of the parameters."""
         optimizer = self.generator_optimizer
-        decay = optimizer.ema_decay or STATISTICS_DECAY
         ema = optimizer.follow(state.ema, {"generator": state.params["generator"]}, state.step)
-        follow = dataclasses.replace(optimizer, ema_decay=decay).follow
+        follow = optimizer.follow_statistics
         running = {name: follow(state.collections[name], seen, state.step) for name, seen in statistics.items()}
         return state.replace(step=state.step + 1, ema=ema, collections={**state.collections, **running})
 

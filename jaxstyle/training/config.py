@@ -48,6 +48,10 @@ def defaults() -> ConfigDict:
             "folder": "",  # of pictures, instead of a dataset
             "data_dir": "",  # where TFDS keeps its datasets; {workdir} stands for the workdir
             "size": 0,  # pixels; pictures are cut to squares of this size
+            "masks": "",  # folder of masks named as the pictures; "" where the dataset has them in a field
+            "mask_field": "mask",  # its name
+            "mask_classes": (),  # names of the masks' values, from 0; none where there are no masks
+            "mask_objects": False,  # whether they number objects: every value above 0 is class 1
             "resident_megabytes": 1024.0,  # datasets up to this size live on the devices
         }
     )
@@ -139,7 +143,8 @@ def check_same_run(workdir: epath.Path, config: ConfigDict) -> None:
       JaxstyleError: Fields that cannot change have changed; they are listed.
     """
     if (workdir / "config.json").exists():
-        before, now = flat(read_config(workdir)), flat(ConfigDict(json.loads(as_json(config))))
+        # What is new since the run began has the default, which is how the run was begun.
+        before, now = (flat(json.loads(as_json(one))) for one in (completed(read_config(workdir), defaults()), config))
         names = sorted(name for name in {*before, *now} if name.split(".")[0] in FIXED)
         changed = [f"{n} was {before.get(n)!r}, is {now.get(n)!r}" for n in names if before.get(n) != now.get(n)]
         if changed:

@@ -21,6 +21,7 @@ from ml_collections import ConfigDict
 
 from jaxstyle import atomic
 from jaxstyle.data import pipeline
+from jaxstyle.data.masks import Masks
 from jaxstyle.data.order import Order, in_turn
 from jaxstyle.data.sources import Source, open_source
 from jaxstyle.errors import JaxstyleError
@@ -35,6 +36,9 @@ from jaxstyle.training.meter import Meter, Profiler
 from jaxstyle.training.state import TrainState, parameter_table
 from jaxstyle.training.task import Setting, load_task
 from jaxstyle.training.writers import Writers
+
+ONCE = {"xla_backend_optimization_level": 0, "xla_llvm_disable_expensive_passes": True}
+"""How CPUs compile what runs once: the first state, whose random numbers else take a second of LLVM's a kernel."""
 
 AGREE_STEPS = 10  # of several processes: how often they ask each other whether to stop
 
@@ -125,7 +129,9 @@ class Training:
         """A split of the config's dataset."""
         data = self.config.data
         folder = data.data_dir.replace("{workdir}", os.fspath(self.workdir))
-        return open_source(data.name, split, folder=data.folder, data_dir=folder, size=data.size)
+        classes = tuple(data.mask_classes)
+        masks = Masks(data.masks, data.mask_field, classes, data.mask_objects) if classes else None
+        return open_source(data.name, split, folder=data.folder, data_dir=folder, size=data.size, masks=masks)
 
     def begin(self, checkpoints: Checkpoints) -> None:
         """The state before the first step, or the newest checkpoint's where there is one."""
@@ -133,7 +139,8 @@ class Training:
             state = checkpoints.restore(workdirs.template(self.task), fallback=self.config.fallback)
             checkpoints.drop_after(int(state.step))
         else:
-            state = jax.jit(self.task.init)(self.init_key)
+            options = ONCE if self.devices[0].platform == "cpu" else None
+            state = jax.jit(self.task.init, compiler_options=options)(self.init_key)
             if jax.process_index() == 0 and self.config.progress != "off":
                 print(parameter_table(state.params), file=sys.stderr)
         self.state = steps.on_all(state, self.devices)

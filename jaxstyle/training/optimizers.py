@@ -18,6 +18,9 @@ from jaxstyle.training.state import TrainState, copied
 OPTIMIZERS = ("adam", "adamw", "muon", "sgd", "rmsprop")
 DECAYING = ("adamw", "sgd")
 
+STATISTICS_DECAY = 0.9
+"""Of the running averages of batch statistics where the parameters have no moving average."""
+
 ADAM_RMS = 0.2  # root mean square of Adam's updates at learning rate 1, so that Muon wants the same rates
 
 
@@ -66,6 +69,11 @@ class Optimizer:
         decay = jnp.minimum(self.ema_decay, (1.0 + updates) / (10.0 + updates))  # as TensorFlow's, with num_updates
         decay = jnp.where((step + 1) % self.accumulate == 0, decay, 1.0)
         return jax.tree.map(lambda old, new: decay * old + (1 - decay) * new, ema, params)
+
+    def follow_statistics(self, running: Any, seen: Any, step: jax.Array) -> Any:
+        """Running averages of batch statistics after a step, averaged as the parameters are that they belong to."""
+        decay = self.ema_decay or STATISTICS_DECAY
+        return dataclasses.replace(self, ema_decay=decay).follow(running, seen, step)
 
 
 def make_optimizer(config: Any, extent: Extent, steps: int, ema_decay: float = 0.0) -> Optimizer:

@@ -4,7 +4,7 @@ import jax
 import numpy as np
 import pytest
 
-from jaxstyle.data.augment import augment, mixup
+from jaxstyle.data.augment import augment, augment_with_masks, mixup, shift_tones
 
 
 def changed(count=200, **options):
@@ -41,6 +41,62 @@ def test_a_picture_is_a_function_of_its_key():
 def test_nothing_is_changed_unless_asked_for():
     image, seen, _ = changed(3)
     np.testing.assert_array_equal(seen, np.stack([image] * 3))
+
+
+def pairs(count=400, height=4, width=4, **options):
+    """Numbered pixels, their numbers as masks too, and what becomes of both."""
+    mask = np.arange(height * width, dtype=np.uint8).reshape(height, width)
+    keys = jax.random.split(jax.random.key(1), count)
+    images, masks = (np.broadcast_to(x, (count, *x.shape)) for x in (mask[..., None], mask))
+    change = jax.jit(lambda images, masks, keys: augment_with_masks(images, masks, keys, **options))
+    return mask, *map(np.asarray, change(images, masks, keys)), keys
+
+
+def places(mask, crop):
+    """Every square that can be cut out."""
+    height, width = mask.shape
+    return [mask[i : i + crop, j : j + crop] for i in range(height - crop + 1) for j in range(width - crop + 1)]
+
+
+@pytest.mark.parametrize(
+    ("options", "possible"),
+    [
+        ({"crop": 3}, lambda mask: places(mask, 3)),
+        ({"turn": True}, lambda mask: [np.rot90(mask, k) for k in range(4)]),
+        ({"flip": True, "turn": True}, lambda mask: [np.rot90(m, k) for m in (mask, mask[:, ::-1]) for k in range(4)]),
+        ({"crop": 2, "flip": True}, lambda mask: [x for part in places(mask, 2) for x in (part, part[:, ::-1])]),
+    ],
+)
+def test_masks_are_changed_as_their_pictures_and_every_change_is_about_as_frequent(options, possible):
+    mask, images, masks, _ = pairs(**options)
+    np.testing.assert_array_equal(images[..., 0], masks)
+    assert images.dtype == masks.dtype == np.uint8
+    wanted = possible(mask)
+    found = np.array([sum(np.array_equal(one, other) for one in masks) for other in wanted])
+    assert found.sum() == len(masks)
+    mean = len(masks) / len(wanted)
+    assert np.all(np.abs(found - mean) < 5 * np.sqrt(mean))  # five standard deviations
+
+
+def test_a_pair_is_a_function_of_its_key():
+    _, images, masks, keys = pairs(5, 6, 8, crop=4, flip=True, turn=True)
+    mask = np.arange(48, dtype=np.uint8).reshape(1, 6, 8)
+    alone = augment_with_masks(mask[..., None], mask, keys[3:4], crop=4, flip=True, turn=True)
+    np.testing.assert_array_equal(alone[0][0], images[3])
+    np.testing.assert_array_equal(alone[1][0], masks[3])
+
+
+def test_tones_are_shifted_as_a_whole_and_within_bounds():
+    picture = np.random.default_rng(0).uniform(0.4, 0.6, (1, 5, 4, 3)).astype(np.float32)
+    keys = jax.random.split(jax.random.key(2), 300)
+    shifted = np.asarray(jax.jit(shift_tones, static_argnums=2)(picture.repeat(300, 0), keys, 0.2))
+    flat, seen = picture.reshape(-1), shifted.reshape(300, -1)
+    contrast, offset = np.polyfit(flat, seen.T, 1)  # every picture is a line of the first
+    np.testing.assert_allclose(seen, contrast[:, None] * flat + offset[:, None], atol=1e-5)
+    brightness = seen.mean(1) - flat.mean()
+    assert 0.8 <= contrast.min() < 0.83 and 1.17 < contrast.max() <= 1.2  # of 300 draws the outermost are near
+    assert -0.1 <= brightness.min() < -0.09 and 0.09 < brightness.max() <= 0.1
+    np.testing.assert_allclose(shift_tones(picture, keys[:1], 0.0), picture, rtol=1e-6)
 
 
 @pytest.mark.parametrize("devices", [1, 4])

@@ -1,0 +1,220 @@
+"""A class for every pixel: a U-Net trained by cross entropy, Dice and focal losses, in any mixture."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping
+from functools import partial
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from ml_collections import ConfigDict
+
+from jaxstyle.charts import confusion_chart
+from jaxstyle.data.augment import augment_with_masks, shift_tones
+from jaxstyle.errors import JaxstyleError
+from jaxstyle.losses.segmentation import dice_loss, focal_loss, pixel_cross_entropy
+from jaxstyle.metrics import confusion
+from jaxstyle.models.unet import UNet
+from jaxstyle.overlay import colored, overlay
+from jaxstyle.tasks.classify import scaled
+from jaxstyle.tasks.observation import SHOWN, at_least, beside
+from jaxstyle.training import config as configs
+from jaxstyle.training import step
+from jaxstyle.training.optimizers import Optimizer, make_optimizer
+from jaxstyle.training.state import TrainState
+from jaxstyle.training.task import Batch, Metrics, Setting
+
+
+def defaults() -> ConfigDict:
+    """A training recipe with this task's own fields."""
+    config = configs.defaults()
+    config.task = "jaxstyle.tasks.segment"
+    config.model.update(width=16, levels=4)  # channels at full size, halvings; the paper has 64 and 4
+    config.loss = ConfigDict({"cross_entropy": 1.0, "dice": 1.0, "focal": 0.0})  # weights of the sum
+    config.focal_gamma = 2.0
+    config.augment.update(crop=0, turn=False, color=0.0)  # pixels of squares cut out; quarter turns; see shift_tones
+    config.best = "dice"
+    return config
+
+
+def fields(config: Any) -> tuple[str, ...]:
+    """The fields of an example that this task wants.
+
+    Raises:
+      JaxstyleError: The config does not say where the masks are, or what their values mean.
+    """
+    if config.data.folder and not config.data.masks:
+        raise JaxstyleError("data.folder has pictures only: name the folder of their masks by --config.data.masks=DIR")
+    if not config.data.mask_classes:
+        raise JaxstyleError(
+            "data.mask_classes is empty: name the masks' values, that of 0 first, such as "
+            "--config.data.mask_classes=\"('background','nucleus')\""
+        )
+    return ("image", "mask")
+
+
+def make(config: Any, setting: Setting) -> Segment:
+    """The task of a config, whose fields `defaults` tells.
+
+    Raises:
+      JaxstyleError: A number cannot be, or the changes to training pictures do not suit their size.
+    """
+    at_least(config, {"model.width": 1, "model.levels": 1, "focal_gamma": 0, "augment.crop": 0, "augment.color": 0})
+    at_least(config, {f"loss.{name}": 0 for name in config.loss})
+    if not any(config.loss.values()):
+        raise JaxstyleError("all weights of loss are 0; give one of cross_entropy, dice and focal some weight")
+    check_changes(config.augment, setting.spec["image"].shape)
+    model = UNet(
+        classes=len(config.data.mask_classes),
+        width=config.model.width,
+        levels=config.model.levels,
+        dtype=jnp.dtype(config.dtype),
+        remat=config.remat,
+    )
+    optimizer = make_optimizer(config.optimizer, setting.extent, setting.steps, config.ema_decay)
+    losses = {"cross_entropy": pixel_cross_entropy, "dice": dice_loss}
+    losses["focal"] = partial(focal_loss, gamma=config.focal_gamma)
+    changes = {name: config.augment[name] for name in ("crop", "flip", "turn")}
+    return Segment(
+        model=model,
+        optimizer=optimizer,
+        names=tuple(config.data.mask_classes),
+        channels=setting.spec["image"].shape[-1],
+        losses={name: (weight, losses[name]) for name, weight in config.loss.items() if weight},
+        changes=changes,
+        color=config.augment.color,
+    )
+
+
+def check_changes(augment: Any, shape: tuple[int, ...]) -> None:
+    """Raises `JaxstyleError` where pictures `(H, W, C)` cannot be changed so."""
+    height, width, _ = shape
+    if augment.pad:
+        raise JaxstyleError("augment.pad is for whole pictures; for segmentation cut squares out by augment.crop")
+    if augment.crop > min(height, width):
+        raise JaxstyleError(f"augment.crop is {augment.crop}; it must be at most the pictures' {width}x{height} pixels")
+    if augment.turn and not augment.crop and height != width:
+        raise JaxstyleError(f"augment.turn needs squares, the pictures have {width}x{height} pixels: set augment.crop")
+    if augment.color > 1:
+        raise JaxstyleError(f"augment.color is {augment.color:g}; it must be from 0 to 1")
+
+
+@dataclasses.dataclass(frozen=True)
+class Segment:
+    """Pure functions of a segmentation's training.
+
+    Attributes:
+      model: Pictures -> logits of every pixel.
+      optimizer: Of all its parameters.
+      names: Of the classes.
+      channels: Of the pictures.
+      losses: Name -> (weight, function of logits `[N, H, W, C]` and labels `[N, H, W]` giving `[N]`).
+      changes: Of training pictures and masks; options of `augment_with_masks`.
+      color: Of training pictures; strength of `shift_tones`.
+    """
+
+    model: UNet
+    optimizer: Optimizer
+    names: tuple[str, ...]
+    channels: int
+    losses: Mapping[str, tuple[float, Any]]
+    changes: Mapping[str, Any]
+    color: float = 0.0
+
+    def init(self, key: jax.Array) -> TrainState:
+        """The state before the first step."""
+        side = self.model.factor
+        made = self.model.init(key, jnp.zeros((1, side, side, self.channels)))
+        return self.optimizer.start(made["params"], {"batch_stats": made["batch_stats"]})
+
+    def train_step(self, state: TrainState, batch: Batch, key: jax.Array) -> tuple[TrainState, Metrics]:
+        """One step on one device's `image` `[N, H, W, C]` uint8 and `mask` `[N, H, W]` uint8."""
+        keys = step.example_keys(jax.random.fold_in(key, state.step), batch["image"].shape[0])
+        places, tones = jax.vmap(jax.random.split, out_axes=1)(keys)
+        images, masks = augment_with_masks(batch["image"], batch["mask"], places, **self.changes)
+        pictures = shift_tones(scaled(images), tones, self.color) if self.color else scaled(images)
+
+        def loss(params: Any) -> tuple[jax.Array, Any]:
+            variables = {"params": params, **state.collections}
+            logits, seen = self.model.apply(variables, pictures, True, mutable=["batch_stats"])
+            total, terms = self.lost(logits, masks)
+            return jnp.mean(total), (jax.tree.map(jnp.mean, terms), seen)
+
+        grads, (value, (terms, seen)) = step.gradients(loss, state.params)
+        rate = jnp.asarray(self.optimizer.schedule(state.step), jnp.float32)
+        metrics = {"loss": value, **terms, "gradient": step.norm(grads), "learning_rate": rate}
+        running = self.optimizer.follow_statistics(state.collections, seen, state.step)
+        return self.optimizer.move(state, grads, running), metrics
+
+    def lost(self, logits: jax.Array, masks: jax.Array) -> tuple[jax.Array, Metrics]:
+        """The weighted sum of the losses, and each of them, all `[N]`."""
+        terms = {name: function(logits, masks) for name, (_, function) in self.losses.items()}
+        total = sum(weight * terms[name] for name, (weight, _) in self.losses.items())
+        return jnp.asarray(total), {f"{name}_loss": term for name, term in terms.items()}
+
+    def eval_step(self, state: TrainState, batch: Batch, keys: jax.Array) -> Metrics:
+        """Losses `[N]`, the confusion matrix `[N, C, C]` and `picture_dice` `[N]` of every example.
+
+        `picture_dice` is the mean Dice coefficient of the classes but 0 that are in the picture or said to be; 1 where
+        there are none.
+        """
+        logits = self.logits(state, scaled(batch["image"]))
+        total, terms = self.lost(logits, batch["mask"])
+        labels, said = batch["mask"].astype(jnp.int32), jnp.argmax(logits, -1)
+        count = partial(confusion.confusion_matrix, classes=self.model.classes)
+        matrices = jax.vmap(count)(labels, said)
+        return {"loss": total, **terms, "picture_dice": picture_dice(matrices), "confusion": matrices}
+
+    def summary(self, means: Mapping[str, Any]) -> dict[str, Any]:
+        """An evaluation's means, with all that the confusion matrix of all pixels together tells.
+
+        `dice`, `iou`, `precision` and `recall` are those of class 1 where there are two classes, else the mean over
+        the classes that are there, as `mean_iou` always is. `class_…` list them by class; `confusion` counts pixels,
+        the mean over pictures, rows true, columns predicted.
+        """
+        matrix = np.asarray(means["confusion"], np.float64)
+        measures = {"dice": confusion.f1, "iou": confusion.iou}
+        measures |= {"precision": confusion.precision, "recall": confusion.recall}
+        by_class = {name: measure(matrix) for name, measure in measures.items()}
+        binary = self.model.classes == 2
+        scores = {
+            name: float(values[1]) if binary else confusion.mean_of_present(values) for name, values in by_class.items()
+        }
+        scores |= {"mean_iou": confusion.mean_of_present(by_class["iou"]), "pixel_accuracy": confusion.accuracy(matrix)}
+        lists = {f"class_{name}": values for name, values in by_class.items()}
+        return {**{k: v for k, v in means.items() if k != "confusion"}, **scores, **lists, "confusion": matrix}
+
+    def charts(self, scores: Mapping[str, Any]) -> dict[str, np.ndarray]:
+        """The confusion matrix as a picture `[H, W, 3]`, of what `summary` returned."""
+        return {"confusion": confusion_chart(np.asarray(scores["confusion"]), self.names)}
+
+    def logits(self, state: TrainState, pictures: jax.Array) -> jax.Array:
+        """What the trained network sees.
+
+        Args:
+          state: Its moving average is used where there is one.
+          pictures: `[N, H, W, C]` in [0, 1], of any size.
+
+        Returns:
+          `[N, H, W, classes]` float32.
+        """
+        return self.model.apply({"params": state.best_params, **state.collections}, pictures)  # type: ignore[return-value]
+
+    def pictures(self, state: TrainState, batch: Batch, key: jax.Array) -> dict[str, jax.Array]:
+        """True masks, each with the predicted one after it: alone, and laid over their pictures; in [0, 1]."""
+        pictures, truth = scaled(batch["image"][:SHOWN]), batch["mask"][:SHOWN].astype(jnp.int32)
+        said, classes = jnp.argmax(self.logits(state, pictures), -1), self.model.classes
+        over = beside(overlay(pictures, truth, classes), overlay(pictures, said, classes))
+        return {"overlays": over, "masks": beside(colored(truth, classes), colored(said, classes))}
+
+
+def picture_dice(matrices: jax.Array) -> jax.Array:
+    """See `Segment.eval_step`; of confusion matrices `[N, C, C]`, `[N]`."""
+    both = jnp.diagonal(matrices, axis1=1, axis2=2)[:, 1:]
+    either = (jnp.sum(matrices, 1) + jnp.sum(matrices, 2))[:, 1:]
+    present = either > 0
+    dice = jnp.sum(jnp.where(present, 2 * both / jnp.maximum(either, 1), 0), -1)
+    return jnp.where(jnp.any(present, -1), dice / jnp.maximum(jnp.sum(present, -1), 1), 1.0)

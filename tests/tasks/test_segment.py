@@ -1,0 +1,171 @@
+"""Segmentation: the contract of every task, its scores against scikit-learn's, its pictures, and bad input."""
+
+import contract
+import jax
+import numpy as np
+import pytest
+import sklearn.metrics
+from ml_collections import ConfigDict
+
+from jaxstyle.data.jaxstyle_shapes import CLASSES
+from jaxstyle.errors import JaxstyleError
+from jaxstyle.tasks import segment
+from jaxstyle.training import config as configs
+from jaxstyle.training.durations import Extent
+from jaxstyle.training.state import TrainState
+from jaxstyle.training.task import Setting
+
+
+@pytest.fixture
+def config(shapes_dir):
+    """Everything on, everything small."""
+    config = segment.defaults()
+    config.model.update(width=4, levels=1)
+    config.loss.focal = 0.5
+    config.optimizer.learning_rate = 0.02
+    config.data.update(name="jaxstyle_shapes/tiny", data_dir=shapes_dir, size=8)
+    config.data.update(mask_classes=("ground", "shape"), mask_objects=True)
+    config.augment.update(crop=6, flip=True, turn=True, color=0.2)
+    config.update(train_steps=10, eval_steps=10, checkpoint_steps=5, log_steps=1, batch_size=16, progress="off")
+    config.ema_decay = 0.9
+    return config
+
+
+def test_devices_agree(config, tmp_path):
+    contract.check_devices_agree(config, tmp_path)
+
+
+@pytest.mark.slow
+def test_processes_agree(config, tmp_path):
+    contract.check_processes_agree(config, tmp_path)
+
+
+def test_resume_after_kill_is_bit_for_bit(config, tmp_path):
+    contract.check_resume_after_kill(config, tmp_path)
+
+
+def test_preempt_saves(config, tmp_path, monkeypatch):
+    contract.check_preempt_saves(config, tmp_path, monkeypatch)
+
+
+def test_lowers_for_every_platform(config, tmp_path):
+    contract.check_lowers(config, tmp_path)
+
+
+def test_evaluation_is_whole(config, tmp_path):
+    contract.check_evaluation_is_whole(config, tmp_path, ["loss", "dice", "mean_iou", "picture_dice", "confusion"])
+
+
+def test_it_learns(config, tmp_path):
+    """The losses fall below those of the best constant answer, the share of shapes: 0.5 nats, and Dice 0.5."""
+    training, _, metrics = contract.stepped(configs.override(config, {"devices": 1}), tmp_path, 100)
+    assert metrics["cross_entropy_loss"] < 0.4 and metrics["dice_loss"] < 0.35
+    assert training.evaluate()["dice"] > 0.55  # by running statistics; 0.4 where everything is said to be shape
+
+
+class Told:
+    """A network that says what the picture's first channel tells it."""
+
+    def __init__(self, classes):
+        self.classes = classes
+
+    def apply(self, variables, pictures, *_):
+        return 4.0 * jax.nn.one_hot(jax.numpy.rint(pictures[..., 0] * 255).astype(int), self.classes)
+
+
+def scored(classes, truth, said):
+    """The task's scores of masks `[N, H, W]`, of which the last two only fill up the batch."""
+    losses = {"cross_entropy": (1.0, segment.pixel_cross_entropy)}
+    task = segment.Segment(Told(classes), None, (), 1, losses, {})
+    state = TrainState(np.int32(0), {}, ())
+    metrics = jax.jit(task.eval_step)(state, {"image": said[..., None], "mask": truth}, None)
+    return task.summary({name: np.mean(np.asarray(value, np.float64)[:-2], 0) for name, value in metrics.items()})
+
+
+@pytest.mark.parametrize("classes", [2, 5])
+def test_scores_are_scikit_learns(classes):
+    rng = np.random.default_rng(classes)
+    truth = rng.integers(0, classes - (classes > 2), (7, 6, 5)).astype(np.uint8)  # of five, one is never there
+    said = np.where(rng.uniform(size=truth.shape) < 0.6, truth, rng.integers(0, classes, truth.shape)).astype(np.uint8)
+    scores = scored(classes, truth, said)
+    truth, said = truth[:-2], said[:-2]
+    a, b, names = truth.reshape(-1), said.reshape(-1), range(classes)
+    assert set(b) == set(names)  # so that every class has an IoU
+    np.testing.assert_allclose(scores["confusion"] * 5, sklearn.metrics.confusion_matrix(a, b, labels=names))
+    measures = {"dice": "f1_score", "iou": "jaccard_score", "precision": "precision_score", "recall": "recall_score"}
+    for name, theirs in measures.items():
+        unknown = 0.0 if name == "iou" else np.nan  # what scikit-learn lets be asked for where nothing is
+        by_class = getattr(sklearn.metrics, theirs)(a, b, labels=names, average=None, zero_division=unknown)
+        np.testing.assert_allclose(scores[f"class_{name}"], by_class, rtol=1e-12)
+        overall = by_class[1] if classes == 2 else np.nanmean(by_class)
+        np.testing.assert_allclose(scores[name], overall, rtol=1e-12)
+    assert scores["mean_iou"] == pytest.approx(sklearn.metrics.jaccard_score(a, b, labels=names, average="macro"))
+    assert scores["pixel_accuracy"] == pytest.approx(sklearn.metrics.accuracy_score(a, b))
+
+
+def test_dice_of_each_picture():
+    """By hand: right; half found; nothing there and nothing said; something said where nothing is."""
+    truth, said = np.zeros((2, 6, 2, 4), np.uint8)
+    truth[0, 0], said[0, 0] = 1, 1
+    truth[1, 0], said[1, 0, :2] = 1, 1
+    said[3, 0, 0] = 1
+    assert scored(2, truth, said)["picture_dice"] == pytest.approx((1 + 2 * 2 / 6 + 1 + 0) / 4)
+
+
+def small(**changes):
+    """A task for pictures of 8×12, and its first state."""
+    config = segment.defaults()
+    config.data.mask_classes = ("a", "b", "c")
+    config.model.update(width=2, levels=1)
+    spec = {"image": jax.ShapeDtypeStruct((8, 12, 3), np.uint8), "mask": jax.ShapeDtypeStruct((8, 12), np.uint8)}
+    return segment.make(configs.override(config, changes), Setting(Extent(100, 10), 50, spec))
+
+
+def test_pictures_are_the_truth_and_what_was_said_in_turn():
+    task = small()
+    state = jax.jit(task.init)(jax.random.key(0))
+    rng = np.random.default_rng(0)
+    batch = {"image": rng.integers(0, 256, (9, 8, 12, 3), np.uint8), "mask": rng.integers(0, 3, (9, 8, 12), np.uint8)}
+    shown = jax.jit(task.pictures)(state, batch, jax.random.key(1))
+    assert {name: leaf.shape for name, leaf in shown.items()} == dict.fromkeys(("overlays", "masks"), (16, 8, 12, 3))
+    said = np.argmax(jax.jit(task.logits)(state, batch["image"] / np.float32(255)), -1)
+    for number, masks in enumerate((batch["mask"], said)):
+        np.testing.assert_allclose(shown["masks"][number::2], segment.colored(masks[:8], 3), atol=1e-6)
+    assert all(leaf.min() >= 0 and leaf.max() <= 1 for leaf in shown.values())
+
+
+@pytest.mark.parametrize(
+    ("changes", "sentence"),
+    [
+        ({"loss.cross_entropy": 0.0, "loss.dice": 0.0}, "all weights of loss are 0"),
+        ({"loss.dice": -1.0}, r"loss\.dice is -1; it must be at least 0"),
+        ({"model.width": 0}, r"model\.width is 0; it must be at least 1"),
+        ({"augment.crop": 9}, r"augment\.crop is 9; it must be at most the pictures' 12x8 pixels"),
+        ({"augment.turn": True}, r"augment\.turn needs squares, the pictures have 12x8 pixels"),
+        ({"augment.color": 1.5}, r"augment\.color is 1\.5; it must be from 0 to 1"),
+        ({"augment.pad": 4}, r"augment\.pad is for whole pictures"),
+    ],
+)
+def test_settings_that_cannot_be_are_told(changes, sentence):
+    with pytest.raises(JaxstyleError, match=sentence):
+        small(**changes)
+
+
+@pytest.mark.parametrize(
+    ("data", "sentence"),
+    [
+        ({"folder": "pictures"}, r"name the folder of their masks by --config\.data\.masks=DIR"),
+        ({"folder": "pictures", "masks": "masks"}, r"data\.mask_classes is empty"),
+        ({}, r"data\.mask_classes is empty"),
+    ],
+)
+def test_masks_that_are_not_told_of(data, sentence):
+    with pytest.raises(JaxstyleError, match=sentence):
+        segment.fields(ConfigDict({"data": {**segment.defaults().data.to_dict(), **data}}))
+
+
+def test_a_value_that_is_no_class_is_told_before_the_first_step(config, tmp_path):
+    config.data.update(mask_objects=False, mask_classes=("ground", *CLASSES[:5]))
+    with pytest.raises(JaxstyleError, match=r"the mask of example \d+ holds the value \d+, but data.mask_classes"):
+        contract.loop.run(config, tmp_path)
+    assert not list(tmp_path.iterdir())
