@@ -24,4 +24,5 @@ def get_config(variant: str = "") -> ConfigDict:
         config.data.update(name="jaxstyle_shapes/tiny", data_dir="{workdir}/data", folder="", size=16)
         config.update(train_steps=6, eval_steps=3, checkpoint_steps=3, log_steps=2)
         config.model.update(depth=8, width=8)
+        config.optimizer.warmup_epochs = 0.0
     return config

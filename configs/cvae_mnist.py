@@ -21,6 +21,7 @@ def get_config(variant: str = "") -> ConfigDict:
     config.ema_decay = 0.999
     config.optimizer.update(learning_rate=2e-3, schedule="cosine", warmup_epochs=0.5)
     if variant == "test":
-        config.data.update(name="jaxstyle_shapes/tiny", data_dir="{workdir}/data")
-        config.update(train_steps=20, eval_steps=10, checkpoint_steps=10, log_steps=5, batch_size=64)
+        config.data.update(name="jaxstyle_shapes/tiny", data_dir="{workdir}/data", size=16)
+        config.model.update(widths=(8, 16), hidden=32, latents=8)
+        config.update(train_steps=10, eval_steps=5, checkpoint_steps=5, log_steps=5, batch_size=64)
     return config

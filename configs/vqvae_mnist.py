@@ -19,6 +19,7 @@ def get_config(variant: str = "") -> ConfigDict:
     config.ema_decay = 0.999
     config.optimizer.update(learning_rate=2e-3, schedule="cosine", warmup_epochs=0.5)
     if variant == "test":
-        config.data.update(name="jaxstyle_shapes/tiny", data_dir="{workdir}/data")
-        config.update(train_steps=20, eval_steps=10, checkpoint_steps=10, log_steps=5, batch_size=64)
+        config.data.update(name="jaxstyle_shapes/tiny", data_dir="{workdir}/data", size=16)
+        config.model.update(widths=(8, 16), codes=16, prior_blocks=1)
+        config.update(train_steps=10, eval_steps=5, checkpoint_steps=5, log_steps=5, batch_size=64)
     return config

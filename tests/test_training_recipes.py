@@ -1,4 +1,4 @@
-"""Every training recipe's `:test` variant, as a user runs it."""
+"""Every training recipe's `:test` variant, and one of them as a user runs it."""
 
 import json
 import os
@@ -8,6 +8,8 @@ from importlib import util
 
 import pytest
 from conftest import ROOT
+
+from jaxstyle.training import loop
 
 RECIPES = [path for path in sorted((ROOT / "configs").glob("*.py")) if not path.stem.startswith(("__init__", "common"))]
 
@@ -28,13 +30,30 @@ def train(path, workdir, *more):
     return subprocess.run(arguments, cwd=ROOT, env=environment, capture_output=True, text=True, timeout=120)
 
 
-@pytest.mark.parametrize("path", TRAINING, ids=lambda path: path.stem)
-def test_recipe_runs(path, tmp_path):
-    done = train(path, tmp_path / "run")
-    assert done.returncode == 0, done.stderr
-    rows = [json.loads(line) for line in (tmp_path / "run" / "metrics.jsonl").read_text().splitlines()]
+def check_run(workdir):
+    """Both kinds of rows are written, and nothing outside of the workdir."""
+    rows = [json.loads(line) for line in (workdir / "metrics.jsonl").read_text().splitlines()]
     assert {row["kind"] for row in rows} == {"train", "eval"}
-    assert [path.name for path in tmp_path.iterdir()] == ["run"]
+    assert [path.name for path in workdir.parent.iterdir()] == [workdir.name]
+
+
+@pytest.mark.parametrize("path", TRAINING, ids=lambda path: path.stem)
+def test_recipe_runs(path, tmp_path, monkeypatch, shapes_dir):
+    """In this process, and with shapes that are drawn already: both would take longer than most of them."""
+    monkeypatch.setenv("TFDS_DATA_DIR", str(tmp_path / "run" / "unused"))
+    config = get_config(path, "test")
+    config.progress = "off"
+    if config.data.name == "jaxstyle_shapes/tiny":
+        config.data.data_dir = shapes_dir
+    state = loop.run(config, tmp_path / "run")
+    assert int(state.step) == config.train_steps
+    check_run(tmp_path / "run")
+
+
+def test_recipe_runs_from_the_command_line(tmp_path):
+    done = train(ROOT / "configs" / "classify_shapes.py", tmp_path / "run")
+    assert done.returncode == 0, done.stderr
+    check_run(tmp_path / "run")
 
 
 @pytest.mark.parametrize("path", TRAINING, ids=lambda path: path.stem)

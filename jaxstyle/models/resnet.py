@@ -14,6 +14,7 @@ import jax
 import jax.numpy as jnp
 
 from jaxstyle.errors import JaxstyleError
+from jaxstyle.models.conditioning import BatchNorm
 from jaxstyle.models.functional import average_pool
 
 STAGES = 3
@@ -56,7 +57,7 @@ class ResNet(nn.Module):
 
         Args:
           images: `[N, H, W, C]` in [0, 1], at least 4 pixels a side.
-          train: Whether batch normalisation goes by this batch's statistics, and follows them.
+          train: Whether batch normalisation goes by this batch's statistics.
           noise: `[N, features]` uniform in [0, 1), for dropout; None in evaluation.
 
         Returns:
@@ -129,8 +130,7 @@ class Normed(nn.Module):
         """`[N, H, W, C]` -> `[N, H/stride, W/stride, features]`."""
         steps, init = (self.stride, self.stride), nn.initializers.he_normal()
         x = nn.Conv(self.features, (3, 3), steps, use_bias=False, kernel_init=init, dtype=self.dtype)(x)
-        statistics = {"use_running_average": not self.train, "momentum": 0.9, "axis_name": self.axis}
-        x = nn.BatchNorm(**statistics)(x.astype(jnp.float32)).astype(self.dtype)  # type: ignore[arg-type]
+        x = BatchNorm(0, self.axis, self.dtype)(x, None, self.train)
         return nn.relu(x) if self.rectified else x
 
 

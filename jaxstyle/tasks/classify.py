@@ -128,7 +128,8 @@ class Classify:
         grads, (value, (right, seen)) = step.gradients(loss, state.params)
         rate = jnp.asarray(self.optimizer.schedule(state.step), jnp.float32)
         metrics = {"loss": value, "accuracy": right, "gradient": step.norm(grads), "learning_rate": rate}
-        return self.optimizer.move(state, grads, dict(seen)), metrics
+        running = self.optimizer.follow_statistics(state.collections, dict(seen), state.step)
+        return self.optimizer.move(state, grads, running), metrics
 
     def examples(self, batch: Batch, keys: jax.Array) -> tuple[jax.Array, jax.Array]:
         """Training pictures `[N, H, W, C]` in [0, 1], changed at random, and their targets, labels or probabilities."""

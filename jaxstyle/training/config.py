@@ -136,15 +136,15 @@ def as_json(config: ConfigDict) -> str:
     return json.dumps(config.to_dict(), indent=2, default=list)
 
 
-def check_same_run(workdir: epath.Path, config: ConfigDict) -> None:
-    """Checks that a run begun in a workdir, if there is one, can go on with this config.
+def check_same_run(workdir: epath.Path, config: ConfigDict, base: ConfigDict) -> None:
+    """Checks that a run begun in a workdir, if there is one, can go on with this config, of which `base` is default.
 
     Raises:
       JaxstyleError: Fields that cannot change have changed; they are listed.
     """
     if (workdir / "config.json").exists():
         # What is new since the run began has the default, which is how the run was begun.
-        before, now = (flat(json.loads(as_json(one))) for one in (completed(read_config(workdir), defaults()), config))
+        before, now = (flat(json.loads(as_json(one))) for one in (completed(read_config(workdir), base), config))
         names = sorted(name for name in {*before, *now} if name.split(".")[0] in FIXED)
         changed = [f"{n} was {before.get(n)!r}, is {now.get(n)!r}" for n in names if before.get(n) != now.get(n)]
         if changed:

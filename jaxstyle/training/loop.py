@@ -34,7 +34,7 @@ from jaxstyle.training.devices import barrier, choose_devices, leader_first
 from jaxstyle.training.durations import Extent, due
 from jaxstyle.training.meter import Meter, Profiler
 from jaxstyle.training.state import TrainState, parameter_table
-from jaxstyle.training.task import Setting, load_task
+from jaxstyle.training.task import Setting, defaults_of, load_task
 from jaxstyle.training.writers import Writers
 
 ONCE = {"xla_backend_optimization_level": 0, "xla_llvm_disable_expensive_passes": True}
@@ -63,7 +63,7 @@ def run(config: ConfigDict, workdir: str | os.PathLike) -> TrainState:
     """
     folder = configs.absolute(workdir)
     training = Training(config, folder)
-    configs.check_same_run(folder, config)
+    configs.check_same_run(folder, config, defaults_of(config))
     barrier("config checked")
     if jax.process_index() == 0:
         folder.mkdir(parents=True, exist_ok=True)

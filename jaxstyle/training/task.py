@@ -8,8 +8,10 @@ from importlib import import_module
 from typing import Any, Protocol
 
 import jax
+from ml_collections import ConfigDict
 
 from jaxstyle.errors import JaxstyleError
+from jaxstyle.training.config import defaults
 from jaxstyle.training.durations import Extent
 from jaxstyle.training.state import TrainState
 
@@ -68,6 +70,12 @@ class Task(Protocol):
         does not depend on the batch size.
         """
         ...
+
+
+def defaults_of(config: Any) -> ConfigDict:
+    """The fields of a config's task with their defaults; of a task that adds none, every recipe's."""
+    module = load_task(config)
+    return module.defaults() if hasattr(module, "defaults") else defaults()
 
 
 def load_task(config: Any) -> Any:

@@ -16,10 +16,10 @@ from ml_collections import ConfigDict
 from jaxstyle import atomic
 from jaxstyle.errors import JaxstyleError, did_you_mean
 from jaxstyle.training.checkpoints import Checkpoints
-from jaxstyle.training.config import absolute, completed, defaults, read_config
+from jaxstyle.training.config import absolute, completed, read_config
 from jaxstyle.training.durations import Extent
 from jaxstyle.training.state import TrainState
-from jaxstyle.training.task import Setting, load_task
+from jaxstyle.training.task import Setting, defaults_of, load_task
 
 SETTING = "setting.json"
 
@@ -57,9 +57,9 @@ def open_run(workdir: str | os.PathLike, checkpoint: str = "newest") -> Run:
     saved = read_config(workdir)
     if "task" not in saved:
         raise JaxstyleError(f"{os.fspath(workdir)!r} holds no training: its config names no task")
-    module = load_task(saved)
-    config = completed(saved, module.defaults() if hasattr(module, "defaults") else defaults())
+    config = completed(saved, defaults_of(saved))
     setting = read_setting(folder)
+    module = load_task(config)
     try:
         task = module.make(config, setting)
     except (KeyError, AttributeError) as error:  # what ml_collections raises for a field that there is not
