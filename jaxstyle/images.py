@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -29,7 +30,7 @@ __all__ = [
 
 MIN_SIDE = 16
 MAX_RATIO = 32
-_LUMA = np.array([0.299, 0.587, 0.114])
+LUMA = np.array([0.299, 0.587, 0.114])  # ITU-R BT.601, as Pillow's grey
 
 Source = str | os.PathLike | Image.Image | np.ndarray
 
@@ -78,7 +79,7 @@ def read_mask(source: Source) -> np.ndarray:
     Raises:
       JaxstyleError: As `read_picture`.
     """
-    return np.clip(read_picture(source).rgb @ _LUMA, 0, 1).astype(np.float32)
+    return np.clip(read_picture(source).rgb @ LUMA, 0, 1).astype(np.float32)
 
 
 def read_settings(path: str | os.PathLike) -> dict[str, Any] | None:
@@ -162,3 +163,22 @@ def resize(
     ]
     stacked = np.stack([np.asarray(plane) for plane in resized], axis=-1)
     return np.clip(stacked, 0, 1).reshape(height, width, *image.shape[2:])
+
+
+def fitted(picture: np.ndarray, shape: Sequence[int]) -> np.ndarray:
+    """The middle of a picture, resized, and made grey where that is wanted: as a network sees it that was trained so.
+
+    Args:
+      picture: `[h, w, 3]` in [0, 1].
+      shape: Of the result, `(H, W, 3)` or `(H, W, 1)`.
+
+    Returns:
+      Float32 of that shape in [0, 1]; the largest part of the same kind about the picture's centre.
+    """
+    height, width, channels = shape
+    rows, columns = picture.shape[:2]
+    scale = min(rows / height, columns / width)
+    top, left = (rows - scale * height) / 2, (columns - scale * width) / 2
+    if (rows, columns) != (height, width):
+        picture = resize(picture, height, width, (left, top, columns - left, rows - top))
+    return (picture @ LUMA)[..., None].astype(np.float32) if channels == 1 else picture

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from PIL import Image, ImageCms
 
-from jaxstyle.images import fit_size, read_mask, read_picture, resize
+from jaxstyle.images import LUMA, fit_size, fitted, read_mask, read_picture, resize
 
 RNG = np.random.default_rng(0)
 BYTES = RNG.integers(0, 256, (20, 24, 3), dtype=np.uint8)
@@ -313,3 +313,14 @@ def test_resize_keeps_constants_means_and_range():
 def test_resize_is_antialiased():
     checkers = np.indices((128, 128)).sum(axis=0) % 2
     np.testing.assert_allclose(resize(checkers, 16, 16)[2:-2, 2:-2], 0.5, atol=1e-3)
+
+
+def test_fitted_shows_the_middle():
+    picture = np.zeros((60, 100, 3), np.float32)
+    picture[:, 20:80] = 0.5
+    np.testing.assert_allclose(fitted(picture, (30, 30, 3))[:, 2:-2], 0.5, atol=1e-6)
+    np.testing.assert_allclose(fitted(picture.swapaxes(0, 1), (30, 30, 3))[2:-2], 0.5, atol=1e-6)
+    assert fitted(picture, (15, 50, 3)).shape == (15, 50, 3)
+    red = np.full((28, 28, 3), [1, 0, 0], np.float32)
+    np.testing.assert_allclose(fitted(red, (28, 28, 1)), np.full((28, 28, 1), LUMA[0]), atol=1e-6)
+    assert fitted(red, (28, 28, 3)) is red

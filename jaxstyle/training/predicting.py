@@ -16,7 +16,6 @@ from jaxstyle.images import Source
 from jaxstyle.training.workdir import open_run
 
 CHUNK = 64  # pictures looked at at once
-LUMA = np.array([0.299, 0.587, 0.114], np.float32)  # ITU-R BT.601, as Pillow's grey
 
 
 class Prediction(NamedTuple):
@@ -55,21 +54,10 @@ def predict(
         raise JaxstyleError(f"the task {run.config.task!r} tells no classes apart; give the workdir of a classifier")
     several: Any = list(pictures) if isinstance(pictures, (list, tuple)) else [pictures]
     shape = run.setting.spec["image"].shape
-    seen = np.stack([fitted(images.read_picture(picture).rgb, shape) for picture in several])
+    seen = np.stack([images.fitted(images.read_picture(picture).rgb, shape) for picture in several])
     look = jax.jit(lambda state, images: jax.nn.softmax(run.task.features(state, images)[1]))
     state, found = jax.device_put(run.state), []
     for start in range(0, len(seen), CHUNK):
         places = np.minimum(start + np.arange(min(CHUNK, len(seen))), len(seen) - 1)  # one shape for all chunks
         found.append(np.asarray(look(state, jnp.asarray(seen[places]))))
     return Prediction(run.setting.classes, np.concatenate(found)[: len(seen)])
-
-
-def fitted(picture: np.ndarray, shape: Sequence[int]) -> np.ndarray:
-    """The middle of a picture `[h, w, 3]`, as `[H, W, 3]` or `[H, W, 1]` of the same kind."""
-    height, width, channels = shape
-    scale = min(picture.shape[0] / height, picture.shape[1] / width)
-    rows, columns = round(height * scale), round(width * scale)
-    top, left = (picture.shape[0] - rows) // 2, (picture.shape[1] - columns) // 2
-    cut = picture[top : top + rows, left : left + columns]
-    resized = cut if cut.shape[:2] == (height, width) else np.clip(images.resize(cut, height, width), 0, 1)
-    return (resized @ LUMA)[..., None] if channels == 1 else resized

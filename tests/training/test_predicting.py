@@ -10,7 +10,6 @@ from PIL import Image
 import jaxstyle
 from jaxstyle import cli
 from jaxstyle.errors import JaxstyleError
-from jaxstyle.training.predicting import LUMA, fitted
 from jaxstyle.training.workdir import open_run
 
 
@@ -24,16 +23,6 @@ def test_probabilities_are_those_of_the_task(tiny_run):
     assert seen.labels == [seen.classes[i] for i in np.argmax(expected, -1)]
     one = jaxstyle.predict(tiny_run, pictures[3])
     np.testing.assert_allclose(one.probabilities, expected[3:4], atol=1e-5)
-
-
-def test_the_middle_is_seen():
-    picture = np.zeros((60, 100, 3), np.float32)
-    picture[:, 20:80] = 0.5
-    np.testing.assert_allclose(fitted(picture, (30, 30, 3)), 0.5, atol=1e-6)
-    np.testing.assert_allclose(fitted(picture.swapaxes(0, 1), (30, 30, 3)), 0.5, atol=1e-6)
-    assert fitted(picture, (15, 50, 3)).shape == (15, 50, 3)
-    red = np.full((28, 28, 3), [1, 0, 0], np.float32)
-    np.testing.assert_allclose(fitted(red, (28, 28, 1)), LUMA[0], atol=1e-6)
 
 
 def test_the_command(tiny_run, tmp_path, capsys):
