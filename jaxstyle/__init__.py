@@ -15,6 +15,7 @@ from jaxstyle.pixels.dream_config import DreamConfig
 from jaxstyle.pixels.visualization import VisualizationConfig
 
 if TYPE_CHECKING:
+    from jaxstyle.training.forecasting import forecast as forecast
     from jaxstyle.training.sampling import sample as sample
     from jaxstyle.training.scoring import evaluate as evaluate
 
@@ -38,7 +39,11 @@ __all__ = [
     "write_picture",
 ]
 
-_LATER = {"sample": "jaxstyle.training.sampling", "evaluate": "jaxstyle.training.scoring"}
+_LATER = {
+    "sample": "jaxstyle.training.sampling",
+    "evaluate": "jaxstyle.training.scoring",
+    "forecast": "jaxstyle.training.forecasting",
+}
 
 
 def __getattr__(name: str) -> Any:

@@ -12,7 +12,7 @@ from typing import NoReturn
 import jaxstyle
 from jaxstyle.errors import JaxstyleError
 
-COMMANDS = ("stylize", "dream", "visualize", "texture", "sample", "evaluate", "features")
+COMMANDS = ("stylize", "dream", "visualize", "texture", "sample", "forecast", "evaluate", "features")
 
 
 class Parser(argparse.ArgumentParser):

@@ -77,7 +77,7 @@ def film(rng: np.random.Generator, digits: np.ndarray, frames: int = FRAMES, sid
 
 
 def path(rng: np.random.Generator, frames: int) -> np.ndarray:
-    """Places `[T, 2]` in the unit square of a point that moves evenly; what would pass a wall stops there, and turns."""
+    """Places `[T, 2]` in the unit square of a point that moves evenly; at a wall it stops, and turns."""
     (y, x), angle = rng.uniform(size=2), rng.uniform(0, 2 * np.pi)
     return np.stack([line(y, STEP * np.sin(angle), frames), line(x, STEP * np.cos(angle), frames)], -1)
 

@@ -29,7 +29,7 @@ class Forecast(NamedTuple):
 
     past: jax.Array
     future: jax.Array
-    classes: jax.Array | None
+    classes: Any
 
 
 class Stack(nn.Module):
@@ -103,9 +103,9 @@ class Forecaster(nn.Module):
     dtype: Any = jnp.float32
 
     def setup(self) -> None:
-        self.encoder, second = self.stack(), None if self.tied else self.stack()
-        self.forecaster = second
-        self.head = nn.Dense(self.classes, dtype=self.dtype) if self.classes else None
+        self.encoder = self.stack()
+        self.forecaster = self.encoder if self.tied else self.stack()
+        self.head = nn.Dense(self.classes, dtype=self.dtype)
 
     def stack(self) -> Stack:
         """The cells of one half."""
@@ -133,8 +133,7 @@ class Forecaster(nn.Module):
         if truth is not None and follow is not None:
             known = known.at[1:].set(self.cut(truth[:, :-1]))
             told = told.at[1:].set(follow.T)
-        second = self.encoder if self.tied else self.forecaster
-        _, future = self.run(second, (states, frame), known, told)
+        _, future = self.run(self.forecaster, (states, frame), known, told)
         return Forecast(self.joined(past), self.joined(future), self.classify(states))
 
     def run(self, stack: Stack, start: Any, frames: jax.Array, follow: jax.Array) -> tuple[Any, jax.Array]:

@@ -152,9 +152,7 @@ class FilmForecast:
             terms["cross_entropy"] = classes * jnp.mean(cross_entropy(forecast.classes, batch["label"]))
         return terms
 
-    def play(
-        self, params: Any, inputs: jax.Array, truth: jax.Array, foreseen: jax.Array
-    ) -> tuple[jax.Array, Metrics]:
+    def play(self, params: Any, inputs: jax.Array, truth: jax.Array, foreseen: jax.Array) -> tuple[jax.Array, Metrics]:
         """Both players' losses in one number, and each for itself."""
 
         def judge(params: Any, frames: jax.Array) -> jax.Array:
@@ -212,8 +210,8 @@ class FilmForecast:
         """Clips, and beside each what became of it when its first frames were seen and the others foreseen."""
         inputs, truth = self.parted({"video": batch["video"][:SHOWN]})
         foreseen = self.foresee(state, inputs, self.outputs)
-        pair = jnp.stack([jnp.concatenate([inputs, part], 1) for part in (truth, foreseen)], 1)
-        return {"forecasts": pair.reshape(-1, *self.shape)}
+        first, second = (jnp.concatenate([inputs, part], 1) for part in (truth, foreseen))
+        return {"forecasts": jnp.concatenate([first, jnp.ones_like(first[:, :, :, :1]), second], 3)}
 
 
 def trivial_scores(inputs: jax.Array, truth: jax.Array, mean_frame: jax.Array) -> Metrics:
