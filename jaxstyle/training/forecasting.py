@@ -74,8 +74,9 @@ def seen_of(run: Run, clip: Any) -> np.ndarray:
 def fitted(frame: np.ndarray, height: int, width: int) -> np.ndarray:
     """A frame's central part of a size's shape, resized to it."""
     scale = min(frame.shape[0] / height, frame.shape[1] / width)
-    top, left = (frame.shape[0] - scale * height) / 2, (frame.shape[1] - scale * width) / 2
-    return images.resize(frame, height, width, (left, top, left + scale * width, top + scale * height))
+    rows, columns = round(scale * height), round(scale * width)
+    top, left = (frame.shape[0] - rows) // 2, (frame.shape[1] - columns) // 2
+    return images.resize(frame[top : top + rows, left : left + columns], height, width)
 
 
 def follow(run: Run, seen: np.ndarray, count: int = 0) -> np.ndarray:
