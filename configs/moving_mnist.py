@@ -15,7 +15,7 @@ def get_config(variant: str = "") -> ConfigDict:
     """The recipe; `"test"` is its seconds-long variant."""
     config = forecast.defaults()
     config.data.update(name="moving_mnist/fresh", eval_split="test[:1000]")
-    config.model.widths = (32, 32)
+    config.model.update(widths=(64, 64), patch=8)
     config.batch_size = 8
     config.train_epochs = 0.044  # of two million clips: none is seen twice
     config.eval_epochs = config.checkpoint_epochs = 0.008

@@ -26,6 +26,6 @@ def get_config(variant: str = "") -> ConfigDict:
         return config
     config.train_epochs = 1.0  # of two million clips: as many as 200 epochs of 10,000
     config.data.eval_split = "test"  # all 10,000
-    config.model.update(widths=(128, 128, 128, 128), kernel=5, tied=True)
+    config.model.update(widths=(128, 128, 128, 128), kernel=5, patch=4)
     config.teacher_steps = 50_000
     return config

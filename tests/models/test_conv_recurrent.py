@@ -101,12 +101,6 @@ def test_shapes_and_that_unrolled_steps_are_the_loops(cell):
         np.testing.assert_allclose(a, b, rtol=1e-4, atol=1e-5)
 
 
-def test_the_same_parameters_foresee_any_number_of_frames():
-    model, params = made()
-    few, many = (applied(model, params, clip()[:, :4], count=count).future for count in (1, 4))
-    np.testing.assert_allclose(few, many[:, :1], rtol=1e-5, atol=1e-6)
-
-
 def test_a_tied_forecaster_that_follows_the_truth_reads_on():
     """What it then foresees is what it foresees of a longer past."""
     model, params = made(tied=True)
