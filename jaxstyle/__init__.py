@@ -15,6 +15,7 @@ from jaxstyle.pixels.dream_config import DreamConfig
 from jaxstyle.pixels.visualization import VisualizationConfig
 
 if TYPE_CHECKING:
+    from jaxstyle.training.forecasting import forecast as forecast
     from jaxstyle.training.predicting import predict as predict
     from jaxstyle.training.sampling import sample as sample
     from jaxstyle.training.scoring import evaluate as evaluate
@@ -42,6 +43,7 @@ __all__ = [
 
 _LATER = {
     "evaluate": "jaxstyle.training.scoring",
+    "forecast": "jaxstyle.training.forecasting",
     "predict": "jaxstyle.training.predicting",
     "sample": "jaxstyle.training.sampling",
     "segment": "jaxstyle.training.segmenting",

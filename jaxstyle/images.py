@@ -178,7 +178,8 @@ def fitted(picture: np.ndarray, shape: Sequence[int]) -> np.ndarray:
     height, width, channels = shape
     rows, columns = picture.shape[:2]
     scale = min(rows / height, columns / width)
-    top, left = (rows - scale * height) / 2, (columns - scale * width) / 2
+    high, wide = round(scale * height), round(scale * width)
+    top, left = (rows - high) // 2, (columns - wide) // 2
     if (rows, columns) != (height, width):
-        picture = resize(picture, height, width, (left, top, columns - left, rows - top))
+        picture = resize(picture[top : top + high, left : left + wide], height, width)
     return (picture @ LUMA)[..., None].astype(np.float32) if channels == 1 else picture

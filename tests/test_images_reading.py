@@ -318,8 +318,8 @@ def test_resize_is_antialiased():
 def test_fitted_shows_the_middle():
     picture = np.zeros((60, 100, 3), np.float32)
     picture[:, 20:80] = 0.5
-    np.testing.assert_allclose(fitted(picture, (30, 30, 3))[:, 2:-2], 0.5, atol=1e-6)
-    np.testing.assert_allclose(fitted(picture.swapaxes(0, 1), (30, 30, 3))[2:-2], 0.5, atol=1e-6)
+    np.testing.assert_allclose(fitted(picture, (30, 30, 3)), 0.5, atol=1e-6)
+    np.testing.assert_allclose(fitted(picture.swapaxes(0, 1), (30, 30, 3)), 0.5, atol=1e-6)
     assert fitted(picture, (15, 50, 3)).shape == (15, 50, 3)
     red = np.full((28, 28, 3), [1, 0, 0], np.float32)
     np.testing.assert_allclose(fitted(red, (28, 28, 1)), np.full((28, 28, 1), LUMA[0]), atol=1e-6)

@@ -12,7 +12,11 @@ from typing import NoReturn
 import jaxstyle
 from jaxstyle.errors import JaxstyleError
 
-COMMANDS = ("stylize", "dream", "visualize", "texture", "sample", "predict", "segment", "evaluate", "features")
+COMMANDS = (
+    *("stylize", "dream", "visualize", "texture"),
+    *("sample", "predict", "segment", "forecast", "evaluate"),
+    "features",
+)
 
 
 class Parser(argparse.ArgumentParser):

@@ -14,6 +14,7 @@ import numpy as np
 import tensorflow_datasets as tfds
 
 from jaxstyle import images
+from jaxstyle.data import moving_mnist
 from jaxstyle.data.jaxstyle_shapes import JaxstyleShapes
 from jaxstyle.data.masks import Masks, resized, with_masks
 from jaxstyle.data.moving_shapes import MovingShapes
@@ -60,7 +61,11 @@ def open_source(
     Raises:
       JaxstyleError: No such dataset, split or folder, or preparing it needs TensorFlow; a picture has no mask.
     """
-    source = folder_source(folder, split) if folder else tfds_source(name, split, data_dir)
+    if folder:
+        source = folder_source(folder, split)
+    else:
+        drawn = name.partition("/")[0] == "moving_mnist"
+        source = (moving_mnist_source if drawn else tfds_source)(name, split, data_dir)
     if not source.count:
         raise JaxstyleError(f"the split {split!r} of {folder or name!r} is empty")
     source = with_masks(source, masks, folder) if masks else source
@@ -79,6 +84,27 @@ def tfds_source(name: str, split: str, data_dir: str = "") -> Source:
     label = features["label"] if isinstance(features, tfds.features.FeaturesDict) and "label" in features else None
     classes = tuple(label.names) if isinstance(label, tfds.features.ClassLabel) and label.names else ()
     return Source(len(data), lambda index: arrays(data[index]), classes)
+
+
+def moving_mnist_source(name: str, split: str, data_dir: str = "") -> Source:
+    """Clips drawn from the digits of stock MNIST; of `name/variant`, one of `moving_mnist.VARIANTS`."""
+    base, _, variant = name.partition("/")
+    variants = moving_mnist.VARIANTS
+    if variant and variant not in variants:
+        raise JaxstyleError(f"no variant {variant!r} of {base!r}; {did_you_mean(variant, variants)}")
+    counts = dataclasses.asdict(variants[variant or "small"])
+    infos = {part: tfds.core.SplitInfo(name=part, shard_lengths=[n], num_bytes=0) for part, n in counts.items()}
+    try:
+        parts = tfds.core.ReadInstruction.from_spec(split).to_absolute(infos)
+    except (ValueError, AssertionError):
+        raise JaxstyleError(f"no split {split!r} in {name!r}; {did_you_mean(split, counts)}") from None
+    if len(parts) > 1:
+        raise JaxstyleError(f"the split {split!r} of {name!r} is of several parts; give one, such as train[:50%]")
+    part = parts[0]
+    digits = tfds_source("mnist", part.splitname, data_dir)
+    first, last = part.from_ or 0, counts[part.splitname] if part.to is None else part.to
+    read = moving_mnist.reader(part.splitname, lambda: np.stack([digits.read(i)["image"] for i in range(digits.count)]))
+    return Source(last - first, lambda index: read(first + index))
 
 
 def make_builder(name: str, data_dir: str = "") -> Any:
@@ -181,7 +207,10 @@ def read_entry(path: str | os.PathLike, label: int) -> Example:
 
 
 def squared(example: Example, size: int) -> Example:
-    """`image` cut to its central square and resized to `[size, size, C]` uint8, and a `mask` of its size likewise."""
+    """`image` or each frame of `video` cut to its central square and resized to `[size, size, C]` uint8, and a `mask`
+    of the picture's size likewise."""
+    if "video" in example:
+        return {**example, "video": np.stack([squared({"image": f}, size)["image"] for f in example["video"]])}
     image = example["image"]
     side = min(image.shape[:2])
     top, left = (image.shape[0] - side) // 2, (image.shape[1] - side) // 2

@@ -123,7 +123,7 @@ class Training:
         self.init_key, self.train_key, self.eval_key = (jax.random.fold_in(root, i) for i in range(3))
         self.train_step = steps.compile_train(self.task, self.devices)
         self.eval_step = steps.compile_eval(self.task, self.devices)
-        self.pictures = jax.jit(self.task.pictures) if hasattr(self.task, "pictures") else None
+        self.shows = {n: jax.jit(getattr(self.task, n)) for n in ("pictures", "films") if hasattr(self.task, n)}
 
     def source(self, split: str) -> Source:
         """A split of the config's dataset."""
@@ -218,16 +218,17 @@ class Training:
         return self.task.summary(means) if hasattr(self.task, "summary") else means
 
     def evaluate_and_write(self, step: int, writers: Writers) -> dict[str, float]:
-        """Evaluates, writes the metrics and the task's pictures; the scalar metrics come back."""
+        """Evaluates, writes the metrics and the task's pictures and films; the scalar metrics come back."""
         scores = self.evaluate()
         writers.scalars(step, "eval", scores)
         if hasattr(self.task, "charts"):
             writers.pictures(step, {name: chart[None] for name, chart in self.task.charts(scores).items()})
-        if self.pictures is not None:
+        if self.shows:
             indices = np.arange(min(64, self.eval_count)).repeat(len(self.devices)).reshape(-1, len(self.devices)).T
             shown = {name: value[0] for name, value in jax.device_get(self.eval_data(indices)).items()}
             local = jax.device_get(self.state)
-            writers.pictures(step, jax.device_get(self.pictures(local, shown, self.eval_key)))
+            for name, show in self.shows.items():
+                getattr(writers, name)(step, jax.device_get(show(local, shown, self.eval_key)))
         return {name: float(value) for name, value in scores.items() if np.ndim(value) == 0}
 
 

@@ -41,13 +41,15 @@ class Task(Protocol):
     `fields(config) -> names of the example fields it wants` and `make(config, setting) -> Task`.
 
     A task may also have `pictures(state, batch, key) -> {name: [N, H, W, C] in [0, 1]}`, a function that is jitted
-    on one device and written at every evaluation, and `summary(metrics) -> metrics`, applied on the host to the means
-    of an evaluation; of what that returns `charts(metrics) -> {name: [H, W, 3] in [0, 1]}` draws on the host.
+    on one device and written at every evaluation, `films(state, batch, key) -> {name: [N, T, H, W, C] in [0, 1]}`
+    likewise, and `summary(metrics) -> metrics`, applied on the host to the means of an evaluation; of what that returns
+    `charts(metrics) -> {name: [H, W, 3] in [0, 1]}` draws on the host.
 
     A task that generates has `sample(state, key, count, labels=None) -> [count, H, W, C] in [0, 1]`.
     There `count` is static, `labels` `[count]` int32; a conditional model draws the labels where none are given, and
     another raises `JaxstyleError` where some are. A classifier has `features(state, images [N, H, W, C] in [0, 1]) ->
-    ([N, D] features, [N, classes] logits)`.
+    ([N, D] features, [N, classes] logits)`. A forecaster has `foresee(state, inputs [N, T, H, W, C] in [0, 1], count)
+    -> [N, count, H, W, C] in [0, 1]`, with static `count`, and `inputs` and `outputs`, the frames it was trained on.
     """
 
     def init(self, key: jax.Array) -> TrainState:

@@ -1,4 +1,7 @@
-"""Where a run's numbers and pictures go: JSON lines, TensorBoard, PNG files, the progress bar. Process 0 writes."""
+"""Where a run's numbers, pictures and films go: JSON lines, TensorBoard, PNG and GIF files, the progress bar.
+
+Process 0 writes.
+"""
 
 from __future__ import annotations
 
@@ -15,8 +18,10 @@ from tensorboardX import SummaryWriter
 from tqdm import tqdm
 
 from jaxstyle.image_files import write_picture
+from jaxstyle.video import write_frames
 
 METRICS = "metrics.jsonl"
+FPS = 8  # of films
 
 
 class Writers:
@@ -68,6 +73,16 @@ class Writers:
             sheet = grid(np.asarray(batch, np.float32))
             write_picture(folder / f"{name}-{step:07d}.png", sheet)
             self.board.add_image(name, sheet, step, dataformats="HWC")
+
+    def films(self, step: int, films: Mapping[str, Any]) -> None:
+        """Grids of films `[N, T, H, W, C]` in [0, 1], as GIF."""
+        if not self.active or not self.board:
+            return
+        folder = pathlib.Path(self.workdir) / "films"
+        folder.mkdir(exist_ok=True)
+        for name, batch in films.items():
+            frames = np.asarray(batch, np.float32).swapaxes(0, 1)
+            write_frames(folder / f"{name}-{step:07d}.gif", np.stack([grid(frame) for frame in frames]), FPS)
 
     def progress(self, step: int, loss: float | None = None) -> None:
         """Moves the bar."""

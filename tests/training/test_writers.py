@@ -7,6 +7,7 @@ from etils import epath
 
 from jaxstyle.images import read_picture
 from jaxstyle.training.writers import Writers, grid, read_metrics
+from jaxstyle.video import read_film
 
 
 def test_rows_of_a_killed_run_are_dropped_when_it_goes_on(tmp_path):
@@ -30,3 +31,12 @@ def test_grid_puts_pictures_row_by_row():
     sheet = grid(np.arange(4, dtype=np.float32).reshape(4, 1, 1, 1) / 4, gap=1)
     np.testing.assert_array_equal(sheet[1::2, 1::2, 0], [[0, 0.25], [0.5, 0.75]])
     assert np.all(sheet[::2] == 1)
+
+
+def test_films_are_written_as_grids_that_move(tmp_path):
+    writers = Writers(epath.Path(tmp_path), 0, 1, "off")
+    writers.films(7, {"clips": np.linspace(0, 1, 3, dtype=np.float32)[None, :, None, None, None].repeat(3, 0)})
+    writers.close()
+    film = read_film(tmp_path / "films" / "clips-0000007.gif")
+    assert film.shape == (3, 8, 8, 3)  # two by two pictures of one pixel, two of white between them
+    np.testing.assert_allclose(film[:, 2, 2, 0], [0, 0.5, 1], atol=0.03)

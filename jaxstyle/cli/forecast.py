@@ -1,0 +1,51 @@
+"""`jaxstyle forecast`: go on with a film."""
+
+from __future__ import annotations
+
+import argparse
+import pathlib
+
+import numpy as np
+
+from jaxstyle import video
+from jaxstyle.errors import JaxstyleError
+
+HELP = "foresee the frames that follow a film"
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """What to go on with, and where to write it."""
+    parser.add_argument("workdir", metavar="WORKDIR", help="of a forecaster's training, finished or still running")
+    parser.add_argument(
+        "clip", metavar="CLIP", help="a GIF, a folder of frames, .npy, or .mp4 where ffmpeg is installed"
+    )
+    target = "a .gif, .mp4 or folder: the frames seen, then those foreseen"
+    parser.add_argument("-o", "--output", required=True, metavar="FILM", help=target)
+    count = "how many to foresee (default: as many as in the training)"
+    parser.add_argument("-n", "--frames", type=int, default=0, metavar="N", help=count)
+    parser.add_argument("--fps", type=int, default=8, metavar="N", help="frames a second (default: 8)")
+    which = "which state to foresee with (default: newest)"
+    parser.add_argument("--checkpoint", default="newest", metavar="newest|best|STEP", help=which)
+
+
+def run(args: argparse.Namespace) -> int:
+    """Foresees and writes; 0 when the film is written.
+
+    Raises:
+      JaxstyleError: Bad input.
+    """
+    from jaxstyle.training import forecasting  # late: stylising does not need what training imports
+
+    output = pathlib.Path(args.output)
+    if args.fps < 1:
+        raise JaxstyleError(f"--fps is {args.fps}; it must be at least 1")
+    if output.suffix:
+        video.check_film(output)
+    elif not output.parent.is_dir():
+        raise JaxstyleError(f"output folder {str(output.parent)!r} does not exist: make it first, or name another")
+    opened = forecasting.forecaster(args.workdir, args.checkpoint)
+    seen = forecasting.seen_of(opened, args.clip)
+    foreseen = forecasting.follow(opened, seen, args.frames)
+    video.write_frames(output, np.concatenate([seen, foreseen]), args.fps)
+    print(output)
+    return 0

@@ -1,0 +1,139 @@
+"""Cells against float64 NumPy, and the forecaster: loops, feedback, scheduled sampling, patches."""
+
+import functools
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from jaxstyle.models.conv_recurrent import ConvGRUCell, ConvLSTMCell
+from jaxstyle.models.forecaster import Forecaster
+from jaxstyle.models.resampling import depth_to_space, space_to_depth
+from jaxstyle.models.video_discriminator import VideoDiscriminator
+
+
+def normal(seed, *shape):
+    return np.random.default_rng(seed).standard_normal(shape).astype(np.float32)
+
+
+def sigmoid(x):
+    return 1 / (1 + np.exp(-x))
+
+
+def convolved(x, layer):
+    """3×3, zeros around, in float64."""
+    kernel, (_, height, width, _) = np.float64(layer["kernel"]), x.shape
+    padded = np.pad(np.float64(x), ((0, 0), (1, 1), (1, 1), (0, 0)))
+    parts = [padded[:, i : i + height, j : j + width] @ kernel[i, j] for i in range(3) for j in range(3)]
+    return sum(parts) + np.float64(layer["bias"])
+
+
+@functools.cache
+def stepped(kind, peepholes=False):
+    """A cell with random parameters, its state, input, and one step's result."""
+    cell = ConvGRUCell(3) if kind == "gru" else ConvLSTMCell(3, peepholes=peepholes)
+    x = normal(0, 2, 4, 5, 2)
+    state = normal(1, 2, 4, 5, 3) if kind == "gru" else (normal(1, 2, 4, 5, 3), normal(2, 2, 4, 5, 3))
+    shapes = jax.eval_shape(cell.init, jax.random.key(0), state, x)["params"]
+    params = jax.tree.map(lambda leaf: 0.5 * normal(leaf.size, *leaf.shape), shapes)
+    return params, state, x, jax.jit(cell.apply)({"params": params}, state, x)
+
+
+@pytest.mark.parametrize("peepholes", [False, True])
+def test_lstm_is_shis_equation_3(peepholes):
+    params, (cell, hidden), x, ((next_cell, next_hidden), out) = stepped("lstm", peepholes)
+    enter, forget, change, leave = np.split(convolved(np.concatenate([x, hidden], -1), params["gates"]), 4, -1)
+    peep = {name: np.float64(params.get(f"{name}_peephole", 0)) for name in ("enter", "forget", "leave")}
+    wanted = sigmoid(forget + peep["forget"] * cell) * cell
+    wanted += sigmoid(enter + peep["enter"] * cell) * np.tanh(change)
+    np.testing.assert_allclose(next_cell, wanted, rtol=1e-4, atol=1e-5)  # float32 sums of 45 products
+    np.testing.assert_allclose(out, sigmoid(leave + peep["leave"] * wanted) * np.tanh(wanted), rtol=1e-4, atol=1e-5)
+    np.testing.assert_array_equal(out, next_hidden)
+    assert peepholes == any("peephole" in name for name in params)
+
+
+def test_gru_is_ballas_equations_6_to_9():
+    params, state, x, (moved, out) = stepped("gru")
+    update, reset = np.split(sigmoid(convolved(np.concatenate([x, state], -1), params["gates"])), 2, -1)
+    change = np.tanh(convolved(np.concatenate([x, reset * state], -1), params["change"]))
+    np.testing.assert_allclose(moved, (1 - update) * state + update * change, rtol=1e-4, atol=1e-5)
+    np.testing.assert_array_equal(out, moved)
+
+
+def test_forget_gates_begin_open_and_states_at_zero():
+    cell = ConvLSTMCell(2)
+    state = cell.first((1, 3, 3))
+    bias = cell.init(jax.random.key(0), state, normal(0, 1, 3, 3, 1))["params"]["gates"]["bias"]
+    np.testing.assert_array_equal(bias, [0, 0, 1, 1, 0, 0, 0, 0])
+    assert all(leaf.shape == (1, 3, 3, 2) and not leaf.any() for leaf in state)
+
+
+def test_patches_and_back():
+    frames = normal(0, 2, 6, 9, 2)
+    cut = space_to_depth(frames, 3)
+    assert cut.shape == (2, 2, 3, 18)
+    np.testing.assert_array_equal(depth_to_space(cut, 3), frames)
+    np.testing.assert_array_equal(cut[0, 1, 2].reshape(3, 3, 2), frames[0, 3:6, 6:9])
+
+
+def clip(frames=6):
+    return np.random.default_rng(3).uniform(size=(2, frames, 8, 12, 1)).astype(np.float32)
+
+
+@functools.cache
+def made(**options):
+    model = Forecaster(channels=1, widths=(3, 2), patch=4, **options)
+    return model, jax.jit(model.init, static_argnums=2)(jax.random.key(0), clip()[:, :2], 1)
+
+
+def applied(model, params, *given, count=3):
+    return jax.jit(lambda params, *given: model.apply(params, given[0], count, *given[1:]))(params, *given)
+
+
+@pytest.mark.parametrize("cell", ["lstm", "gru"])
+def test_shapes_and_that_unrolled_steps_are_the_loops(cell):
+    model, params = made(cell=cell, classes=5)
+    looped = applied(model, params, clip()[:, :3], count=2)
+    assert [leaf.shape for leaf in looped] == [(2, 2, 8, 12, 1), (2, 2, 8, 12, 1), (2, 5)]
+    unrolled = applied(model.clone(unroll=True), params, clip()[:, :3], count=2)
+    for a, b in zip(looped, unrolled, strict=True):
+        np.testing.assert_allclose(a, b, rtol=1e-4, atol=1e-5)
+
+
+def test_a_tied_forecaster_that_follows_the_truth_reads_on():
+    """What it then foresees is what it foresees of a longer past."""
+    model, params = made(tied=True)
+    assert list(params["params"]) == ["encoder"]
+    frames = clip()
+    longer = applied(model, params, frames, count=1)
+    told = applied(model, params, frames[:, :3], frames[:, 3:], np.ones((2, 2), bool))
+    np.testing.assert_allclose(told.future[:, :2], longer.past[:, 2:4], rtol=1e-4, atol=1e-5)
+    np.testing.assert_allclose(told.past, longer.past[:, :2], rtol=1e-4, atol=1e-5)
+
+
+def test_truth_counts_only_where_it_is_followed():
+    model, params = made()
+    frames, follow = clip(), np.array([[True, False], [False, False]])
+    alone = applied(model, params, frames[:, :3]).future
+    some = applied(model, params, frames[:, :3], frames[:, 3:], follow).future
+    np.testing.assert_allclose(some[1], alone[1], rtol=1e-5, atol=1e-6)  # the second clip follows none
+    np.testing.assert_allclose(some[0, 0], alone[0, 0], rtol=1e-5, atol=1e-6)  # the first frame cannot follow
+    assert np.max(np.abs(some[0, 1:] - alone[0, 1:])) > 1e-4
+    own = np.asarray(jax.nn.sigmoid(alone))  # to follow what it foresees itself is to follow nothing
+    np.testing.assert_allclose(applied(model, params, frames[:, :3], own, follow).future, alone, rtol=1e-4, atol=1e-5)
+
+
+def test_bfloat16_gives_float32():
+    model, params = made(cell="lstm", classes=5)
+    half = model.clone(dtype=jnp.bfloat16)
+    leaves = jax.eval_shape(lambda params: half.apply(params, clip()[:, :4], 3), params)
+    assert {leaf.dtype for leaf in leaves} == {jnp.float32.dtype}
+
+
+def test_the_discriminator_sees_frames_and_their_order():
+    model = VideoDiscriminator((3, 16, 16, 1), width=2)
+    clips = np.random.default_rng(0).uniform(size=(2, 3, 16, 16, 1)).astype(np.float32)
+    params = model.init(jax.random.key(0), clips)
+    verdict, turned = (model.apply(params, given) for given in (clips, clips[:, ::-1]))
+    assert verdict.shape == (2,) and np.max(np.abs(verdict - turned)) > 1e-7

@@ -1,0 +1,212 @@
+"""The forecaster: the contract of every task, scheduled sampling, scores, players, strips and films."""
+
+import functools
+
+import contract
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from jaxstyle.data.sources import open_source
+from jaxstyle.errors import JaxstyleError
+from jaxstyle.metrics.structural import ssim
+from jaxstyle.tasks import forecast, forecast_settings
+from jaxstyle.training import config as configs
+from jaxstyle.training.durations import Extent
+from jaxstyle.training.task import Setting
+
+
+@pytest.fixture(scope="module")
+def films_dir(tmp_path_factory):
+    folder = str(tmp_path_factory.mktemp("films"))
+    open_source("moving_shapes/tiny", "train", data_dir=folder)
+    return folder
+
+
+@pytest.fixture
+def config(films_dir):
+    """Everything on, everything small."""
+    config = forecast.defaults()
+    config.model.update(inputs=2, outputs=2, widths=(4,), patch=8, tied=False)
+    config.data.update(name="moving_shapes/tiny", data_dir=films_dir, size=16)
+    config.update(classify=0.5, teacher_steps=20, ema_decay=0.9)
+    config.adversary.update(objective="hinge", width=2)
+    config.update(train_steps=10, eval_steps=10, checkpoint_steps=5, log_steps=1, batch_size=16, progress="off")
+    return config
+
+
+def test_devices_agree(config, tmp_path):
+    contract.check_devices_agree(config, tmp_path)
+
+
+@pytest.mark.slow
+def test_processes_agree(config, tmp_path):
+    contract.check_processes_agree(config, tmp_path)
+
+
+def test_resume_after_kill_is_bit_for_bit(config, tmp_path):
+    contract.check_resume_after_kill(config, tmp_path)
+    assert len(list((tmp_path / "whole" / "films").iterdir())) == 1
+
+
+def test_preempt_saves(config, tmp_path, monkeypatch):
+    contract.check_preempt_saves(config, tmp_path, monkeypatch)
+
+
+def test_lowers_for_every_platform(config, tmp_path):
+    contract.check_lowers(config, tmp_path)
+
+
+def test_evaluation_is_whole(config, tmp_path):
+    names = ["loss", "mse", "mae", "ssim", "psnr", "frame_mse", "accuracy", "copy_last_mse", "blank_ssim"]
+    contract.check_evaluation_is_whole(config, tmp_path, names)
+
+
+def small(classes=(), shape=(6, 8, 8, 1), **changes):
+    """A task for tiny clips, and its first state."""
+    config = forecast.defaults()
+    config.model.update(inputs=3, outputs=2, widths=(3,), patch=4)
+    setting = Setting(Extent(100, 10), 50, {"video": jax.ShapeDtypeStruct(shape, np.uint8)}, classes)
+    task = forecast.make(configs.override(config, changes), setting)
+    return task, jax.jit(task.init)(jax.random.key(0))
+
+
+@functools.cache
+def plain():
+    return small()
+
+
+def videos(count, seed=0, shape=(6, 8, 8, 1)):
+    return np.random.default_rng(seed).integers(0, 256, (count, *shape), np.uint8)
+
+
+def foresee(task):
+    return jax.jit(lambda state, inputs: task.foresee(state, inputs, task.outputs))
+
+
+def step_once(task, state, batch):
+    step = jax.vmap(task.train_step, axis_name="batch", in_axes=(None, 0, None))
+    moved, metrics = jax.jit(step)(state, jax.tree.map(lambda leaf: leaf[None], batch), jax.random.key(1))
+    return jax.tree.map(lambda leaf: leaf[0], (moved, metrics))
+
+
+def test_it_learns_to_be_better_than_trivial_forecasts(config, tmp_path):
+    changes = {"classify": 0.0, "adversary.objective": "", "model.widths": (16,), "model.patch": 4, "devices": 1}
+    changes |= {"optimizer.learning_rate": 0.01, "teacher_steps": 0, "data.eval_split": "train"}
+    training = contract.begun(configs.override(config, changes), tmp_path)
+    for number in range(60):
+        training.state, _ = training.train_step(training.state, training.batch(number), training.train_key)
+    scores = training.evaluate()
+    assert scores["mse"] < 0.7 * min(scores["mean_frame_mse"], scores["blank_mse"])
+
+
+@pytest.mark.parametrize(("fall", "half"), [("linear", 0.5), ("exponential", 0.1), ("sigmoid", 0.5)])
+def test_the_truth_is_told_less_and_less(fall, half):
+    told = forecast_settings.truth_told(0.8, fall, 100)
+    values = [float(told(jnp.int32(step))) for step in (0, 50, 100, 1000)]
+    np.testing.assert_allclose(values, [0.8, 0.8 * half, 0, 0], atol=0.003)  # the sigmoid begins at 0.9975
+    assert float(forecast_settings.truth_told(0.8, fall, 0)(jnp.int32(0))) == 0
+
+
+def test_clips_that_are_always_told_the_truth_cost_what_the_network_says_of_it():
+    task, state = small(teacher_steps=10**9)
+    batch = {"video": videos(4)}
+    _, metrics = step_once(task, state, batch)
+    inputs, truth = task.parted(batch)
+    follow = np.ones((4, 1), bool)
+    result = jax.jit(lambda params: task.foretell(params, inputs, 2, truth, follow))(state.params)
+    np.testing.assert_allclose(metrics["future"], jnp.mean(task.loss(result.future, truth)), rtol=1e-4)
+    np.testing.assert_allclose(metrics["past"], jnp.mean(task.loss(result.past, inputs[:, 1:])), rtol=1e-4)
+    np.testing.assert_allclose(metrics["loss"], metrics["past"] + metrics["future"], rtol=1e-5)
+
+
+def test_the_mean_frame_is_that_of_all_frames_seen_so_far():
+    task, state = plain()
+    batches = [{"video": videos(4, seed)} for seed in range(2)]
+    for batch in batches:
+        state, _ = step_once(task, state, batch)
+    seen = np.concatenate([batch["video"][:, 3:5] for batch in batches]) / 255
+    np.testing.assert_allclose(state.collections["mean_frame"], seen.mean((0, 1)), rtol=1e-5)
+
+
+def test_scores_are_sums_over_pixels_and_means_over_frames():
+    task, state = plain()
+    batch = {"video": videos(3)}
+    scores = jax.jit(task.eval_step)(state, batch, None)
+    inputs, truth = (np.asarray(part, np.float64) for part in task.parted(batch))
+    foreseen = np.asarray(foresee(task)(state, inputs.astype(np.float32)), np.float64)
+    apart, like = foreseen - truth, np.asarray(jax.jit(lambda *both: ssim(*both, value_range=2))(foreseen, truth))
+    np.testing.assert_allclose(scores["mse"], (apart**2).sum((2, 3, 4)).mean(1), rtol=1e-4)
+    np.testing.assert_allclose(scores["frame_mse"], (apart**2).sum((2, 3, 4)), rtol=1e-4)
+    np.testing.assert_allclose(scores["mae"], abs(apart).sum((2, 3, 4)).mean(1), rtol=1e-4)
+    np.testing.assert_allclose(scores["psnr"], (-10 * np.log10((apart**2).mean((2, 3, 4)))).mean(1), rtol=1e-4)
+    np.testing.assert_allclose(scores["ssim"], like.mean(1), rtol=1e-3)
+    np.testing.assert_allclose(scores["blank_mse"], (truth**2).sum((2, 3, 4)).mean(1), rtol=1e-4)
+    last = inputs[:, -1:] - truth
+    np.testing.assert_allclose(scores["copy_last_mse"], (last**2).sum((2, 3, 4)).mean(1), rtol=1e-4)
+    np.testing.assert_allclose(scores["mean_frame_mse"], scores["blank_mse"], rtol=1e-5)  # before the first step
+
+
+def test_each_player_is_blind_to_the_others_parameters():
+    task, state = small(shape=(6, 16, 16, 1), **{"adversary.objective": "non-saturating", "adversary.width": 2})
+    inputs, truth = task.parted({"video": videos(2, shape=(6, 16, 16, 1))})
+
+    def game(params, foreseen):
+        return task.play(params, inputs, truth, foreseen)
+
+    foreseen = jnp.asarray(1 - truth)
+    by_params, by_frames = jax.jit(jax.grad(lambda *a: game(*a)[0], argnums=(0, 1)))(state.params, foreseen)
+    alone = jax.jit(jax.grad(lambda params: game(params, foreseen)[1]["discriminator_loss"]))(state.params)
+    jax.tree.map(np.testing.assert_array_equal, by_params["discriminator"], alone["discriminator"])
+    pleased = jax.jit(jax.grad(lambda frames: game(state.params, frames)[1]["adversarial_loss"]))(foreseen)
+    np.testing.assert_allclose(by_frames, pleased, rtol=1e-5, atol=1e-8)
+    assert np.any(by_frames) and not any(np.any(leaf) for leaf in jax.tree.leaves(by_params["forecaster"]))
+
+
+def test_forecasts_come_from_the_moving_average():
+    task, state = plain()
+    other = jax.tree.map(lambda leaf: leaf + 0.1, state.params)
+    inputs = videos(1)[:, :3] / np.float32(255)
+    foreseen = foresee(task)(state.replace(ema=other), inputs)
+    assert foreseen.shape == (1, 2, 8, 8, 1) and foreseen.min() >= 0 and foreseen.max() <= 1
+    np.testing.assert_array_equal(foreseen, foresee(task)(state.replace(params=other), inputs))
+
+
+def test_strips_and_films_show_what_they_say():
+    task, state = plain()
+    batch = {"video": videos(3)}
+    sheet = np.asarray(jax.jit(task.pictures)(state, batch, None)["strips"])
+    assert sheet.shape == (1, 3 * 3 * 8, 3 * 8, 1)
+    frames = sheet.reshape(3, 3, 8, 3, 8, 1).swapaxes(2, 3)  # clip, row, frame
+    np.testing.assert_allclose(frames[:, 0], batch["video"][:, :3] / 255, rtol=1e-6)
+    np.testing.assert_allclose(frames[:, 1, :2], batch["video"][:, 3:5] / 255, rtol=1e-6)
+    film = np.asarray(jax.jit(task.films)(state, batch, None)["forecasts"])
+    assert film.shape == (3, 5, 8, 8 + 1 + 8, 1)
+    np.testing.assert_allclose(film[:, :, :, :8], batch["video"][:, :5] / 255, rtol=1e-6)
+    np.testing.assert_allclose(film[:, :3, :, 9:], batch["video"][:, :3] / 255, rtol=1e-6)
+    np.testing.assert_allclose(film[:, 3:, :, 9:], frames[:, 2, :2], rtol=1e-4, atol=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("changes", "sentence"),
+    [
+        ({"model.inputs": 5}, "clips of 6 frames are too short for 5 to see and 2 to foresee; lower"),
+        ({"model.patch": 3}, r"frames of 8×8 pixels cannot be cut into patches of 3: choose .*data\.size=9"),
+        ({"model.inputs": 1}, "model.inputs is 1; it must be at least 2"),
+        ({"model.cell": "lsmt"}, "unknown model.cell 'lsmt'; did you mean 'lstm'"),
+        ({"model.kernel": 4}, "model.kernel odd"),
+        ({"model.widths": ()}, "channels of at least one layer"),
+        ({"model.cell": "gru", "model.peepholes": True}, "model.peepholes are for model.cell=lstm"),
+        ({"loss": "mes"}, "unknown loss 'mes'; did you mean 'mse'"),
+        ({"teacher.fall": "cliff"}, "unknown teacher.fall 'cliff'"),
+        ({"teacher.start": 1.5}, "teacher.start is 1.5; a probability is at most 1"),
+        ({"classify": 1.0}, "clips can be classified only where the dataset has class labels"),
+        ({"past": 0.0, "future": 0.0}, "there is nothing to learn"),
+        ({"adversary.objective": "hing"}, "unknown adversary.objective 'hing'; did you mean 'hinge'"),
+        ({"adversary.objective": "hinge"}, "no pictures of 8x8 pixels"),
+    ],
+)
+def test_settings_that_cannot_be_are_told(changes, sentence):
+    with pytest.raises(JaxstyleError, match=sentence):
+        small(**changes)
