@@ -30,7 +30,7 @@ HEADS |= {"ratio": "{ratio}", "loss diff": "{difference}", "compile s": "{compil
 
 
 def check(ours: Any, peer: Any) -> float:
-    """How far apart the losses of the first two steps are, relative, the larger; above 1e-3 the program ends.
+    """How far apart the losses of the first two steps are, the larger of the two, relative; above 1e-3 it ends all.
 
     The second is that of the parameters after the first update, and so checks the gradients as well.
     """
