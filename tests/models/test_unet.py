@@ -14,7 +14,9 @@ def started(height=12, width=12, seed=0, **options):
     picture = np.random.default_rng(seed).uniform(size=(1, height, width, 3)).astype(np.float32)
     variables = jax.jit(net.init)(jax.random.key(seed), jnp.zeros((1, net.factor, net.factor, 3)))
     rng = np.random.default_rng(seed)
-    statistics = jax.tree.map(lambda x: x + rng.uniform(-0.4, 0.4, x.shape).astype(np.float32), variables["batch_stats"])
+    statistics = jax.tree.map(
+        lambda x: x + rng.uniform(-0.4, 0.4, x.shape).astype(np.float32), variables["batch_stats"]
+    )
     return net, {**variables, "batch_stats": statistics}, picture
 
 
