@@ -21,6 +21,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 from measuring import show, table, take_turns, why_no_peer
 
 sys.path.insert(1, str(Path(__file__).resolve().parents[1]))  # measure this checkout, installed or not
@@ -29,27 +30,47 @@ HEADS = {"px": "{size}", "batch": "{batch}", "width": "{width}", "jaxstyle s": "
 HEADS |= {"ratio": "{ratio}", "loss diff": "{difference}", "compile s": "{compile_s}", "temp MiB": "{temp}"}
 
 
+def pictures(size: int, batch: int) -> dict[str, np.ndarray]:
+    """Noise `[N, size, size, 3]` with a brighter disc in each picture, and the discs as masks `[N, size, size]`."""
+    rng = np.random.default_rng(0)
+    y, x = np.mgrid[:size, :size]
+    centres, radii = rng.uniform(0, size, (2, batch, 1, 1)), rng.uniform(size / 8, size / 3, (batch, 1, 1))
+    masks = ((y - centres[0]) ** 2 + (x - centres[1]) ** 2 < radii**2).astype(np.uint8)
+    return {"image": rng.integers(0, 156, (batch, size, size, 3), np.uint8) + 100 * masks[..., None], "mask": masks}
+
+
 def check(ours: Any, peer: Any) -> float:
-    """How far apart the losses of the first two steps are, relative; ends the program above 1e-3."""
-    difference = max(abs(b / a - 1) for a, b in zip(ours.first_losses, peer.first_losses, strict=True))
+    """How far apart the losses of the first two steps are, relative; ends the program above 1e-3.
+
+    The second is after an update, and so checks the gradients as well.
+    """
+    ours.step()
+    losses = [ours.first_loss, float(ours.metrics["loss"])]
+    difference = max(abs(b / a - 1) for a, b in zip(losses, peer.first_losses, strict=True))
     tolerance = 1e-3 if ours.device.platform == "cpu" else 2e-2  # a GPU rounds to TF32
     if not difference <= tolerance:
-        sys.exit(f"not the same step: losses are {ours.first_losses} in jaxstyle, {peer.first_losses} in PyTorch")
+        sys.exit(f"not the same step: losses are {losses} in jaxstyle, {peer.first_losses} in PyTorch")
     return difference
 
 
 def measure(size: int, batch: int, width: int, rounds: int, alone: bool) -> dict[str, Any]:
     """One row of the table."""
-    from unet_ours import Ours
+    from task_step import TaskStep
 
-    ours = Ours(size, batch, width)
+    from jaxstyle.tasks import segment
+
+    config, examples = segment.defaults(), pictures(size, batch)
+    config.update(batch_size=batch, devices=1)
+    config.data.mask_classes = ("background", "object")
+    config.model.width = width
+    ours = TaskStep(segment, config, examples)
     row = {"size": size, "batch": batch, "width": width, "device": ours.device.device_kind}
     row |= {"compile_s": ours.compile_seconds, "temp_bytes": ours.temporaries}
     sides: dict[str, Any] = {"jaxstyle": ours}
     if not alone:
         from unet_torch import Peer
 
-        sides["torch"] = Peer(ours.start)
+        sides["torch"] = Peer(ours.start["params"], examples, config.optimizer.learning_rate)
         row["loss_difference"] = check(ours, sides["torch"])
     return row | take_turns(sides, rounds)
 

@@ -8,7 +8,6 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 from torch import nn
-from unet_ours import Start
 
 
 def assigned(layer: Any, values: dict[str, np.ndarray]) -> Any:
@@ -79,16 +78,21 @@ class Peer:
 
     Attributes:
       first_losses: Of the first two steps.
+
+    Args:
+      params: As flax has them.
+      examples: `image` `[N, H, W, 3]` uint8 and `mask` `[N, H, W]` uint8, 0 or 1.
+      learning_rate: Of Adam.
     """
 
-    def __init__(self, start: Start):
+    def __init__(self, params: dict[str, Any], examples: dict[str, np.ndarray], learning_rate: float):
         torch.backends.cudnn.benchmark = True
         torch.backends.cuda.matmul.allow_tf32 = torch.backends.cudnn.allow_tf32 = True
         self.device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
-        self.net = UNet(start.params).to(self.device, memory_format=torch.channels_last)
-        self.mover = torch.optim.Adam(self.net.parameters(), start.learning_rate, fused=True)
-        self.images = torch.from_numpy(start.images).to(self.device)
-        self.masks = torch.from_numpy(start.masks).to(self.device)
+        self.net = UNet(params).to(self.device, memory_format=torch.channels_last)
+        self.mover = torch.optim.Adam(self.net.parameters(), learning_rate, fused=True)
+        self.images = torch.from_numpy(examples["image"]).to(self.device)
+        self.masks = torch.from_numpy(examples["mask"]).to(self.device)
         self.first_losses = [float(self.play()), float(self.play())]
 
     def play(self) -> torch.Tensor:

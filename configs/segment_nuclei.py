@@ -18,7 +18,7 @@ def get_config(variant: str = "") -> ConfigDict:
     config = segment.defaults()
     config.data.update(mask_classes=("background", "nucleus"), mask_objects=True)
     config.batch_size = 8
-    config.train_epochs = 40.0
+    config.train_epochs = 60.0
     config.eval_epochs = 5.0
     config.checkpoint_epochs = 5.0
     config.ema_decay = 0.99

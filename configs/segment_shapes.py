@@ -17,7 +17,8 @@ def get_config(variant: str = "") -> ConfigDict:
     config = segment.defaults()
     config.data.mask_classes = ("ground", *CLASSES)
     config.batch_size = 64
-    config.train_epochs = 8.0
+    config.train_epochs = 30.0
+    config.eval_epochs = config.checkpoint_epochs = 5.0
     config.ema_decay = 0.99
     config.model.update(width=16, levels=3)
     config.augment.flip = True
