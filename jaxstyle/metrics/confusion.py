@@ -31,6 +31,7 @@ def confusion_matrix(
     """
     if labels.shape != predictions.shape:
         raise JaxstyleError(f"labels {labels.shape} and predictions {predictions.shape} differ in shape")
+    labels, predictions = labels.astype(jnp.int32), predictions.astype(jnp.int32)  # bytes would overflow below
     known = (labels >= 0) & (labels < classes) & (predictions >= 0) & (predictions < classes)
     amounts = known.astype(jnp.float32) if weights is None else jnp.where(known, weights.astype(jnp.float32), 0)
     cells = jnp.where(known, labels * classes + predictions, 0)

@@ -58,6 +58,11 @@ def test_unknown_labels_are_not_counted():
     assert ours.sum() == 2 and ours[0, 0] == 1 and ours[1, 2] == 1
 
 
+def test_bytes_do_not_overflow():
+    labels = np.array([19, 3], np.uint8)
+    assert confusion.confusion_matrix(labels, labels, 20)[19, 19] == 1
+
+
 def test_means_leave_out_what_is_not_there():
     assert confusion.mean_of_present(np.array([0.5, np.nan, 1.0])) == 0.75
     assert np.isnan(confusion.mean_of_present(np.array([np.nan])))
