@@ -1,30 +1,19 @@
-"""The peer of the classifiers' benchmark: the same networks and the same step in PyTorch, channels last, fused Adam."""
+"""The classifiers in PyTorch."""
 
 from __future__ import annotations
 
 from typing import Any
 
-import numpy as np
 import torch
 import torch.nn.functional as F
 from torch import nn
-
-
-def assign(module: Any, layer: dict[str, Any]) -> Any:
-    """A layer with flax's parameters: kernels `[h, w, in, out]` or `[in, out]`."""
-    kernel = np.asarray(layer["kernel"])
-    order = (3, 2, 0, 1) if kernel.ndim == 4 else (1, 0)
-    with torch.no_grad():
-        module.weight.copy_(torch.from_numpy(kernel.transpose(order).copy()))
-        if module.bias is not None:
-            module.bias.copy_(torch.from_numpy(np.array(layer["bias"])))
-    return module
+from torch_side import Training, assigned
 
 
 def convolution(layer: dict[str, Any], stride: int = 1) -> nn.Module:
     """A 3×3 convolution padded as XLA's "SAME" pads even sides: with stride 2 only below and to the right."""
     _, _, inputs, features = layer["kernel"].shape
-    module = assign(nn.Conv2d(inputs, features, 3, stride, 0 if stride == 2 else 1, bias="bias" in layer), layer)
+    module = assigned(nn.Conv2d(inputs, features, 3, stride, 0 if stride == 2 else 1, bias="bias" in layer), layer)
     return nn.Sequential(nn.ZeroPad2d((0, 1, 0, 1)), module) if stride == 2 else module
 
 
@@ -35,7 +24,7 @@ class SmallCNN(nn.Module):
         super().__init__()
         self.convolutions = nn.ModuleList([convolution(params[f"Conv_{i}"]) for i in range(3)])
         self.dense = nn.ModuleList(
-            [assign(nn.Linear(*params[f"Dense_{i}"]["kernel"].shape), params[f"Dense_{i}"]) for i in range(2)]
+            [assigned(nn.Linear(*params[f"Dense_{i}"]["kernel"].shape), params[f"Dense_{i}"]) for i in range(2)]
         )
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
@@ -83,43 +72,19 @@ class ResNet(nn.Module):
         names = sorted(name for name in params if name.startswith("stage"))
         halves = [name.endswith("_block1") and not name.startswith("stage1") for name in names]
         self.blocks = nn.Sequential(*(Block(params[n], h) for n, h in zip(names, halves, strict=True)))
-        self.dense = assign(nn.Linear(*params["Dense_0"]["kernel"].shape), params["Dense_0"])
+        self.dense = assigned(nn.Linear(*params["Dense_0"]["kernel"].shape), params["Dense_0"])
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         return self.dense(self.blocks(F.relu(self.stem(x))).mean((2, 3)))
 
 
-class Peer:
-    """The same training in PyTorch.
+class Peer(Training):
+    """The same training; see `Training`."""
 
-    Args:
-      name: Of the network.
-      params: Flax's, to begin with.
-      batch: `image` `[N, H, W, C]` uint8 and `label` `[N]`.
-      learning_rate: Of Adam.
-    """
+    def __init__(self, params: dict[str, Any], batch: dict[str, Any], config: Any):
+        super().__init__({"cnn": SmallCNN, "resnet": ResNet}[config.model.name](params), batch, config)
 
-    def __init__(self, name: str, params: dict[str, Any], batch: dict[str, np.ndarray], learning_rate: float):
-        device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
-        torch.backends.cudnn.benchmark = True
-        torch.set_float32_matmul_precision("high")
-        network = {"cnn": SmallCNN, "resnet": ResNet}[name](params)
-        self.network = network.to(device, memory_format=torch.channels_last)
-        self.optimizer = torch.optim.Adam(self.network.parameters(), learning_rate, fused=True)
-        self.images = torch.from_numpy(batch["image"]).to(device)
-        self.labels = torch.from_numpy(batch["label"]).long().to(device)
-        self.step()
-        self.first_loss = float(self.loss.detach())
-
-    def step(self) -> None:
-        """One update."""
-        images = self.images.permute(0, 3, 1, 2).float() / 127.5 - 1
-        self.loss = F.cross_entropy(self.network(images), self.labels)
-        self.optimizer.zero_grad(set_to_none=True)
-        self.loss.backward()
-        self.optimizer.step()
-
-    def wait(self) -> None:
-        """Returns when the device has done everything asked of it."""
-        if torch.cuda.is_available():
-            torch.cuda.synchronize()
+    def play(self) -> torch.Tensor:
+        """The cross entropy."""
+        images = self.batch["image"].permute(0, 3, 1, 2).float() / 127.5 - 1
+        return F.cross_entropy(self.network(images), self.batch["label"].long())

@@ -1,29 +1,19 @@
-"""The peer of the ConvLSTM benchmark: the same network and the same step in PyTorch.
-
-It is PyTorch at its best without compilation: channels last, fused Adam, one convolution a cell and step for all
-gates, all cores, cuDNN's search and TF32 on.
-"""
+"""The ConvLSTM forecaster in PyTorch: one convolution a cell and step for all gates."""
 
 from __future__ import annotations
 
 from typing import Any
 
-import numpy as np
 import torch
 import torch.nn.functional as F
-from conv_lstm_ours import Start
 from torch import nn
+from torch_side import Training, assigned
 
 
 def convolution(layer: dict[str, Any]) -> nn.Conv2d:
-    """A convolution with flax's parameters, whose kernels are `[h, w, in, out]`."""
-    kernel = np.asarray(layer["kernel"])
-    side, _, inputs, outputs = kernel.shape
-    module = nn.Conv2d(inputs, outputs, side, padding=side // 2)
-    with torch.no_grad():
-        module.weight.copy_(torch.from_numpy(kernel.transpose(3, 2, 0, 1).copy()))
-        module.bias.copy_(torch.from_numpy(np.array(layer["bias"])))
-    return module
+    """One that keeps the size of its maps."""
+    side, _, inputs, outputs = layer["kernel"].shape
+    return assigned(nn.Conv2d(inputs, outputs, side, padding=side // 2), layer)
 
 
 class Stack(nn.Module):
@@ -53,54 +43,32 @@ class Stack(nn.Module):
         return [(zero, zero) for zero in zeros]
 
 
-class Peer:
-    """The same training under way.
+class Peer(Training):
+    """The same training; see `Training`."""
 
-    Attributes:
-      first_losses: Of the first two steps.
-    """
-
-    def __init__(self, start: Start):
-        torch.backends.cudnn.benchmark = True
-        torch.backends.cuda.matmul.allow_tf32 = torch.backends.cudnn.allow_tf32 = True
-        self.device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
-        self.stack = Stack(start.params).to(self.device, memory_format=torch.channels_last)
-        self.mover = torch.optim.Adam(self.stack.parameters(), start.learning_rate, start.betas, fused=True)
-        self.video, self.inputs, self.patch = torch.from_numpy(start.video).to(self.device), start.inputs, start.patch
-        self.first_losses = self.play().item(), self.play().item()
+    def __init__(self, params: dict[str, Any], batch: dict[str, Any], config: Any):
+        self.inputs, self.patch = config.model.inputs, config.model.patch
+        super().__init__(Stack(params["forecaster"]["encoder"]), batch, config)
 
     def patches(self) -> list[torch.Tensor]:
         """The clips' frames as patches `[N, P, h, w]`, channels last, in jaxstyle's order of pixels."""
-        count, frames, height, width, channels = self.video.shape
+        count, frames, height, width, channels = self.batch["video"].shape
         h, w, side = height // self.patch, width // self.patch, self.patch
-        parts = (self.video.float() / 255).view(count, frames, h, side, w, side, channels)
+        parts = (self.batch["video"].float() / 255).view(count, frames, h, side, w, side, channels)
         parts = parts.permute(1, 0, 2, 4, 3, 5, 6).reshape(frames, count, h, w, -1)
         return list(parts.permute(0, 1, 4, 2, 3))
 
     def play(self) -> torch.Tensor:
-        """The update; its loss."""
+        """The binary cross entropies of past and future frames."""
         frames = self.patches()
-        states, seen = self.stack.first(frames[0]), []
-        self.mover.zero_grad()
+        states, seen = self.network.first(frames[0]), []
         for number in range(len(frames) - 1):
             given = frames[number] if number < self.inputs else torch.sigmoid(seen[-1])
-            states, logits = self.stack(states, given)
+            states, logits = self.network(states, given)
             seen.append(logits)
         costs = [
             F.binary_cross_entropy_with_logits(logits, frame, reduction="sum") / len(frame)
             for logits, frame in zip(seen, frames[1:], strict=True)
         ]
         past = self.inputs - 1
-        loss = sum(costs[:past]) / past + sum(costs[past:]) / (len(costs) - past)
-        loss.backward()
-        self.mover.step()
-        return loss.detach()
-
-    def step(self) -> None:
-        """A step on the same clips every time."""
-        self.play()
-
-    def wait(self) -> None:
-        """Returns when the device has done everything asked of it."""
-        if self.device.type == "cuda":
-            torch.cuda.synchronize()
+        return sum(costs[:past]) / past + sum(costs[past:]) / (len(costs) - past)

@@ -19,7 +19,7 @@ class TaskStep:
     Attributes:
       device: On which it runs.
       start: The variables that it began with: `params` and the collections, nested dicts of arrays.
-      first_loss: Of the first step.
+      first_losses: Of the first two steps.
       compile_seconds: Tracing, lowering and compiling the step.
       temporaries: Bytes of the compiled step's scratch memory.
 
@@ -44,8 +44,12 @@ class TaskStep:
         self.compile_seconds = time.perf_counter() - began
         analysis = compiled.memory_analysis()
         self.temporaries = analysis.temp_size_in_bytes if analysis else None
+        self.first_losses = [self.loss(), self.loss()]
+
+    def loss(self) -> float:
+        """Of a step, which is taken."""
         self.step()
-        self.first_loss = float(self.metrics["loss"])
+        return float(self.metrics["loss"])
 
     def step(self) -> None:
         """One update."""

@@ -1,22 +1,13 @@
-"""The peer of the U-Net benchmark: the same network with the same parameters in plain PyTorch, channels last."""
+"""The U-Net and its losses in PyTorch."""
 
 from __future__ import annotations
 
 from typing import Any
 
-import numpy as np
 import torch
 import torch.nn.functional as F
 from torch import nn
-
-
-def assigned(layer: Any, values: dict[str, np.ndarray]) -> Any:
-    """A convolution with flax's parameters `[h, w, inputs, outputs]`, which PyTorch has the other way round."""
-    with torch.no_grad():
-        layer.weight.copy_(torch.from_numpy(values["kernel"].transpose(3, 2, 0, 1).copy()))
-        if layer.bias is not None:
-            layer.bias.copy_(torch.from_numpy(values["bias"].copy()))
-    return layer
+from torch_side import Training, assigned
 
 
 def pair(params: dict[str, Any]) -> nn.Module:
@@ -73,45 +64,16 @@ def dice_loss(logits: torch.Tensor, truth: torch.Tensor) -> torch.Tensor:
     return 1 - ((2 * both + 1) / (either + 1)).mean()
 
 
-class Peer:
-    """The same training under way.
+class Peer(Training):
+    """The same training; see `Training`."""
 
-    Attributes:
-      first_losses: Of the first two steps.
-
-    Args:
-      params: As flax has them.
-      examples: `image` `[N, H, W, 3]` uint8 and `mask` `[N, H, W]` uint8, 0 or 1.
-      learning_rate: Of Adam.
-    """
-
-    def __init__(self, params: dict[str, Any], examples: dict[str, np.ndarray], learning_rate: float):
-        torch.backends.cudnn.benchmark = True
-        torch.backends.cuda.matmul.allow_tf32 = torch.backends.cudnn.allow_tf32 = True
-        self.device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
-        self.net = UNet(params).to(self.device, memory_format=torch.channels_last)
-        self.mover = torch.optim.Adam(self.net.parameters(), learning_rate, fused=True)
-        self.images = torch.from_numpy(examples["image"]).to(self.device)
-        self.masks = torch.from_numpy(examples["mask"]).to(self.device)
-        self.first_losses = [float(self.play()), float(self.play())]
+    def __init__(self, params: dict[str, Any], batch: dict[str, Any], config: Any):
+        super().__init__(UNet(params), batch, config)
 
     def play(self) -> torch.Tensor:
-        """An update; its loss."""
-        pictures = self.images.permute(0, 3, 1, 2).float() / 127.5 - 1  # channels last
-        labels = self.masks.long()
+        """Cross entropy and Dice loss."""
+        pictures = self.batch["image"].permute(0, 3, 1, 2).float() / 127.5 - 1  # channels last
+        labels = self.batch["mask"].long()
         truth = F.one_hot(labels, 2).permute(0, 3, 1, 2).float()
-        self.mover.zero_grad()
-        logits = self.net(pictures)
-        loss = F.cross_entropy(logits, labels) + dice_loss(logits, truth)
-        loss.backward()
-        self.mover.step()
-        return loss.detach()
-
-    def step(self) -> None:
-        """An update, on the same pictures every time."""
-        self.play()
-
-    def wait(self) -> None:
-        """Returns when the device has done everything asked of it."""
-        if self.device.type == "cuda":
-            torch.cuda.synchronize()
+        logits = self.network(pictures)
+        return F.cross_entropy(logits, labels) + dice_loss(logits, truth)
