@@ -12,7 +12,7 @@ from typing import NoReturn
 import jaxstyle
 from jaxstyle.errors import JaxstyleError
 
-COMMANDS = ("stylize", "dream", "visualize", "texture", "sample", "predict", "evaluate", "features")
+COMMANDS = ("stylize", "apply", "models", "dream", "visualize", "texture", "sample", "predict", "evaluate", "features")
 
 
 class Parser(argparse.ArgumentParser):

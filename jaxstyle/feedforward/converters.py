@@ -96,7 +96,9 @@ def read_torch(path: pathlib.Path) -> tuple[StyleNetwork, Tensors]:
     """
     found, _ = read_tensors(path)
     if "deconv3.conv2d.weight" not in found:
-        raise JaxstyleError(f"{str(path)!r} is not a style network of pytorch/examples: it has no deconv3.conv2d.weight")
+        raise JaxstyleError(
+            f"{str(path)!r} is not a style network of pytorch/examples: it has no deconv3.conv2d.weight"
+        )
     network = StyleNetwork(1, WIDTH, BLOCKS, "linear")
     tensors = {}
     try:
@@ -123,5 +125,3 @@ def torch_names(network: StyleNetwork) -> Iterator[tuple[Layer, str, str]]:
             number = int(layer.name[-1])
             contracts = layer.name.startswith("contract")
             yield layer, f"{'conv' if contracts else 'deconv'}{number}", f"in{number if contracts else number + 3}"
-
-

@@ -17,7 +17,7 @@ from jaxstyle.errors import JaxstyleError, did_you_mean
 from jaxstyle.features.readers import read_tensors
 from jaxstyle.features.weights import encode
 from jaxstyle.image_files import write_picture
-from jaxstyle.models.adain import AdaIN, Styles
+from jaxstyle.models.adain import AdaIN
 from jaxstyle.models.style_network import StyleNetwork
 
 FORMAT, VERSION = "jaxstyle-style-model", 1
@@ -48,7 +48,7 @@ class StyleModel:
         return isinstance(self.network, AdaIN)
 
     def check(self) -> None:
-        """Raises `JaxstyleError` unless all parameters are there, of the right shape and finite, and styles are named."""
+        """Raises `JaxstyleError` unless all parameters are there, rightly shaped and finite, and styles are named."""
         have, want = flat(self.params), flat(template(self.network))
         wrong = [f"{name} is missing" for name in want.keys() - have.keys()]
         wrong += [f"{name} is not of this network" for name in have.keys() - want.keys()]
@@ -60,7 +60,7 @@ class StyleModel:
         if wrong:
             more = f" and {len(wrong) - MAX_PROBLEMS} more" if len(wrong) > MAX_PROBLEMS else ""
             raise JaxstyleError(f"not a whole style network: {'; '.join(sorted(wrong)[:MAX_PROBLEMS])}{more}")
-        count = 0 if self.any_style else self.network.styles  # type: ignore[union-attr]
+        count = 0 if self.any_style else self.network.styles
         if len(self.styles) != count or len(set(self.styles)) != count:
             raise JaxstyleError(f"{len(set(self.styles))} different names for {count} styles; give one each")
 
@@ -175,7 +175,9 @@ def read_config(path: pathlib.Path) -> dict[str, Any]:
     if not isinstance(config, dict) or config.get("format") != FORMAT or config.get("version") != VERSION:
         raise JaxstyleError(f"{str(path / CONFIG)!r} is not of a style model of version {VERSION}")
     if config.get("kind") not in NETWORKS:
-        raise JaxstyleError(f"{str(path)!r}: unknown network {config.get('kind')!r}; {did_you_mean(str(config.get('kind')), NETWORKS)}")
+        raise JaxstyleError(
+            f"{str(path)!r}: unknown network {config.get('kind')!r}; {did_you_mean(str(config.get('kind')), NETWORKS)}"
+        )
     return config
 
 

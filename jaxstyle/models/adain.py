@@ -42,7 +42,8 @@ def adain(
       `[N, h, w, C]`.
 
     References:
-      Huang & Belongie 2017, "Arbitrary Style Transfer in Real-time with Adaptive Instance Normalization", eq. 8, 14, 15.
+      Huang & Belongie 2017, "Arbitrary Style Transfer in Real-time with Adaptive Instance Normalization", eq. 8, 14
+      and 15.
     """
     shares = shares.astype(jnp.float32)
     factor = standard_deviation(styles) / standard_deviation(seen)
@@ -121,7 +122,9 @@ class AdaIN(nn.Module):
         stride = self.multiple
         # A convolution sees one of its pixels further, a pooling one more to one side.
         encoder = sum(2**i * (len(widths) + 1) for i, widths in enumerate(self.widths))
-        decoder = sum(Fraction(len(widths) + 1, 2 ** (len(self.widths) - 1 - i)) for i, widths in enumerate(self.widths))
+        decoder = sum(
+            Fraction(len(widths) + 1, 2 ** (len(self.widths) - 1 - i)) for i, widths in enumerate(self.widths)
+        )
         seen = Piece(encoder, Fraction(1, stride), self.widths[-1][-1])
         return (seen, Piece(math.ceil(decoder), stride, 3))
 
@@ -186,5 +189,5 @@ class AdaIN(nn.Module):
         """Pictures `[N, H, W, 3]` float32 of features `[N, H / multiple, W / multiple, C]`."""
         x = features
         for i, layer in enumerate(self.decoder):
-            x = layer.finish(layer.convolve(nn.relu(x) if i else x), None, None)
+            x = layer.finish(layer.convolve(nn.relu(x) if i else x))
         return x.astype(jnp.float32)

@@ -31,7 +31,7 @@ def _framed_backward(margin: int, mode: str, like: jax.Array, cotangent: jax.Arr
     """Of slices, not of indices, whose gradient would be scattered one by one."""
     shape = jax.ShapeDtypeStruct((cotangent.shape[0], *like.shape, cotangent.shape[3]), cotangent.dtype)
     frame = ((0, 0), (margin, margin), (margin, margin), (0, 0))
-    return tuple(jax.linear_transpose(lambda x: jnp.pad(x, frame, mode=mode), shape)(cotangent))  # type: ignore[return-value]
+    return tuple(jax.linear_transpose(lambda x: jnp.pad(x, frame, mode=mode), shape)(cotangent))
 
 
 framed.defvjp(lambda x, margin, mode: (framed(x, margin, mode), jnp.zeros(x.shape[1:3], jnp.bool_)), _framed_backward)

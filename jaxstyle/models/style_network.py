@@ -1,7 +1,8 @@
 """The feed-forward stylisation network: of one style (Johnson et al.), or of many (Dumoulin et al.).
 
 It is cut into segments where it needs to know statistics of a whole picture: each instance normalisation. Called, it
-runs one segment after another; a picture larger than memory goes through each in strips (`jaxstyle.feedforward.strips`).
+runs one segment after another; a picture larger than memory goes through each in strips
+(`jaxstyle.feedforward.strips`).
 """
 
 from __future__ import annotations
@@ -199,8 +200,8 @@ class ConvolutionNorm(nn.Module):
         """`[N, h, w, inputs]` to `[N, scale h, scale w, features]`."""
         return CONVOLUTIONS[self.scale](x.astype(self.dtype), self.kernel.astype(self.dtype))
 
-    def finish(self, x: jax.Array, seen: Statistics | None, styles: jax.Array) -> jax.Array:
+    def finish(self, x: jax.Array, seen: Statistics | None = None, styles: jax.Array | None = None) -> jax.Array:
         """Normalised, in the styles' blend; or with the bias."""
-        if seen is None:
+        if seen is None or styles is None:
             return x + self.bias.reshape(1, 1, 1, -1).astype(x.dtype)
         return instance_norm.normalise(x, seen, styles @ self.gamma, styles @ self.beta)
