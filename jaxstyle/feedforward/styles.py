@@ -41,13 +41,13 @@ def blend_of(style: Any) -> Blend:
     """Whatever `apply_style` takes for a style as a blend.
 
     Args:
-      style: One style; several, for equal parts, or as pairs with weights; or a mapping from styles to weights. None is
-        no style.
+      style: One style; several, for equal parts, or as pairs with weights; or a mapping from styles to weights. None and
+        an empty list are no style.
 
     Raises:
       JaxstyleError: A weight is negative, not finite, or all are zero.
     """
-    if style is None:
+    if style is None or (isinstance(style, list) and not style):
         return []
     several: Any = style.items() if isinstance(style, Mapping) else style if isinstance(style, list) else [style]
     pairs = [each if isinstance(each, tuple) else (each, 1.0) for each in several]

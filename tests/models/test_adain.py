@@ -28,13 +28,18 @@ def seen(paintings):
     return jax.tree.map(lambda *leaves: jnp.stack(leaves)[None], *map(moments, paintings))
 
 
+@jax.jit
+def apply(x, shares, styles, strength):
+    return adain(x, shares, regional_moments(x, shares), styles, strength)
+
+
 @pytest.mark.parametrize("strength", [0.0, 0.4, 1.0])
 def test_interpolation_and_strength(strength):
     features, paintings = 2 * normal(0, 6, 5, 3) + 1, [normal(1, 4, 7, 3), 3 * normal(2, 5, 5, 3)]
     shares = np.broadcast_to(np.array([0.3, 0.7], np.float32), (1, 6, 5, 2))
     mixed = sum(share * by_the_paper(features, painting) for share, painting in zip((0.3, 0.7), paintings, strict=True))
     x = jnp.asarray(features[None])
-    made = adain(x, jnp.asarray(shares), regional_moments(x, jnp.asarray(shares)), seen(paintings), jnp.array([strength]))
+    made = apply(x, jnp.asarray(shares), seen(paintings), jnp.array([strength]))
     np.testing.assert_allclose(made[0], strength * mixed + (1 - strength) * features, rtol=1e-4, atol=1e-4)
 
 
@@ -43,7 +48,7 @@ def test_masks_see_and_change_their_own_region():
     shares = np.zeros((1, 6, 4, 2), np.float32)
     shares[:, :2, :, 0] = shares[:, 3:, :, 1] = 1  # nothing is said of the third row
     x = jnp.asarray(features[None])
-    made = adain(x, jnp.asarray(shares), regional_moments(x, jnp.asarray(shares)), seen(paintings))[0]
+    made = apply(x, jnp.asarray(shares), seen(paintings), 1.0)[0]
     np.testing.assert_allclose(made[:2], by_the_paper(features[:2], paintings[0]), rtol=1e-4, atol=1e-4)
     np.testing.assert_allclose(made[3:], by_the_paper(features[3:], paintings[1]), rtol=1e-4, atol=1e-4)
     np.testing.assert_allclose(made[2], features[2], atol=1e-6)
@@ -52,6 +57,7 @@ def test_masks_see_and_change_their_own_region():
 def test_gradient():
     x, style, shares = jnp.asarray(normal(0, 1, 4, 4, 2)), seen([normal(1, 4, 4, 2)]), jnp.ones((1, 4, 4, 1))
 
+    @jax.jit
     def loss(x):
         return jnp.sum(jnp.sin(adain(x, shares, regional_moments(x, shares), style)))
 
@@ -65,7 +71,7 @@ def network():
     module = AdaIN(((4, 5), (6,)))
     pictures = np.zeros((1, 8, 8, 3), np.float32)
     style = Styles(Moments(jnp.ones((1, 1)), jnp.zeros((1, 1, 6)), jnp.zeros((1, 1, 6, 6))), jnp.ones(1))
-    params = module.init(jax.random.key(0), pictures, pictures[..., :1], style)["params"]
+    params = jax.jit(module.init)(jax.random.key(0), pictures, pictures[..., :1], style)["params"]
     leaves, tree = jax.tree.flatten(params)
     return module, tree.unflatten([np.asarray(leaf) + 0.2 * normal(i, *leaf.shape) for i, leaf in enumerate(leaves)])
 
@@ -102,7 +108,7 @@ def test_a_paintings_mask():
     mask = np.zeros((1, 8, 16), np.float32)
     mask[:, :, :8] = 1
     look = jax.jit(lambda x, mask: module.apply({"params": params}, x, mask, method="style_of"))
-    features = module.apply({"params": params}, painting, method="encode")
+    features = jax.jit(lambda x: module.apply({"params": params}, x, method="encode"))(painting)
     np.testing.assert_allclose(look(painting, mask).mean[0], np.asarray(features)[0, :, :4].mean((0, 1)), rtol=1e-4)
 
 
