@@ -41,8 +41,8 @@ def blend_of(style: Any) -> Blend:
     """Whatever `apply_style` takes for a style as a blend.
 
     Args:
-      style: One style; several, for equal parts, or as pairs with weights; or a mapping from styles to weights. None and
-        an empty list are no style.
+      style: One style; several, for equal parts, or as pairs with weights; or a mapping from styles to weights. None
+        and an empty list are no style.
 
     Raises:
       JaxstyleError: A weight is negative, not finite, or all are zero.
