@@ -56,23 +56,27 @@ def run(network: Any, params: Any, carry: Carry, style: Any, rows: int) -> np.nd
       `[N, H, W, 3]`.
     """
     rows = -(-rows // network.multiple) * network.multiple
+    height = carry[0].shape[1]
     params, style = jax.device_put((params, style))
     first, at, known = 0, Fraction(1), [None]  # `carry` is what segment `first` takes, `at` its scale
     for end, piece in enumerate(network.pieces, 1):
         through = network.pieces[first:end]
         scale = at * math.prod(Fraction(each.scale) for each in through)
         keep = end == len(network.pieces) or scale < 1 or piece.floats <= KEPT
-        made, seen = [], []
+        made: list[np.ndarray] = []
+        seen = []
         for strip in strips(through, carry[0].shape[1], int(rows * scale)):
             part = tuple(leaf[:, strip.start : strip.start + strip.given] for leaf in carry)
             offset = strip.first - int(strip.start * scale / at)
             out, statistics = local(network, first, end, strip.rows, params, part, known, style, offset)
-            made.append(jax.device_get(out) if keep else ())
+            if keep:
+                made = made or [np.empty((len(x), int(height * scale), *x.shape[2:]), x.dtype) for x in out]
+                for whole, x in zip(made, out, strict=True):
+                    whole[:, strip.first : strip.first + strip.rows] = x
             seen.append(jax.device_get(statistics))
         known = [*known, None if seen[0] is None else jax.device_get(network.merge(seen))]
         if keep:
-            carry = tuple(np.concatenate(parts, 1) for parts in zip(*made, strict=True))
-            first, at, known = end, scale, known[-1:]
+            carry, first, at, known = tuple(made), end, scale, known[-1:]
     return carry[0]
 
 

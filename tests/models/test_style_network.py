@@ -68,7 +68,9 @@ def test_styles_can_be_vmapped():
 
 def test_gradients_reach_all_parameters_of_the_style_and_are_right():
     module, params = network("tanh")
-    x, w = jnp.asarray(picture(8, 8)), jnp.array([[0.5, 0.5, 0.0]])
+    module = module.clone(blocks=0)  # which are the slowest to compile
+    params = {name: layer for name, layer in params.items() if not name.startswith("residual")}
+    x, w = jnp.asarray(picture(16, 12)), jnp.array([[0.5, 0.5, 0.0]])
 
     def loss(params):
         return jnp.sum(jnp.square(module.apply({"params": params}, x, w) - 0.3))
@@ -78,12 +80,15 @@ def test_gradients_reach_all_parameters_of_the_style_and_are_right():
         assert jnp.any(layer["kernel"] != 0), name
         if "gamma" in layer:
             assert jnp.all(layer["gamma"][2] == 0) and jnp.any(layer["gamma"][0] != 0)
-    step = jax.tree.map(lambda leaf: normal(5, *leaf.shape), params)
-    slope = sum(jnp.vdot(a, b) for a, b in zip(jax.tree.leaves(grads), jax.tree.leaves(step), strict=True))
-    value = jax.jit(loss)
-    ahead, behind = (value(jax.tree.map(lambda p, d, e=e: p + e * d, params, step)) for e in (1e-4, -1e-4))
-    # A larger step meets kinks; float32's rounding makes up to 1 % here.
-    np.testing.assert_allclose(slope, (ahead - behind) / 2e-4, rtol=0.02)
+    step = jax.tree.map(lambda leaf: np.float64(normal(5, *leaf.shape)), params)
+    slope = sum(np.vdot(a, b) for a, b in zip(jax.tree.leaves(grads), jax.tree.leaves(step), strict=True))
+
+    def reference(size):
+        moved = jax.tree.map(lambda p, d: np.float64(p) + size * d, params, step)
+        made = stylised(moved, np.float64(x[0]), np.float64(w[0]), 0, LAST["tanh"])
+        return np.sum(np.square(made - 0.3))
+
+    np.testing.assert_allclose(slope, (reference(1e-7) - reference(-1e-7)) / 2e-7, rtol=1e-3)
 
 
 def test_lowers_for_the_machines_users_have():
