@@ -15,6 +15,8 @@ from jaxstyle.pixels.dream_config import DreamConfig
 from jaxstyle.pixels.visualization import VisualizationConfig
 
 if TYPE_CHECKING:
+    from jaxstyle.feedforward.applying import apply_style as apply_style
+    from jaxstyle.feedforward.model import load_model as load_model
     from jaxstyle.training.forecasting import forecast as forecast
     from jaxstyle.training.predicting import predict as predict
     from jaxstyle.training.sampling import sample as sample
@@ -42,8 +44,10 @@ __all__ = [
 ]
 
 _LATER = {
+    "apply_style": "jaxstyle.feedforward.applying",
     "evaluate": "jaxstyle.training.scoring",
     "forecast": "jaxstyle.training.forecasting",
+    "load_model": "jaxstyle.feedforward.model",
     "predict": "jaxstyle.training.predicting",
     "sample": "jaxstyle.training.sampling",
     "segment": "jaxstyle.training.segmenting",

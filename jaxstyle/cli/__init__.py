@@ -13,9 +13,9 @@ import jaxstyle
 from jaxstyle.errors import JaxstyleError
 
 COMMANDS = (
-    *("stylize", "dream", "visualize", "texture"),
+    *("stylize", "apply", "dream", "visualize", "texture"),
     *("sample", "predict", "segment", "forecast", "evaluate"),
-    "features",
+    *("features", "models"),
 )
 
 

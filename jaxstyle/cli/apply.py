@@ -1,0 +1,73 @@
+"""`jaxstyle apply`: stylise pictures at once, by a trained network."""
+
+from __future__ import annotations
+
+import argparse
+from typing import Any
+
+from jaxstyle.cli.options import keep_compiled
+from jaxstyle.errors import JaxstyleError
+
+HELP = "stylise pictures at once, by a trained network"
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Files, the style, and what the network is to leave alone."""
+    parser.add_argument(
+        "model", metavar="MODEL", help="the folder of a style model; `jaxstyle models` makes and shows them"
+    )
+    parser.add_argument("pictures", nargs="+", metavar="PICTURE", help="photos, or folders of photos")
+    parser.add_argument(
+        "-o", "--output", required=True, metavar="OUT", help="a folder; for one photo also PNG, JPEG, WebP or TIFF"
+    )
+    which = "a style's name or number; for a model of any style, a painting; repeat for equal parts"
+    parser.add_argument("--style", action="append", default=[], metavar="STYLE", help=which)
+    parser.add_argument("--interpolate", metavar="A:0.3,B:0.7", help="a blend of styles, with their weights")
+    some = "of a model of any style, from 0 (the photo) to 1 (default: 1)"
+    parser.add_argument("--strength", type=float, default=1.0, metavar="X", help=some)
+    where = "of a model of any style: white where the i-th style goes; repeat, one a style"
+    parser.add_argument("--mask", action="append", default=[], metavar="PATH", help=where)
+    parser.add_argument(
+        "--preserve-color",
+        default="none",
+        metavar="none|luminance|histogram",
+        help="keep the photo's colours: its chroma, or their mean and covariance (default: none)",
+    )
+    parser.add_argument("--size", type=int, metavar="N", help="longer side of the results (default: the photo's)")
+    parser.add_argument("--style-size", type=int, metavar="N", help="longer side at which paintings are seen")
+    tile = "rows of the strips in which a picture is worked out; it is the same (default: strips where memory is short)"
+    parser.add_argument("--tile-size", type=int, metavar="N", help=tile)
+    parser.add_argument("--bits", type=int, choices=(8, 16), default=8, help="bits a channel; 16 for PNG and TIFF")
+    parser.add_argument("--devices", type=int, metavar="N", help="how many to spread pictures over (default: all)")
+
+
+def run(args: argparse.Namespace) -> int:
+    """Stylises; 0 when all pictures are written.
+
+    Raises:
+      JaxstyleError: Bad input.
+    """
+    from jaxstyle import images  # late: the other commands do not need what these import
+    from jaxstyle.feedforward.applying import Look
+    from jaxstyle.feedforward.job import apply_files
+    from jaxstyle.feedforward.styles import parse_blend
+    from jaxstyle.pixels.files import Files
+
+    if args.interpolate and args.style:
+        raise JaxstyleError("--style and --interpolate both say which style; give one of them")
+    keep_compiled()
+    style: Any = parse_blend(args.interpolate) if args.interpolate else args.style
+    look = Look(
+        style,
+        args.strength,
+        [images.read_mask(mask) for mask in args.mask],
+        args.preserve_color,
+        args.style_size,
+        args.tile_size,
+        args.devices,
+    )
+    paintings = [name for name, _ in parse_blend(args.interpolate)] if args.interpolate else args.style
+    files = Files(args.pictures, paintings, args.output, content_masks=args.mask, bits=args.bits)
+    for path in apply_files(args.model, files, look, size=args.size):
+        print(path)
+    return 0

@@ -1,0 +1,58 @@
+"""`jaxstyle models`: trained style networks, shown and converted."""
+
+from __future__ import annotations
+
+import argparse
+import dataclasses
+
+from jaxstyle.cli.options import keep_compiled
+
+HELP = "show style models, and convert published weights into one"
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Adds the actions `show` and `convert`."""
+    actions = parser.add_subparsers(dest="action", required=True, metavar="ACTION")
+    show = actions.add_parser("show", help="what a model is, and the styles that it knows")
+    show.add_argument("model", metavar="MODEL", help="its folder")
+    convert = actions.add_parser("convert", help="make a model of published weights")
+    what = "the folder of magenta's image stylization weights, or a checkpoint of pytorch/examples' fast_neural_style"
+    convert.add_argument("source", metavar="IN", help=what)
+    convert.add_argument("target", metavar="OUT", help="the model's folder, a new one")
+    convert.add_argument("--names", metavar="A,B,…", help="names of all styles, in their order")
+
+
+def run(args: argparse.Namespace) -> int:
+    """Runs the action that `args` name; 0 when all is well.
+
+    Raises:
+      JaxstyleError: What went wrong.
+    """
+    return {"show": _show, "convert": _convert}[args.action](args)
+
+
+def _show(args: argparse.Namespace) -> int:
+    from jaxstyle.feedforward.model import described, load_model  # late: flax takes a moment to import
+
+    model = described(load_model(args.model))
+    network = ", ".join(f"{name}={value}" for name, value in model["network"].items())
+    print(f"{model['kind']}: {network}")
+    for name, text in model["notes"].items():
+        print(f"{name}: {text}")
+    for number, style in enumerate(model["styles"]):
+        print(f"{number:3}  {style}")
+    return 0
+
+
+def _convert(args: argparse.Namespace) -> int:
+    from jaxstyle.feedforward import applying, converters, model  # late, as above
+
+    model.check_folder(args.target)
+    converted = converters.convert(args.source)
+    if args.names:
+        converted = dataclasses.replace(converted, styles=tuple(name.strip() for name in args.names.split(",")))
+        converted.check()
+    keep_compiled()
+    model.save_model(args.target, converted, applying.preview(converted))
+    print(f"{args.target}: {len(converted.styles)} style(s) of {args.source}")
+    return 0

@@ -1,0 +1,1 @@
+"""Stylising in one pass of a trained network: models saved, converted and applied."""

@@ -1,0 +1,127 @@
+"""Published style networks as models: magenta's folder of raw arrays, and checkpoints of pytorch/examples."""
+
+from __future__ import annotations
+
+import os
+import pathlib
+import re
+from collections.abc import Iterator
+
+import flax.traverse_util
+import numpy as np
+
+from jaxstyle.errors import JaxstyleError
+from jaxstyle.features.readers import read_tensors
+from jaxstyle.feedforward.model import StyleModel
+from jaxstyle.models.style_network import Layer, StyleNetwork
+
+MAGENTA_LAST = "transformer_expand_conv3_conv_InstanceNorm_beta"  # which tells the number of styles
+WIDTH, BLOCKS = 32, 5
+Tensors = dict[str, np.ndarray]
+
+
+def convert(source: str | os.PathLike) -> StyleModel:
+    """A model of published weights.
+
+    Args:
+      source: A folder of magenta's `image_stylization` weights, one raw float32 file an array, kernels OHWI; or a
+        checkpoint of pytorch/examples' `fast_neural_style`.
+
+    Returns:
+      The model; its styles are named `"style0"` and so on, or after the checkpoint.
+
+    Raises:
+      JaxstyleError: It is neither, or not whole.
+    """
+    path = pathlib.Path(source)
+    if os.path.isdir(path):
+        network, tensors = read_magenta(path)
+        names = tuple(f"style{i}" for i in range(network.styles))
+        notes = {"layout": "magenta"}
+    else:
+        network, tensors = read_torch(path)
+        names, notes = (path.stem,), {"layout": "pytorch-examples"}
+    model = StyleModel(network, flax.traverse_util.unflatten_dict(tensors, sep="/"), names, notes)
+    try:
+        model.check()
+    except JaxstyleError as error:
+        raise JaxstyleError(f"{str(source)!r}: {error}") from error
+    return model
+
+
+def read_magenta(folder: pathlib.Path) -> tuple[StyleNetwork, Tensors]:
+    """Magenta's arrays, whose shapes the files do not tell; names as in its `model.py`."""
+    try:
+        styles = (folder / MAGENTA_LAST).stat().st_size // (4 * 3)
+    except OSError:
+        raise JaxstyleError(
+            f"{str(folder)!r} is not a folder of magenta's weights: it has no file {MAGENTA_LAST!r}"
+        ) from None
+    network = StyleNetwork(styles, WIDTH, BLOCKS, "sigmoid")
+    tensors, inputs = {}, 3
+    for layer in network.plan:
+        name, norm = magenta_name(layer), (styles, layer.features)
+        kernel = raw(folder / f"{name}_weights", (layer.features, layer.size, layer.size, inputs))
+        tensors[f"{layer.name}/kernel"] = kernel.transpose(1, 2, 3, 0)
+        tensors[f"{layer.name}/gamma"] = raw(folder / f"{name}_InstanceNorm_gamma", norm)
+        tensors[f"{layer.name}/beta"] = raw(folder / f"{name}_InstanceNorm_beta", norm)
+        inputs = layer.features
+    return network, tensors
+
+
+def magenta_name(layer: Layer) -> str:
+    """`residual2_1` is `transformer_residual_residual2_conv1`, `expand1` is `transformer_expand_conv1_conv`."""
+    if found := re.fullmatch(r"residual(\d+)_(\d)", layer.name):
+        return f"transformer_residual_residual{found[1]}_conv{found[2]}"
+    part, number = layer.name[:-1], layer.name[-1]
+    return f"transformer_{part}_conv{number}" + ("_conv" if part == "expand" else "")
+
+
+def raw(path: pathlib.Path, shape: tuple[int, ...]) -> np.ndarray:
+    """A headerless little-endian float32 file."""
+    try:
+        data = path.read_bytes()
+    except OSError as error:
+        raise JaxstyleError(f"{str(path)!r} cannot be read ({error.strerror}); copy the folder again") from error
+    if len(data) != 4 * int(np.prod(shape)):
+        raise JaxstyleError(f"{str(path)!r} has {len(data)} bytes, and {shape} float32 take {4 * int(np.prod(shape))}")
+    return np.frombuffer(data, "<f4").reshape(shape).astype(np.float32)
+
+
+def read_torch(path: pathlib.Path) -> tuple[StyleNetwork, Tensors]:
+    """pytorch/examples' `TransformerNet`, which maps RGB in 0 to 255 to the same.
+
+    Its colours are put into the first and last kernels. Biases in front of an instance normalisation, which it takes
+    away again, are left out, and so are the running statistics that old checkpoints have and nobody uses.
+    """
+    found, _ = read_tensors(path)
+    if "deconv3.conv2d.weight" not in found:
+        raise JaxstyleError(
+            f"{str(path)!r} is not a style network of pytorch/examples: it has no deconv3.conv2d.weight"
+        )
+    network = StyleNetwork(1, WIDTH, BLOCKS, "linear")
+    tensors = {}
+    try:
+        for layer, convolution, norm in torch_names(network):
+            tensors[f"{layer.name}/kernel"] = found[f"{convolution}.conv2d.weight"].transpose(2, 3, 1, 0)
+            if layer.normed:
+                tensors[f"{layer.name}/gamma"] = found[f"{norm}.weight"][None]
+                tensors[f"{layer.name}/beta"] = found[f"{norm}.bias"][None]
+            else:
+                tensors[f"{layer.name}/bias"] = found[f"{convolution}.conv2d.bias"] / 255
+    except (KeyError, ValueError) as error:
+        raise JaxstyleError(f"{str(path)!r} is not a whole style network of pytorch/examples: {error}") from error
+    tensors["contract1/kernel"] = tensors["contract1/kernel"] * 255
+    tensors["expand3/kernel"] = tensors["expand3/kernel"] / 255
+    return network, {name: np.ascontiguousarray(tensor, np.float32) for name, tensor in tensors.items()}
+
+
+def torch_names(network: StyleNetwork) -> Iterator[tuple[Layer, str, str]]:
+    """Each layer, and the names that its convolution and its normalisation have in `transformer_net.py`."""
+    for layer in network.plan:
+        if found := re.fullmatch(r"residual(\d+)_(\d)", layer.name):
+            yield layer, f"res{found[1]}.conv{found[2]}", f"res{found[1]}.in{found[2]}"
+        else:
+            number = int(layer.name[-1])
+            contracts = layer.name.startswith("contract")
+            yield layer, f"{'conv' if contracts else 'deconv'}{number}", f"in{number if contracts else number + 3}"

@@ -1,0 +1,96 @@
+"""Convolutions of pictures that go on as their mirror image beyond the frame, of the same size, half or double.
+
+XLA's CPU compiler has fast convolutions for borders of zeros only. Measured on two cores at 512 px: 9×9 from 32 to 3
+channels takes 0.4 s on a mirrored picture with zeros around it that are cut off afterwards, and 6 s without zeros; and
+the mirrored frame takes 0.07 s by indices, 0.18 s by `jnp.pad`. So that is how it is done here.
+"""
+
+from __future__ import annotations
+
+from functools import partial
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from jaxstyle.models.functional import convolution
+from jaxstyle.models.resampling import depth_to_space
+
+
+@partial(jax.custom_vjp, nondiff_argnums=(1, 2))
+def framed(x: jax.Array, margin: int, mode: str = "reflect") -> jax.Array:
+    """`[N, H, W, C]` with a frame of `margin` pixels: mirrored without (`"reflect"`) or with the edge (`"symmetric"`).
+
+    A picture smaller than the margin is mirrored again and again.
+    """
+    rows, columns = (np.pad(np.arange(side), margin, mode=mode) for side in x.shape[1:3])  # type: ignore[call-overload]
+    return x[:, rows][:, :, columns]
+
+
+def _framed_backward(margin: int, mode: str, like: jax.Array, cotangent: jax.Array) -> tuple[jax.Array]:
+    """Of slices, not of indices, whose gradient would be scattered one by one."""
+    shape = jax.ShapeDtypeStruct((cotangent.shape[0], *like.shape, cotangent.shape[3]), cotangent.dtype)
+    frame = ((0, 0), (margin, margin), (margin, margin), (0, 0))
+    return tuple(jax.linear_transpose(lambda x: jnp.pad(x, frame, mode=mode), shape)(cotangent))
+
+
+framed.defvjp(lambda x, margin, mode: (framed(x, margin, mode), jnp.zeros(x.shape[1:3], jnp.bool_)), _framed_backward)
+
+
+def filled(x: jax.Array, multiple: int) -> jax.Array:
+    """`[N, H, W, C]`, mirrored at the lower and the right edge until its sides are multiples of `multiple`."""
+    rows, columns = (np.pad(np.arange(side), (0, -side % multiple), mode="reflect") for side in x.shape[1:3])
+    return x[:, rows][:, :, columns]
+
+
+def convolve(x: jax.Array, kernel: jax.Array) -> jax.Array:
+    """Convolution with reflected borders.
+
+    Args:
+      x: `[N, H, W, C]`.
+      kernel: `[k, k, C, D]`, k odd.
+
+    Returns:
+      `[N, H, W, D]`.
+    """
+    reach = kernel.shape[0] // 2
+    return convolution(framed(x, reach), kernel)[:, reach:-reach, reach:-reach]
+
+
+def convolve_half(x: jax.Array, kernel: jax.Array) -> jax.Array:
+    """Convolution with reflected borders at every second pixel, the first included.
+
+    Args:
+      x: `[N, H, W, C]`, even sides.
+      kernel: `[3, 3, C, D]`.
+
+    Returns:
+      `[N, H/2, W/2, D]`.
+    """
+    return convolution(framed(x, 1), kernel, stride=2)[:, :-1, :-1]
+
+
+def convolve_double(x: jax.Array, kernel: jax.Array) -> jax.Array:
+    """Nearest-neighbour upsampling, then convolution with reflected borders, in 4 in place of 9 products an output.
+
+    Of the four pixels that come of one, each sees two by two pixels of the small picture, with kernels whose entries
+    are sums of the given one's. The reflection of the large picture is the small one's edge repeated, so borders are
+    exact. Measured on two cores, 128 to 64 channels at 128 px: 0.25 s, as a transposed convolution 0.56 s, plainly
+    1.3 s.
+
+    Args:
+      x: `[N, H, W, C]`.
+      kernel: `[3, 3, C, D]`.
+
+    Returns:
+      `[N, 2 H, 2 W, D]`.
+    """
+    phases = [columns for rows in halves(kernel, 0) for columns in halves(rows, 1)]
+    fine = convolution(framed(x, 1, "symmetric"), jnp.concatenate(phases, -1))[:, :-1, :-1]
+    return depth_to_space(fine)[:, 1:-1, 1:-1]
+
+
+def halves(kernel: jax.Array, axis: int) -> tuple[jax.Array, jax.Array]:
+    """What an odd and an even pixel of the large picture do with two neighbours of the small one, along an axis."""
+    first, middle, last = jnp.split(kernel, 3, axis)
+    return jnp.concatenate([first + middle, last], axis), jnp.concatenate([first, middle + last], axis)

@@ -1,0 +1,193 @@
+"""`jaxstyle apply` and `apply_style`: styles, blends, strips, devices, colours, files, and bad input."""
+
+import shutil
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+import tiny
+
+import jaxstyle
+from jaxstyle import images
+from jaxstyle.cli import main
+from jaxstyle.errors import JaxstyleError
+from jaxstyle.feedforward import applying
+from jaxstyle.feedforward.model import StyleModel, save_model
+from jaxstyle.feedforward.styles import parse_blend
+from jaxstyle.losses.moments import Moments
+from jaxstyle.models.adain import AdaIN, Styles
+from jaxstyle.models.style_network import StyleNetwork
+
+
+def known_model():
+    network = StyleNetwork(2, 4, 0)
+    params = jax.jit(network.init)(jax.random.key(0), np.zeros((1, 8, 8, 3), np.float32), np.zeros((1, 2), np.float32))[
+        "params"
+    ]
+    params = jax.device_get(params)
+    params["expand3"]["beta"] = np.array([[2, 0, 0], [0, 0, 2]], np.float32)
+    return StyleModel(network, params, ("red", "blue"))
+
+
+def any_model():
+    network = AdaIN(((4,), (6,)))
+    pictures = np.zeros((1, 8, 8, 3), np.float32)
+    style = Styles(Moments(jnp.ones((1, 1)), jnp.zeros((1, 1, 6)), jnp.zeros((1, 1, 6, 6))), jnp.ones(1))
+    params = jax.jit(network.init)(jax.random.key(0), pictures, pictures[..., :1], style)["params"]
+    return StyleModel(network, jax.device_get(params))
+
+
+@pytest.fixture(scope="module")
+def here(tmp_path_factory):
+    """A folder with both models, photos and a mask."""
+    folder = tmp_path_factory.mktemp("apply")
+    save_model(folder / "known", known_model(), np.zeros((8, 8, 3)))
+    save_model(folder / "any", any_model(), np.zeros((8, 8, 3)))
+    (folder / "photos").mkdir()
+    for i, name in enumerate(("photos/a.png", "photos/b.png", "photo.png", "painting.png")):
+        images.write_picture(folder / name, tiny.picture(i, 24, 32))
+    images.write_picture(folder / "small.png", tiny.picture(7, 8, 8))
+    mask = np.zeros((24, 32, 3))
+    mask[:, :16] = 1
+    images.write_picture(folder / "mask.png", mask)
+    images.write_picture(folder / "rest.png", 1 - mask)
+    return folder
+
+
+def call(model, style=None, photo=None, **options):
+    return jaxstyle.apply_style(model, tiny.picture(2, 24, 32) if photo is None else photo, style, **options)
+
+
+def test_styles_by_name_number_and_blend():
+    model = known_model()
+    red, blue = call(model, "red"), call(model, 1)
+    assert red[..., 0].mean() > blue[..., 0].mean() + 0.1 and red.shape == (24, 32, 3)
+    np.testing.assert_array_equal(call(model, "0"), red)
+    even = call(model, ["red", "blue"])
+    np.testing.assert_allclose(even, call(model, {"red": 2, "blue": 2}), atol=1e-6)
+    assert red[..., 0].mean() > even[..., 0].mean() > blue[..., 0].mean()
+
+
+@pytest.mark.parametrize(("make", "style"), [(known_model, "red"), (any_model, tiny.picture(3, 24, 32))])
+def test_strips_and_devices_make_no_difference(make, style):
+    photos = [tiny.picture(i, 24, 32) for i in range(3)]
+    model, look = make(), applying.Look(style)
+    together = applying.Stylizer(model, look)(photos)  # on three of eight devices
+    alone = applying.Stylizer(model, applying.Look(style, devices=1))(photos[:1])
+    np.testing.assert_allclose(together[0], alone[0], atol=1e-5)
+    np.testing.assert_allclose(call(model, style, photos[0], tile_size=16), alone[0], atol=1e-5)
+
+
+def test_strips_are_taken_where_memory_is_short(monkeypatch):
+    model, rows = known_model(), []
+    stylizer = applying.Stylizer(model, applying.Look("red"))
+    whole = stylizer([tiny.picture(2, 24, 32)])[0]
+    monkeypatch.setattr(applying, "AT_ONCE", 1)
+    monkeypatch.setattr(applying, "LEAST_ROWS", 8)
+    monkeypatch.setattr(applying.memory, "available", lambda: 20_000.0)
+    run = applying.strips.run
+    monkeypatch.setattr(applying.strips, "run", lambda *args: rows.append(args[-1]) or run(*args))
+    np.testing.assert_allclose(stylizer([tiny.picture(2, 24, 32)])[0], whole, atol=1e-5)
+    assert len(rows) == 1 and 8 <= rows[0] < 24
+
+
+def test_masks_and_strength():
+    model, left = any_model(), np.zeros((24, 32), np.float32)
+    left[:, :16] = 1
+    paintings = [tiny.picture(3, 24, 32), 1 - tiny.picture(4, 24, 32)]
+    split, first = call(model, paintings, masks=[left, 1 - left]), call(model, paintings[:1])
+    turned = call(model, paintings[::-1], masks=[1 - left, left])
+    np.testing.assert_allclose(split, turned, atol=1e-5)
+    plain = call(model, paintings[:1], strength=0.0)
+    np.testing.assert_allclose(call(model, paintings[1:], strength=0.0), plain, atol=1e-5)
+    assert np.abs(first - plain).mean() > 1e-3 and np.abs(split - first).mean() > 1e-3
+
+
+def test_the_photos_colours_are_kept():
+    model, photo = known_model(), tiny.picture(2, 24, 32)
+    luminance = call(model, "red", preserve_color="luminance")
+    chroma = np.array([0.595901, -0.274557, -0.321344])
+    agree = np.corrcoef((luminance @ chroma).ravel(), (photo @ chroma).ravel())[0, 1]
+    assert agree > 0.9
+    matched = call(model, "red", preserve_color="histogram")
+    np.testing.assert_allclose(matched.mean((0, 1)), photo.mean((0, 1)), atol=0.05)  # but for clipping
+
+
+def test_a_folder_and_a_file(here, tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(here)
+    out = tmp_path / "out"
+    out.mkdir()
+    assert main(["apply", "known", "photos", "-o", str(out), "--interpolate", "red:1,blue:3"]) == 0
+    assert {path.name for path in out.iterdir()} == {"a.png", "b.png"}
+    assert capsys.readouterr().out == f"{out / 'a.png'}\n{out / 'b.png'}\n"
+    assert images.read_settings(out / "a.png")["styles"] == [["red", 0.25], ["blue", 0.75]]
+    expected = call(known_model(), {"red": 1, "blue": 3}, "photos/a.png")
+    np.testing.assert_allclose(images.read_picture(out / "a.png").rgb, expected, atol=0.5 / 255 + 1e-5)
+    words = ["any", "photo.png", "--style=painting.png", "--style=photo.png", "--mask=mask.png", "--mask=rest.png"]
+    assert main(["apply", *words, "-o", str(out / "c.png"), "--size=20", "--bits=16"]) == 0
+    assert images.read_picture(out / "c.png").rgb.shape == (15, 20, 3)
+
+
+def test_models_show(here, capsys):
+    assert main(["models", "show", str(here / "known")]) == 0
+    assert capsys.readouterr().out.splitlines()[1:] == ["  0  red", "  1  blue"]
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (("known", "photo.png"), "the model knows 2 styles (red, blue, …): choose by name or number"),
+        (("known", "photo.png", "--style=rde"), "the model has no style 'rde'; did you mean 'red'"),
+        (("known", "photo.png", "--style=2"), "the model has no style '2'"),
+        (("known", "photo.png", "--style=red", "--interpolate=red:1"), "--style and --interpolate both say"),
+        (("known", "photo.png", "--interpolate=red"), "--interpolate 'red' is not of the form a:0.3,b:0.7"),
+        (("known", "photo.png", "--interpolate=red:-1"), "a style's weight is -1"),
+        (("known", "photo.png", "--interpolate=red:0"), "the styles' weights are all zero"),
+        (("known", "photo.png", "--style=red", "--strength=0.5"), "masks and strength are for models of any style"),
+        (("known", "photo.png", "--style=red", "--preserve-color=luma"), "did you mean 'luminance'"),
+        (("known", "photo.png", "--style=red", "--tile-size=3"), "tile-size is 3; it must be at least 16"),
+        (("known", "photo.png", "--style=red", "--size=3"), "--size is 3; it must be at least 16"),
+        (("known", "photo.png", "--style=red", "--devices=99"), "99 devices asked for"),
+        (("known", "photos", "--style=red"), "several pictures go into a folder"),
+        (("known", "small.png", "--style=red"), "'small.png' has 8x8 pixels, too few"),
+        (("known", "none.png", "--style=red"), "'none.png' does not exist"),
+        (("photos", "photo.png", "--style=red"), "'photos' is no style model, it has no config.json"),
+        (("photo.png", "photo.png", "--style=red"), "the model 'photo.png' is a file; name a folder"),
+        (("any", "photo.png"), "the model takes any style: name a painting"),
+        (("any", "photo.png", "--style=none.png"), "'none.png' does not exist"),
+        (("any", "photo.png", "--style=painting.png", "--strength=2"), "the strength is 2; it must be from 0"),
+        (("any", "photo.png", "--style=painting.png", "--mask=small.png"), "mask 1 is 8×8 px and photo.png is 32×24"),
+        (("any", "photo.png", "--style=painting.png", "--mask=mask.png", "--mask=rest.png"), "there are 2 masks for 1"),
+    ],
+)
+def test_bad_input_is_one_sentence(here, monkeypatch, capsys, words, message):
+    monkeypatch.chdir(here)
+    before = sorted(here.rglob("*"))
+    assert main(["apply", *words, "-o", "new.png"]) == 2
+    captured = capsys.readouterr()
+    assert captured.err.count("\n") == 1 and message in captured.err and captured.out == ""
+    assert sorted(here.rglob("*")) == before
+
+
+def test_the_result_must_not_be_what_it_is_made_from(here, monkeypatch, capsys):
+    monkeypatch.chdir(here)
+    assert main(["apply", "known", "photo.png", "-o", "photo.png", "--style=red"]) == 2
+    assert "would overwrite 'photo.png'" in capsys.readouterr().err
+
+
+def test_a_blend_is_read():
+    assert parse_blend("a.b:1, c:3") == [("a.b", 0.25), ("c", 0.75)]
+    with pytest.raises(JaxstyleError, match="finite"):
+        parse_blend("a:nan")
+
+
+@pytest.mark.realdata
+def test_magentas_model_is_made_and_applied(real_data, tmp_path, monkeypatch, capsys):
+    source, target = real_data / "faststyle" / "magenta_multistyle_varied", tmp_path / "model"
+    monkeypatch.setattr(applying, "PREVIEW", 16)
+    assert main(["models", "convert", str(source), str(target), "--names", ",".join(f"s{i}" for i in range(32))]) == 0
+    photo = shutil.copy(real_data / "images" / "content" / "tubingen.jpg", tmp_path)
+    words = [str(target), str(photo), "-o", str(tmp_path / "out.png"), "--style=s22", "--size=96"]
+    assert main(["apply", *words]) == 0
+    assert images.read_picture(tmp_path / "out.png").rgb.std() > 0.1

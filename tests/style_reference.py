@@ -1,0 +1,61 @@
+"""The feed-forward stylisation network once more, in float64 NumPy, straight from the papers and magenta's code."""
+
+from __future__ import annotations
+
+import numpy as np
+
+
+def convolved(x, kernel, stride=1):
+    """`[H, W, C]` with reflected borders."""
+    reach = kernel.shape[0] // 2
+    padded = np.pad(np.float64(x), ((reach, reach), (reach, reach), (0, 0)), mode="reflect")
+    height, width = x.shape[:2]
+    out = np.zeros((height, width, kernel.shape[3]))
+    for u, v in np.ndindex(kernel.shape[:2]):
+        out += padded[u : u + height, v : v + width] @ np.float64(kernel[u, v])
+    return out[::stride, ::stride]
+
+
+def enlarged(x):
+    """Nearest neighbours."""
+    return x.repeat(2, 0).repeat(2, 1)
+
+
+def normalised(x, gamma, beta):
+    """Instance normalisation."""
+    mean, variance = x.mean((0, 1)), x.var((0, 1))
+    return (x - mean) / np.sqrt(variance + 1e-5) * gamma + beta
+
+
+def stylised(params, picture, weights, blocks, last):
+    """A whole network.
+
+    Args:
+      params: By layer, as `StyleNetwork` has them.
+      picture: `[H, W, 3]`, sides multiples of 4.
+      weights: `[S]`.
+      blocks: Residual blocks.
+      last: What makes a picture of the last convolution, given it and its parameters.
+    """
+
+    def norm(x, name):
+        return normalised(x, *(weights @ np.float64(params[name][leaf]) for leaf in ("gamma", "beta")))
+
+    def relu(x):
+        return np.maximum(x, 0)
+
+    x = picture
+    for name, stride in (("contract1", 1), ("contract2", 2), ("contract3", 2)):
+        x = relu(norm(convolved(x, params[name]["kernel"], stride), name))
+    for i in range(1, blocks + 1):
+        y = relu(norm(convolved(x, params[f"residual{i}_1"]["kernel"]), f"residual{i}_1"))
+        x = x + norm(convolved(y, params[f"residual{i}_2"]["kernel"]), f"residual{i}_2")
+    for name in ("expand1", "expand2"):
+        x = relu(norm(convolved(enlarged(x), params[name]["kernel"]), name))
+    x = convolved(x, params["expand3"]["kernel"])
+    return last(norm(x, "expand3") if "gamma" in params["expand3"] else x + np.float64(params["expand3"]["bias"]))
+
+
+def sigmoid(x):
+    """The logistic function."""
+    return 1 / (1 + np.exp(-x))
