@@ -46,8 +46,9 @@ def get_config(variant: str = "") -> ConfigDict:
     config.optimizer.update(name="muon", learning_rate=5e-3, schedule="cosine", warmup_epochs=1.5, clip_norm=5.0)
     if variant == "test":
         config.data.update(name="jaxstyle_shapes/tiny", data_dir="{workdir}/data", size=32)
-        config.model.update(teacher="bundled", widths=((4, 4), (8, 8), (8,)), layers=("relu1_1", "relu2_1", "relu3_1"))
-        config.model.update(layer_weights=(1.0, 1.0, 1.0), view=24)
-        config.update(train_steps=10, eval_steps=10, checkpoint_steps=10, log_steps=5)
+        config.data.eval_split = "test[:16]"
+        config.model.update(teacher="bundled", widths=((4, 4), (8,)), layers=("relu1_1", "relu2_1"))
+        config.model.update(layer_weights=(1.0, 1.0), view=24)
+        config.update(train_steps=4, eval_steps=4, checkpoint_steps=4, log_steps=2)
         config.optimizer.warmup_epochs = 0.0
     return config

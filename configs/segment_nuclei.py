@@ -25,9 +25,9 @@ def get_config(variant: str = "") -> ConfigDict:
     config.augment.update(crop=128, flip=True, turn=True, color=0.2)
     config.optimizer.update(learning_rate=2e-3, schedule="cosine", warmup_epochs=1.0)
     if variant == "test":
-        config.data.update(name="jaxstyle_shapes/tiny", data_dir="{workdir}/data")
+        config.data.update(name="jaxstyle_shapes/tiny", data_dir="{workdir}/data", size=16)
         config.update(train_steps=10, eval_steps=5, checkpoint_steps=5, log_steps=5, batch_size=32)
         config.model.update(width=4, levels=2)
         config.optimizer.warmup_epochs = 0.0
-        config.augment.crop = 24
+        config.augment.crop = 12
     return config

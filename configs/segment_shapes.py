@@ -24,7 +24,7 @@ def get_config(variant: str = "") -> ConfigDict:
     config.augment.flip = True
     config.optimizer.update(learning_rate=3e-3, schedule="cosine", warmup_epochs=0.25)
     if variant == "test":
-        config.data.update(name="jaxstyle_shapes/tiny", data_dir="{workdir}/data")
+        config.data.update(name="jaxstyle_shapes/tiny", data_dir="{workdir}/data", size=16)
         config.update(train_steps=10, eval_steps=5, checkpoint_steps=5, log_steps=5, batch_size=32)
         config.model.update(width=4, levels=2)
         config.optimizer.warmup_epochs = 0.0

@@ -42,7 +42,7 @@ def test_recipe_runs(path, tmp_path, monkeypatch, shapes_dir):
     """In this process, and with shapes that are drawn already: both would take longer than most of them."""
     monkeypatch.setenv("TFDS_DATA_DIR", str(tmp_path / "run" / "unused"))
     config = get_config(path, "test")
-    config.progress = "off"
+    config.update(progress="off", devices=1)
     if config.data.name == "jaxstyle_shapes/tiny":
         config.data.data_dir = shapes_dir
     state = loop.run(config, tmp_path / "run")
@@ -50,6 +50,7 @@ def test_recipe_runs(path, tmp_path, monkeypatch, shapes_dir):
     check_run(tmp_path / "run")
 
 
+@pytest.mark.slow
 def test_recipe_runs_from_the_command_line(tmp_path):
     done = train(ROOT / "configs" / "classify_shapes.py", tmp_path / "run")
     assert done.returncode == 0, done.stderr

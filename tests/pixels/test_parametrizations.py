@@ -126,7 +126,7 @@ def test_a_shared_base_moves_all_pictures_of_a_group():
     assert jax.eval_shape(lambda params: chosen.resize(params, 32, 40), params)["own"].shape == (3, 32, 40, 3)
 
 
-@pytest.mark.parametrize("name", GENERATORS)
+@pytest.mark.parametrize("name", [pytest.param("deep-image-prior", marks=pytest.mark.slow), "cppn"])
 def test_a_network_draws_the_pictures_large_shapes_at_once(name):
     _, encode, decode = programs(name)
     drawn, seen = encode(PICTURE), np.asarray(decode(encode(PICTURE)))

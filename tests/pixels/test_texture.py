@@ -120,7 +120,10 @@ def job(**changes):
     return found, targets, look
 
 
-@pytest.mark.parametrize("style_loss", ["wasserstein", "gram", "mean-std"])
+@pytest.mark.parametrize(
+    "style_loss",
+    [pytest.param(name, marks=[pytest.mark.slow] * (name != "gram")) for name in ("wasserstein", "gram", "mean-std")],
+)
 def test_the_loss_of_a_picture_rolled_by_the_stride_is_its_own(style_loss):
     _, _, look = job(size="64x48", style_loss=style_loss, style_layers=tiny.TAPS[::2])  # to relu5_1: stride 16
     image = tiny.picture(5, 48, 64)

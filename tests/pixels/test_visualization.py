@@ -90,12 +90,14 @@ def kept(result):
     return np.mean(shares)
 
 
+@pytest.mark.slow
 def test_a_visualisation_keeps_its_activation_under_unseen_views_and_fourier_more_than_pixels(painted):
     shares = {name: kept(result) for name, result in painted.items()}
     assert shares["fourier"] >= 0.6, shares
     assert shares["fourier"] > shares["pixels"], shares
 
 
+@pytest.mark.slow
 def test_the_activation_rises(painted):
     for result in painted.values():
         history = np.array([row["channel/relu3_1"] for row in result.history])

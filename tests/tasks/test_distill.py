@@ -57,20 +57,27 @@ def config(teachers, shapes_dir):
     return config
 
 
-def test_devices_agree(config, tmp_path):
-    contract.check_devices_agree(config, tmp_path)
+@pytest.fixture
+def shallow(config):
+    """With one teacher and few layers, which compile sooner."""
+    changes = {"deep_teacher": "", "widths": ((4,), (6,)), "layers": LAYERS[:2], "layer_weights": (1.0, 1.0)}
+    return configs.override(config, {f"model.{name}": value for name, value in changes.items()})
 
 
-def test_resume_after_kill_is_bit_for_bit(config, tmp_path):
-    contract.check_resume_after_kill(config, tmp_path)
+def test_devices_agree(shallow, tmp_path):
+    contract.check_devices_agree(shallow, tmp_path)
 
 
-def test_preempt_saves(config, tmp_path, monkeypatch):
-    contract.check_preempt_saves(config, tmp_path, monkeypatch)
+def test_resume_after_kill_is_bit_for_bit(shallow, tmp_path):
+    contract.check_resume_after_kill(shallow, tmp_path)
 
 
-def test_lowers_for_every_platform(config, tmp_path):
-    contract.check_lowers(config, tmp_path)
+def test_preempt_saves(shallow, tmp_path, monkeypatch):
+    contract.check_preempt_saves(shallow, tmp_path, monkeypatch)
+
+
+def test_lowers_for_every_platform(shallow, tmp_path):
+    contract.check_lowers(shallow, tmp_path)
 
 
 def test_evaluation_is_whole(config, tmp_path):
@@ -106,6 +113,7 @@ def test_missing_layers_are_told_before_anything_is_computed(config, teachers, t
     assert not (tmp_path / "run" / "checkpoints").exists()
 
 
+@pytest.mark.slow
 def test_it_learns_and_the_student_becomes_a_file(config, tmp_path, capsys):
     changes = {"train_steps": 150, "checkpoint_steps": 150, "eval_steps": 150, "log_steps": 1, "devices": 1}
     changes |= {"ema_decay": 0.9, "optimizer.learning_rate": 0.02, "optimizer.name": "muon"}

@@ -42,12 +42,15 @@ def changed(config, **changes):
     return configs.override(config, {f"model.{name}": value for name, value in changes.items()})
 
 
-@pytest.mark.parametrize("form", FORMS)
+@pytest.mark.parametrize(
+    "form", [pytest.param(form, marks=[pytest.mark.slow] * (form != "alternating")) for form in FORMS]
+)
 def test_devices_agree(config, tmp_path, form):
     """Batch normalisation, penalties, augmentation and who is given which example, among it."""
     contract.check_devices_agree(changed(config, **FORMS[form]), tmp_path)
 
 
+@pytest.mark.slow
 def test_processes_agree(config, tmp_path):
     contract.check_processes_agree(configs.override(config, {"eval_steps": 10}), tmp_path)
 
@@ -173,6 +176,8 @@ def test_weights_are_clipped(config):
 def test_samples_are_pictures_of_their_key_and_label(config):
     task = made(changed(config, conditional=True))
     state = jax.jit(task.init)(jax.random.key(0))
+    shift = state.ema["generator"]["BatchNorm_0"]["shift"]  # zeros in the beginning, as if there were no labels
+    shift["embedding"] += jnp.arange(10.0)[:, None]
     sample = jax.jit(task.sample, static_argnums=2)
     labels = jnp.arange(6) % 3
     images = sample(state, jax.random.key(0), 6, labels)
