@@ -107,6 +107,20 @@ def compile_eval(task: Task, devices: Sequence[jax.Device]) -> Callable[..., tup
 
 
 def on_all(tree: Any, devices: Sequence[jax.Device]) -> Any:
-    """A pytree's copy on every device, unstacked: the form in which a step takes and returns its state."""
-    same = jax.pmap(lambda x, _: x, axis_name=AXIS, in_axes=(None, 0), out_axes=None, devices=mapped(devices))
+    """A pytree's copy on every device, unstacked: the form in which a step takes and returns its state.
+
+    Numbers of a weak type, which an initialiser may give, are of their own type then, as they come back from a step: a
+    step that was given others would be compiled twice.
+    """
+
+    def strong(leaf: jax.Array) -> jax.Array:
+        return lax.convert_element_type(leaf, leaf.dtype) if jnp.issubdtype(leaf.dtype, jnp.number) else leaf
+
+    same = jax.pmap(
+        lambda tree, _: jax.tree.map(strong, tree),
+        axis_name=AXIS,
+        in_axes=(None, 0),
+        out_axes=None,
+        devices=mapped(devices),
+    )
     return same(tree, np.zeros(len(devices)))  # pmap wants something that is mapped

@@ -93,6 +93,7 @@ def test_chosen_channels_rise_more_than_under_the_whole_layer():
     assert look(chosen.picture)[..., 2].mean() > look(dream(octaves=1).picture)[..., 2].mean()
 
 
+@pytest.mark.slow
 def test_any_objective_can_be_dreamt():
     made = dream(objective=o.channel("relu1_1", 1) - 0.1 * o.total_variation())
     assert set(made.history[0]) > {"channel/relu1_1", "total_variation"}

@@ -171,6 +171,7 @@ def test_equal_stems_get_numbers(paint, pictures, tmp_path):
     assert distinct(["a", "b", "a"]) == ["a-1", "b", "a-3"]
 
 
+@pytest.mark.slow
 def test_pictures_of_equal_sizes_but_other_proportions_run(paint, tmp_path):
     """Both are 34×16 and 24×11 px, but at 17 px one has the 8 px that the layers need and the other has not."""
     (tmp_path / "out").mkdir()

@@ -152,9 +152,8 @@ sys.exit(main(sys.argv[1:]))
 """
 
 
-@pytest.mark.parametrize(
-    "number", [pytest.param(signal.SIGINT, marks=pytest.mark.slow, id="INT"), pytest.param(signal.SIGKILL, id="KILL")]
-)
+@pytest.mark.parametrize("number", [pytest.param(signal.SIGINT, id="INT"), pytest.param(signal.SIGKILL, id="KILL")])
+@pytest.mark.slow
 def test_resume_goes_on_to_the_same_bytes(weave, pictures, tiny_features, tmp_path, number):
     assert weave(output="whole.png", **LONG) == 0
     output, trace = tmp_path / "out.png", tmp_path / "trace.jsonl"

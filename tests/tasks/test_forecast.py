@@ -91,6 +91,7 @@ def step_once(task, state, batch):
     return jax.tree.map(lambda leaf: leaf[0], (moved, metrics))
 
 
+@pytest.mark.slow
 def test_it_learns_to_be_better_than_trivial_forecasts(config, tmp_path):
     changes = {"classify": 0.0, "adversary.objective": "", "model.widths": (16,), "model.patch": 4, "devices": 1}
     changes |= {"optimizer.learning_rate": 0.01, "teacher_steps": 0, "data.eval_split": "train"}

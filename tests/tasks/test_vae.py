@@ -51,6 +51,7 @@ def test_evaluation_is_whole(config, tmp_path):
     contract.check_evaluation_is_whole(config, tmp_path, ["loss", "reconstruction", "kl", "iwae"])
 
 
+@pytest.mark.slow
 def test_bfloat16_computes_with_float32_parameters_and_the_weight_of_the_kl_rises(config, tmp_path):
     config = configs.override(config, {"dtype": "bfloat16", "devices": 1, "beta": 2.0})
     training, _, metrics = contract.stepped(config, tmp_path, 3)

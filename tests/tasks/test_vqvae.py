@@ -52,6 +52,7 @@ def test_evaluation_is_whole(config, tmp_path):
     contract.check_evaluation_is_whole(config, tmp_path, ["loss", "reconstruction", "kl", "perplexity"])
 
 
+@pytest.mark.slow
 def test_bfloat16_computes_with_float32_parameters(config, tmp_path):
     training, _, metrics = contract.stepped(configs.override(config, {"dtype": "bfloat16", "devices": 1}), tmp_path, 2)
     assert {leaf.dtype.name for leaf in jax.tree.leaves(training.state.params)} == {"float32"}

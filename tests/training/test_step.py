@@ -64,3 +64,13 @@ def test_evaluation_keys_are_those_of_the_place_in_the_split(devices):
 def test_parameter_table_adds_up():
     lines = parameter_table({"a": {"kernel": jnp.zeros((3, 4))}, "b": jnp.zeros(5)}).splitlines()
     assert [line.split() for line in lines] == [["a/kernel", "3×4", "12"], ["b", "5", "5"], ["total", "17"]]
+
+
+def test_a_state_on_all_devices_is_of_the_types_that_a_step_gives_back():
+    """Else the second step is compiled anew."""
+    weak = jnp.asarray(1.0)
+    assert weak.weak_type
+    placed = step.on_all({"weak": weak, "flag": jnp.bool_(True), "count": jnp.int32(3)}, jax.devices()[:2])
+    assert not any(leaf.weak_type for leaf in placed.values())
+    assert [leaf.dtype.name for leaf in placed.values()] == ["int32", "bool", "float32"]
+    assert float(placed["weak"]) == 1.0
