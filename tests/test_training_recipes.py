@@ -37,7 +37,16 @@ def check_run(workdir):
     assert [path.name for path in workdir.parent.iterdir()] == [workdir.name]
 
 
-@pytest.mark.parametrize("path", TRAINING, ids=lambda path: path.stem)
+def first_of_each_task():
+    """All recipes; those of a task that has had one already are slow."""
+    seen = set()
+    for path in TRAINING:
+        task = get_config(path).task
+        yield pytest.param(path, id=path.stem, marks=[pytest.mark.slow] * (task in seen))
+        seen.add(task)
+
+
+@pytest.mark.parametrize("path", list(first_of_each_task()))
 def test_recipe_runs(path, tmp_path, monkeypatch, shapes_dir):
     """In this process, and with shapes that are drawn already: both would take longer than most of them."""
     monkeypatch.setenv("TFDS_DATA_DIR", str(tmp_path / "run" / "unused"))
