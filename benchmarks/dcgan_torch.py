@@ -13,17 +13,7 @@ import torch
 import torch.nn.functional as F
 from dcgan_ours import Start
 from torch import nn
-
-
-def assign(module: Any, layer: dict[str, Any]) -> Any:
-    """A layer with flax's parameters, whose convolution kernels are `[4, 4, …]` and dense ones `[in, out]`."""
-    kernel = np.asarray(layer["kernel"])
-    order = (3, 2, 0, 1) if kernel.ndim == 4 else (1, 0)
-    with torch.no_grad():
-        module.weight.copy_(torch.from_numpy(kernel.transpose(order).copy()))
-        if module.bias is not None:
-            module.bias.copy_(torch.from_numpy(np.array(layer["bias"])))
-    return module
+from torch_side import assigned
 
 
 class Square(nn.Module):
@@ -43,13 +33,13 @@ class Flat(nn.Module):
 def generator(params: dict[str, Any]) -> nn.Module:
     """`jaxstyle.models.dcgan.Generator`."""
     dense = params["Dense_0"]
-    layers: list[nn.Module] = [assign(nn.Linear(*dense["kernel"].shape, bias=False), dense), Square()]
+    layers: list[nn.Module] = [assigned(nn.Linear(*dense["kernel"].shape, bias=False), dense), Square()]
     doubles = [params[f"Double_{i}"] for i in range(sum(name.startswith("Double") for name in params))]
     for i, layer in enumerate(doubles):
         _, _, features, inputs = layer["kernel"].shape
         last = i == len(doubles) - 1
         layers += [nn.BatchNorm2d(inputs), nn.ReLU(inplace=True)]
-        layers.append(assign(nn.ConvTranspose2d(inputs, features, 4, 2, 1, bias=last), layer))
+        layers.append(assigned(nn.ConvTranspose2d(inputs, features, 4, 2, 1, bias=last), layer))
     return nn.Sequential(*layers, nn.Tanh())
 
 
@@ -59,11 +49,11 @@ def discriminator(params: dict[str, Any]) -> nn.Module:
     for i in range(sum(name.startswith("Halve") for name in params)):
         layer = params[f"Halve_{i}"]
         _, _, inputs, features = layer["kernel"].shape
-        layers.append(assign(nn.Conv2d(inputs, features, 4, 2, 1, bias=i == 0), layer))
+        layers.append(assigned(nn.Conv2d(inputs, features, 4, 2, 1, bias=i == 0), layer))
         layers += [nn.BatchNorm2d(features)] if i else []
         layers.append(nn.LeakyReLU(0.2, inplace=True))
     verdict = params["Verdict_0"]["Dense_0"]
-    return nn.Sequential(*layers, Flat(), assign(nn.Linear(len(verdict["kernel"]), 1), verdict))
+    return nn.Sequential(*layers, Flat(), assigned(nn.Linear(len(verdict["kernel"]), 1), verdict))
 
 
 class Peer:

@@ -1,4 +1,4 @@
-"""What the PyTorch sides of `networks.py` share: flax's parameters in layers, and a training under way.
+"""What the PyTorch sides of the benchmarks of trainings share: flax's parameters in layers, and a training under way.
 
 It is PyTorch at its best without compilation: channels last, fused Adam, all cores, cuDNN's search and TF32 on.
 """
