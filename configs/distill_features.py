@@ -9,10 +9,11 @@ as the shipped weights were trained:
     --config.model.teacher=vgg19_to_relu3_1.safetensors --config.model.deep_teacher=encoder_relu5_1.pth
 
 Half an hour on two cores. The cosine of the student's features, through one linear map a position and ReLU, to the
-teachers', mean over held-out photos (then one in ten): relu1_1 0.9998, relu2_1 0.991, relu3_1 0.959 (the real VGG-19),
-relu4_1 0.944, relu5_1 0.855 (the distilled one). The shipped weights are of one such run that was stopped and continued twice: its
-first 434 steps had a schedule of 100 epochs, and until step 2387 the teacher saw zeros beyond the frame. They were
-then pruned of the channels that see nothing (`--prune PHOTOS`), after which the cosines were not taken again.
+teachers', mean over held-out photos (then one in ten): relu1_1 0.9998, relu2_1 0.991, relu3_1 0.959 (the real
+VGG-19), relu4_1 0.944, relu5_1 0.855 (the distilled one). The shipped weights are of one such run that was stopped
+and continued twice: its first 434 steps had a schedule of 100 epochs, and until step 2387 the teacher saw zeros
+beyond the frame. They were then pruned of the channels that see nothing (`--prune PHOTOS`), after which the cosines
+were not taken again.
 
 The student becomes a file for `--features` by
 
