@@ -7,7 +7,7 @@ import jax.numpy as jnp
 from jax import lax
 
 
-def augment(images: jax.Array, keys: jax.Array, *, pad: int = 0, flip: bool = False) -> jax.Array:
+def augment(images: jax.Array, keys: jax.Array, *, pad: int = 0, flip: bool = False, crop: int = 0) -> jax.Array:
     """Random crops and mirrorings (He et al. 2016, arXiv 1512.03385, section 4.2).
 
     Args:
@@ -15,20 +15,23 @@ def augment(images: jax.Array, keys: jax.Array, *, pad: int = 0, flip: bool = Fa
       keys: `[N]`, one a picture.
       pad: Pixels of zeros put around every picture, out of which `H × W` are then cut at random.
       flip: Whether every second picture, at random, is mirrored left to right.
+      crop: Side of the squares that are cut out in place of `H × W`, pixels; 0 cuts `H × W`.
 
     Returns:
-      `[N, H, W, C]` of the same dtype.
+      `[N, H, W, C]`, or `[N, crop, crop, C]`, of the same dtype.
     """
 
     def one(image: jax.Array, key: jax.Array) -> jax.Array:
         place, side = jax.random.split(key)
-        if pad:
-            top, left = jax.random.randint(place, (2,), 0, 2 * pad + 1)
+        if pad or crop:
+            size = (crop, crop) if crop else image.shape[:2]
+            room = jnp.array(image.shape[:2]) - jnp.array(size) + 2 * pad
+            top, left = jax.random.randint(place, (2,), 0, room + 1)
             padded = jnp.pad(image, ((pad, pad), (pad, pad), (0, 0)))
-            image = lax.dynamic_slice(padded, (top, left, jnp.zeros_like(top)), image.shape)
+            image = lax.dynamic_slice(padded, (top, left, jnp.zeros_like(top)), (*size, image.shape[2]))
         return jnp.where(jax.random.bernoulli(side), image[:, ::-1], image) if flip else image
 
-    return jax.vmap(one)(images, keys) if pad or flip else images
+    return jax.vmap(one)(images, keys) if pad or flip or crop else images
 
 
 def augment_with_masks(

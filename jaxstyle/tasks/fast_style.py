@@ -1,0 +1,144 @@
+"""Stylising in one pass: a network learns one style, or several of which every normalisation has its own part."""
+
+from __future__ import annotations
+
+import dataclasses
+import functools
+import pathlib
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+from ml_collections import ConfigDict
+
+from jaxstyle.data.augment import augment
+from jaxstyle.errors import JaxstyleError
+from jaxstyle.models.style_network import StyleNetwork
+from jaxstyle.tasks import perceptual
+from jaxstyle.tasks.classify import scaled
+from jaxstyle.tasks.observation import at_least, beside
+from jaxstyle.tasks.perceptual import Perceptual, Styles
+from jaxstyle.training import step
+from jaxstyle.training.optimizers import Optimizer, make_optimizer
+from jaxstyle.training.state import TrainState
+from jaxstyle.training.task import Batch, Metrics, Setting
+
+fields = perceptual.photos_and_styles
+
+
+def defaults() -> ConfigDict:
+    """A training recipe with this task's own fields."""
+    config = perceptual.defaults()
+    config.task = "jaxstyle.tasks.fast_style"
+    config.model.update(width=32, blocks=5, output="sigmoid")  # as StyleNetwork has them
+    return config
+
+
+def make(config: Any, setting: Setting) -> FastStyle:
+    """The task of a config, whose fields `defaults` tells. The paintings are not read before a step needs them.
+
+    Raises:
+      JaxstyleError: Two styles have one name, there are no such features, or a setting cannot be.
+    """
+    perceptual.check(config, setting)
+    at_least(config, {"model.blocks": 0})
+    paths = perceptual.painting_paths(config.styles)
+    model = config.model
+    network = StyleNetwork(len(paths), model.width, model.blocks, model.output, jnp.dtype(config.dtype))
+    assert network.plan  # which raises for an unknown output
+    return FastStyle(
+        network,
+        make_optimizer(config.optimizer, setting.extent, setting.steps, config.ema_decay),
+        perceptual.perceptual(config),
+        tuple(paths),
+        style_names(paths),
+        config.style_size or max(setting.spec["image"].shape[:2]),
+        config.augment.crop,
+        config.augment.flip,
+    )
+
+
+def style_names(paths: list[str]) -> tuple[str, ...]:
+    """What styles are called: as their files are, without the suffix.
+
+    Raises:
+      JaxstyleError: Two have one name.
+    """
+    names = [pathlib.Path(path.removeprefix("example:")).stem for path in paths]
+    for name in names:
+        if names.count(name) > 1:
+            raise JaxstyleError(f"two styles are called {name!r}: rename one of the files")
+    return tuple(names)
+
+
+@dataclasses.dataclass(frozen=True)
+class FastStyle:
+    """Pure functions of a stylisation network's training.
+
+    Attributes:
+      network: Photos and weights of styles -> pictures.
+      optimizer: Of all its parameters.
+      judge: Of its pictures.
+      paintings: Paths, one a style.
+      names: Of the styles.
+      style_size: Longer side in pixels at which paintings are seen.
+      crop: Side in pixels of the squares that are cut out of training photos; 0 takes them whole.
+      flip: Whether they are mirrored at random.
+    """
+
+    network: StyleNetwork
+    optimizer: Optimizer
+    judge: Perceptual
+    paintings: tuple[str, ...]
+    names: tuple[str, ...]
+    style_size: int
+    crop: int = 0
+    flip: bool = False
+
+    @functools.cached_property
+    def styles(self) -> Styles:
+        """What the paintings ask for, leaves `[S, …]`; read and worked out when it is first needed."""
+        with jax.ensure_compile_time_eval():  # the first to ask is a step that is being traced
+            return self.judge.read_styles(self.paintings, self.style_size)
+
+    def init(self, key: jax.Array) -> TrainState:
+        """The state before the first step."""
+        blank = jnp.zeros((1, 16, 16, 3)), jnp.zeros((1, len(self.names)))
+        return self.optimizer.start(self.network.init(key, *blank)["params"])
+
+    def train_step(self, state: TrainState, batch: Batch, key: jax.Array) -> tuple[TrainState, Metrics]:
+        """One step on one device's `image` `[N, H, W, 3]` uint8, each photo in a style that its key draws."""
+        keys = step.example_keys(jax.random.fold_in(key, state.step), len(batch["image"]))
+        changes, draws = jax.vmap(jax.random.split, out_axes=1)(keys)
+        photos = scaled(augment(batch["image"], changes, flip=self.flip, crop=self.crop))
+
+        def loss(params: Any) -> tuple[jax.Array, Metrics]:
+            terms = {name: jnp.mean(term) for name, term in self.terms(params, photos, draws).items()}
+            return terms.pop("loss"), terms
+
+        grads, (value, terms) = step.gradients(loss, state.params)
+        rate = jnp.asarray(self.optimizer.schedule(state.step), jnp.float32)
+        metrics = {"loss": value, **terms, "gradient": step.norm(grads), "learning_rate": rate}
+        return self.optimizer.move(state, grads), metrics
+
+    def terms(self, params: Any, photos: jax.Array, keys: jax.Array) -> Metrics:
+        """The weighted terms `[N]` of photos `[N, H, W, 3]`, whose keys `[N]` draw their styles; and their sum."""
+        draws, moves = jax.vmap(jax.random.split, out_axes=1)(keys)
+        which = jax.vmap(lambda key: jax.random.randint(key, (), 0, len(self.names)))(draws)
+        styles = jax.tree.map(lambda leaf: jnp.asarray(leaf)[which], self.styles)
+        chosen = jax.nn.one_hot(which, len(self.names))
+        return self.judge.judged(lambda x: self.paint(params, x, chosen), photos, styles, moves)
+
+    def paint(self, params: Any, photos: jax.Array, weights: jax.Array) -> Any:
+        """Pictures `[N, H, W, 3]` of photos likewise and weights `[N, S]` of the styles."""
+        return self.network.apply({"params": params}, photos, weights)
+
+    def eval_step(self, state: TrainState, batch: Batch, keys: jax.Array) -> Metrics:
+        """The weighted terms of every photo, each `[N]`."""
+        return self.terms(state.best_params, scaled(batch["image"]), keys)
+
+    def pictures(self, state: TrainState, batch: Batch, key: jax.Array) -> dict[str, jax.Array]:
+        """Photos, and each in one of the styles beside it, in turn."""
+        photos = scaled(batch["image"])
+        weights = jax.nn.one_hot(jnp.arange(len(photos)) % len(self.names), len(self.names))
+        return {"stylised": beside(photos, self.paint(state.best_params, photos, weights))}

@@ -1,0 +1,189 @@
+"""By what stylisation networks are trained: the loss of pixel stylisation, and steadiness under known motion."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from ml_collections import ConfigDict
+
+from jaxstyle import images
+from jaxstyle.data.motion import random_motion
+from jaxstyle.errors import JaxstyleError
+from jaxstyle.features import Features, load
+from jaxstyle.losses.temporal import temporal_distance
+from jaxstyle.pixels.config import StyleTransferConfig
+from jaxstyle.pixels.files import list_contents, read
+from jaxstyle.pixels.schedule import least_longer_side
+from jaxstyle.pixels.style_transfer import Style, StyleObjective, Targets, Weights
+from jaxstyle.tasks.observation import at_least
+from jaxstyle.training import config as configs
+from jaxstyle.training.task import Metrics, Setting
+from jaxstyle.warping import warp
+
+SHARED = ("features", "content_layers", "style_layers", "layer_weights", "style_loss", "content_weight", "tv_weight")
+"""Settings that mean what they mean to `jaxstyle stylize`, and have its defaults."""
+
+Styles = dict[str, Style]  # layer -> target, with a leading axis of pictures
+
+
+def defaults() -> ConfigDict:
+    """A training recipe with the fields that these tasks share."""
+    config = configs.defaults()
+    config.styles = ()  # paintings, or folders of them
+    config.style_size = 0  # longer side at which they are seen, pixels; 0 is the photos'
+    for name in SHARED:
+        config[name] = getattr(StyleTransferConfig(), name)
+    config.temporal_weight = 0.0  # of what flickers; above 0 the network sees every photo a second time, moved
+    config.motion = 8.0  # pixels by which it is moved, see random_motion
+    config.augment.crop = 0  # pixels of squares cut out of the photos
+    return config
+
+
+def check(config: Any, setting: Setting) -> None:
+    """Raises `JaxstyleError` for what cannot be."""
+    at_least(config, {"style_size": 0, "temporal_weight": 0, "motion": 0, "augment.crop": 0, "model.width": 1})
+    height, width, channels = setting.spec["image"].shape
+    if channels != 3:
+        raise JaxstyleError(f"the photos have {channels} channels; stylisation wants the 3 of RGB")
+    if config.augment.pad:
+        raise JaxstyleError("augment.pad puts black around photos; cut squares out of them by augment.crop")
+    if config.augment.crop > min(height, width):
+        raise JaxstyleError(f"augment.crop is {config.augment.crop}; it must be at most the photos' {width}x{height}")
+
+
+def photos_and_styles(config: Any) -> tuple[str, ...]:
+    """The fields of an example; everything about photos and paintings that can be told before they are needed.
+
+    Raises:
+      JaxstyleError: No photos or paintings are named, or a painting cannot be read.
+    """
+    if not (config.data.folder or config.data.name):
+        raise JaxstyleError("there are no photos to train on: name a folder of them by --config.data.folder=DIR")
+    for path in painting_paths(config.styles):
+        read(path, "style")
+    return ("image",)
+
+
+def painting_paths(styles: Sequence[str]) -> list[str]:
+    """Every painting that a config's `styles` names, those of folders in the order of their names.
+
+    Raises:
+      JaxstyleError: None is named, or a folder has none.
+    """
+    if not styles:
+        raise JaxstyleError("there is no style to learn: name paintings by --config.styles=\"('painting.jpg',)\"")
+    return list_contents([styles] if isinstance(styles, str) else list(styles))
+
+
+@dataclasses.dataclass(frozen=True)
+class Perceptual:
+    """What a stylised picture is judged by.
+
+    Attributes:
+      features: That look; frozen, and part of the compiled programs: neither trained nor in checkpoints.
+      objective: Of one picture.
+      weights: Of its terms.
+      temporal_weight: Of `flicker`.
+      motion: Pixels, see `random_motion`.
+    """
+
+    features: Features
+    objective: StyleObjective
+    weights: Weights
+    temporal_weight: float = 0.0
+    motion: float = 8.0
+
+    def __call__(self, pictures: jax.Array, photos: jax.Array, styles: Styles) -> Metrics:
+        """Weighted terms `[N]` of pictures made of photos, both `[N, H, W, 3]`, and their sum `loss`."""
+
+        def one(picture: jax.Array, photo: jax.Array, style: Styles) -> Metrics:
+            content = self.objective.content_targets(photo, self.features.params)
+            loss, terms = self.objective(picture, Targets(content, style, self.weights), self.features.params)
+            groups: Metrics = {}
+            for name, term in terms.items():
+                group = name.partition("/")[0]
+                groups[group] = groups.get(group, jnp.float32(0)) + term
+            return {"loss": loss, **groups}
+
+        return jax.vmap(one)(pictures, photos, styles)
+
+    def judged(
+        self, paint: Callable[[jax.Array], jax.Array], photos: jax.Array, styles: Styles, keys: jax.Array
+    ) -> Metrics:
+        """Weighted terms `[N]` of what `paint` makes of photos, the temporal one among them, and their sum."""
+        pictures = paint(photos)
+        terms = self(pictures, photos, styles)
+        if not self.temporal_weight:
+            return terms
+        temporal = self.temporal_weight * self.flicker(paint, photos, pictures, keys)
+        return {**terms, "loss": terms["loss"] + temporal, "temporal": temporal}
+
+    def flicker(
+        self, paint: Callable[[jax.Array], jax.Array], photos: jax.Array, pictures: jax.Array, keys: jax.Array
+    ) -> jax.Array:
+        """How far what is made of moved photos is from what was made of them, moved: `[N]`, a mean square.
+
+        Args:
+          paint: Photos to pictures.
+          photos: `[N, H, W, 3]`.
+          pictures: `paint(photos)`.
+          keys: `[N]`, of which the motion is drawn.
+        """
+        height, width = photos.shape[1:3]
+        flows = jax.vmap(lambda key: random_motion(key, height, width, self.motion))(keys)
+        moved, valid = jax.vmap(warp)(photos, flows)
+        expected, _ = jax.vmap(warp)(pictures, flows)
+        return temporal_distance(paint(moved), expected, valid)
+
+    def styles_of(self, paintings: jax.Array) -> Styles:
+        """What paintings `[N, h, w, 3]` ask for."""
+
+        def one(painting: jax.Array) -> Styles:
+            seen = self.objective.style_moments(painting, self.features.params)
+            return self.objective.style_targets([seen], jnp.ones(1), None, None)
+
+        return jax.vmap(one)(paintings)
+
+    def read_styles(self, paths: Sequence[str], size: int) -> Styles:
+        """What paintings ask for, each seen in its own shape, as NumPy arrays.
+
+        Args:
+          paths: Of pictures.
+          size: Their longer side in pixels, where they are not smaller themselves.
+        """
+        look = jax.jit(self.styles_of)
+        made = [jax.device_get(look(self.fitted(path, size)[None])) for path in paths]
+        return jax.tree.map(lambda *leaves: np.concatenate(leaves), *made)
+
+    def fitted(self, path: str, size: int) -> np.ndarray:
+        """A painting at the size at which it is seen, which is never too small for the deepest layer."""
+        painting = read(path, "style").rgb
+        height, width = painting.shape[:2]
+        least = least_longer_side((height, width), self.features.least_side(self.objective.style_layers))
+        return images.resize(painting, *images.fit_size(height, width, max(least, min(size, height, width))))
+
+
+def perceptual(config: Any) -> Perceptual:
+    """The judge that a config describes.
+
+    Raises:
+      JaxstyleError: There are no such features or layers, or a setting cannot be.
+    """
+    settings = StyleTransferConfig.from_mapping({name: as_declared(config, name) for name in SHARED})
+    features = load(settings.features)
+    features.check((*settings.content_layers, *settings.style_layers))
+    layers = (settings.content_layers, settings.style_layers)
+    objective = StyleObjective(features.network, *layers, settings.style_loss, config.dtype)
+    weights = np.asarray(settings.layer_weights, np.float32)
+    judge = Weights(np.float32(settings.content_weight), np.float32(settings.tv_weight), weights / weights.sum())
+    return Perceptual(features, objective, judge, config.temporal_weight, config.motion)
+
+
+def as_declared(config: Any, name: str) -> Any:
+    """A shared setting in the type that `jaxstyle stylize` declares."""
+    return StyleTransferConfig.as_declared(name, config[name])
