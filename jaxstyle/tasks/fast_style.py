@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import dataclasses
-import functools
 import pathlib
-from typing import Any
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -71,6 +70,13 @@ def style_names(paths: list[str]) -> tuple[str, ...]:
     return tuple(names)
 
 
+class Fixed(NamedTuple):
+    """Parameters of the features, and the styles' targets, leaves `[S, …]`."""
+
+    features: Any
+    styles: Styles
+
+
 @dataclasses.dataclass(frozen=True)
 class FastStyle:
     """Pure functions of a stylisation network's training.
@@ -95,11 +101,9 @@ class FastStyle:
     crop: int = 0
     flip: bool = False
 
-    @functools.cached_property
-    def styles(self) -> Styles:
-        """What the paintings ask for, leaves `[S, …]`; read and worked out when it is first needed."""
-        with jax.ensure_compile_time_eval():  # the first to ask is a step that is being traced
-            return self.judge.read_styles(self.paintings, self.style_size)
+    def fixed(self) -> Fixed:
+        """What steps look at: the features' parameters, and what the paintings ask for."""
+        return Fixed(self.judge.features.params, self.judge.read_styles(self.paintings, self.style_size))
 
     def init(self, key: jax.Array) -> TrainState:
         """The state before the first step."""
@@ -113,7 +117,7 @@ class FastStyle:
         photos = scaled(augment(batch["image"], changes, flip=self.flip, crop=self.crop))
 
         def loss(params: Any) -> tuple[jax.Array, Metrics]:
-            terms = {name: jnp.mean(term) for name, term in self.terms(params, photos, draws).items()}
+            terms = {name: jnp.mean(term) for name, term in self.terms(params, state.fixed, photos, draws).items()}
             return terms.pop("loss"), terms
 
         grads, (value, terms) = step.gradients(loss, state.params)
@@ -121,13 +125,13 @@ class FastStyle:
         metrics = {"loss": value, **terms, "gradient": step.norm(grads), "learning_rate": rate}
         return self.optimizer.move(state, grads), metrics
 
-    def terms(self, params: Any, photos: jax.Array, keys: jax.Array) -> Metrics:
+    def terms(self, params: Any, fixed: Fixed, photos: jax.Array, keys: jax.Array) -> Metrics:
         """The weighted terms `[N]` of photos `[N, H, W, 3]`, whose keys `[N]` draw their styles; and their sum."""
         draws, moves = jax.vmap(jax.random.split, out_axes=1)(keys)
         which = jax.vmap(lambda key: jax.random.randint(key, (), 0, len(self.names)))(draws)
-        styles = jax.tree.map(lambda leaf: jnp.asarray(leaf)[which], self.styles)
+        styles = jax.tree.map(lambda leaf: leaf[which], fixed.styles)
         chosen = jax.nn.one_hot(which, len(self.names))
-        return self.judge.judged(lambda x: self.paint(params, x, chosen), photos, styles, moves)
+        return self.judge.judged(fixed.features, lambda x: self.paint(params, x, chosen), photos, styles, moves)
 
     def paint(self, params: Any, photos: jax.Array, weights: jax.Array) -> Any:
         """Pictures `[N, H, W, 3]` of photos likewise and weights `[N, S]` of the styles."""
@@ -135,7 +139,7 @@ class FastStyle:
 
     def eval_step(self, state: TrainState, batch: Batch, keys: jax.Array) -> Metrics:
         """The weighted terms of every photo, each `[N]`."""
-        return self.terms(state.best_params, scaled(batch["image"]), keys)
+        return self.terms(state.best_params, state.fixed, scaled(batch["image"]), keys)
 
     def pictures(self, state: TrainState, batch: Batch, key: jax.Array) -> dict[str, jax.Array]:
         """Photos, and each in one of the styles beside it, in turn."""

@@ -29,6 +29,7 @@ SHARED = ("features", "content_layers", "style_layers", "layer_weights", "style_
 """Settings that mean what they mean to `jaxstyle stylize`, and have its defaults."""
 
 Styles = dict[str, Style]  # layer -> target, with a leading axis of pictures
+Paint = Callable[[jax.Array], jax.Array]  # photos [N, H, W, 3] to pictures
 
 
 def defaults() -> ConfigDict:
@@ -85,7 +86,8 @@ class Perceptual:
     """What a stylised picture is judged by.
 
     Attributes:
-      features: That look; frozen, and part of the compiled programs: neither trained nor in checkpoints.
+      features: That look; frozen. Functions take their parameters as an argument: as constants they would be copied
+        into every program, and XLA would work out on the compiler's time what can be known of them.
       objective: Of one picture.
       weights: Of its terms.
       temporal_weight: Of `flicker`.
@@ -98,12 +100,19 @@ class Perceptual:
     temporal_weight: float = 0.0
     motion: float = 8.0
 
-    def __call__(self, pictures: jax.Array, photos: jax.Array, styles: Styles) -> Metrics:
-        """Weighted terms `[N]` of pictures made of photos, both `[N, H, W, 3]`, and their sum `loss`."""
+    def __call__(self, params: Any, pictures: jax.Array, photos: jax.Array, styles: Styles) -> Metrics:
+        """Weighted terms `[N]` of pictures made of photos, both `[N, H, W, 3]`, and their sum `loss`.
+
+        Args:
+          params: Of the features.
+          pictures: In [0, 1].
+          photos: In [0, 1].
+          styles: Targets of each picture.
+        """
 
         def one(picture: jax.Array, photo: jax.Array, style: Styles) -> Metrics:
-            content = self.objective.content_targets(photo, self.features.params)
-            loss, terms = self.objective(picture, Targets(content, style, self.weights), self.features.params)
+            content = self.objective.content_targets(photo, params)
+            loss, terms = self.objective(picture, Targets(content, style, self.weights), params)
             groups: Metrics = {}
             for name, term in terms.items():
                 group = name.partition("/")[0]
@@ -112,20 +121,16 @@ class Perceptual:
 
         return jax.vmap(one)(pictures, photos, styles)
 
-    def judged(
-        self, paint: Callable[[jax.Array], jax.Array], photos: jax.Array, styles: Styles, keys: jax.Array
-    ) -> Metrics:
-        """Weighted terms `[N]` of what `paint` makes of photos, the temporal one among them, and their sum."""
+    def judged(self, params: Any, paint: Paint, photos: jax.Array, styles: Styles, keys: jax.Array) -> Metrics:
+        """As `__call__`, of what `paint` makes of photos; with the temporal term, whose motion `keys` `[N]` draw."""
         pictures = paint(photos)
-        terms = self(pictures, photos, styles)
+        terms = self(params, pictures, photos, styles)
         if not self.temporal_weight:
             return terms
         temporal = self.temporal_weight * self.flicker(paint, photos, pictures, keys)
         return {**terms, "loss": terms["loss"] + temporal, "temporal": temporal}
 
-    def flicker(
-        self, paint: Callable[[jax.Array], jax.Array], photos: jax.Array, pictures: jax.Array, keys: jax.Array
-    ) -> jax.Array:
+    def flicker(self, paint: Paint, photos: jax.Array, pictures: jax.Array, keys: jax.Array) -> jax.Array:
         """How far what is made of moved photos is from what was made of them, moved: `[N]`, a mean square.
 
         Args:
@@ -140,11 +145,11 @@ class Perceptual:
         expected, _ = jax.vmap(warp)(pictures, flows)
         return temporal_distance(paint(moved), expected, valid)
 
-    def styles_of(self, paintings: jax.Array) -> Styles:
-        """What paintings `[N, h, w, 3]` ask for."""
+    def styles_of(self, params: Any, paintings: jax.Array) -> Styles:
+        """What paintings `[N, h, w, 3]` ask for, with the features' parameters `params`."""
 
         def one(painting: jax.Array) -> Styles:
-            seen = self.objective.style_moments(painting, self.features.params)
+            seen = self.objective.style_moments(painting, params)
             return self.objective.style_targets([seen], jnp.ones(1), None, None)
 
         return jax.vmap(one)(paintings)
@@ -157,7 +162,7 @@ class Perceptual:
           size: Their longer side in pixels, where they are not smaller themselves.
         """
         look = jax.jit(self.styles_of)
-        made = [jax.device_get(look(self.fitted(path, size)[None])) for path in paths]
+        made = [jax.device_get(look(self.features.params, self.fitted(path, size)[None])) for path in paths]
         return jax.tree.map(lambda *leaves: np.concatenate(leaves), *made)
 
     def fitted(self, path: str, size: int) -> np.ndarray:

@@ -143,7 +143,16 @@ class Training:
             state = jax.jit(self.task.init, compiler_options=options)(self.init_key)
             if jax.process_index() == 0 and self.config.progress != "off":
                 print(parameter_table(state.params), file=sys.stderr)
-        self.state = steps.on_all(state, self.devices)
+        self.state = self.placed(state)
+
+    def placed(self, state: TrainState) -> TrainState:
+        """A state on all devices, with what the task's steps look at and never change."""
+        fixed = self.task.fixed() if hasattr(self.task, "fixed") else None
+        return steps.on_all(state.replace(fixed=fixed), self.devices)
+
+    def save(self, checkpoints: Checkpoints, scores: dict[str, float] | None = None) -> None:
+        """Writes the state, without what the task has anyway."""
+        checkpoints.save(self.state.replace(fixed=None), scores)
 
     def writers(self) -> Writers:
         """Where this run's numbers go."""
@@ -174,11 +183,11 @@ class Training:
                     self.report(meter, checkpoints, writers)
                 scores = self.evaluate_and_write(step, writers) if evaluates else None
                 if saves:
-                    checkpoints.save(self.state, scores)
+                    self.save(checkpoints, scores)
                 if saves or evaluates:
                     meter.restart()
             self.report(meter, checkpoints, writers)
-            checkpoints.save(self.state)
+            self.save(checkpoints)
         finally:
             profiler.close()
             if batches:
@@ -195,7 +204,7 @@ class Training:
             bad = sorted(name for name, value in metrics.items() if not np.all(np.isfinite(value)))
             if bad:
                 self.state = self.state.replace(healthy=steps.on_all(np.True_, self.devices))
-                checkpoints.save(self.state)
+                self.save(checkpoints)
                 raise Diverged(
                     f"step {first + i} is not finite in {', '.join(bad)}: lower the learning rate or clip the gradient "
                     f"(--config.optimizer.clip_norm=1); the state after step {int(self.state.step)} is saved"

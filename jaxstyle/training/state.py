@@ -20,6 +20,8 @@ class TrainState(struct.PyTreeNode):
       collections: Other variables of the modules, such as `{"batch_stats": …}`.
       healthy: Scalar bool; False once a step was not finite. From then on steps change nothing, so the state stays
         the last good one however late the host looks.
+      fixed: Pytree of what a step looks at and never changes, such as a pretrained network, or None. It is not saved:
+        the task has it (`Task.fixed`).
     """
 
     step: jax.Array
@@ -28,6 +30,7 @@ class TrainState(struct.PyTreeNode):
     ema: Any = None
     collections: Any = struct.field(default_factory=dict)
     healthy: Any = struct.field(default_factory=lambda: jnp.bool_(True))
+    fixed: Any = None
 
     @property
     def best_params(self) -> Any:

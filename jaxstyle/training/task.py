@@ -45,6 +45,9 @@ class Task(Protocol):
     likewise, and `summary(metrics) -> metrics`, applied on the host to the means of an evaluation; of what that returns
     `charts(metrics) -> {name: [H, W, 3] in [0, 1]}` draws on the host.
 
+    A task whose steps look at arrays that never change, such as a pretrained network, has `fixed() -> pytree`, which is
+    called once, on the host; steps find it in `state.fixed`, and checkpoints do not have it.
+
     A task that generates has `sample(state, key, count, labels=None) -> [count, H, W, C] in [0, 1]`.
     There `count` is static, `labels` `[count]` int32; a conditional model draws the labels where none are given, and
     another raises `JaxstyleError` where some are. A classifier has `features(state, images [N, H, W, C] in [0, 1]) ->
