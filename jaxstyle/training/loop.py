@@ -148,11 +148,11 @@ class Training:
     def placed(self, state: TrainState) -> TrainState:
         """A state on all devices, with what the task's steps look at and never change."""
         fixed = self.task.fixed() if hasattr(self.task, "fixed") else None
-        return steps.on_all(state.replace(fixed=fixed), self.devices)
+        return steps.on_all(state.with_fixed(fixed), self.devices)
 
     def save(self, checkpoints: Checkpoints, scores: dict[str, float] | None = None) -> None:
         """Writes the state, without what the task has anyway."""
-        checkpoints.save(self.state.replace(fixed=None), scores)
+        checkpoints.save(self.state.with_fixed(None), scores)
 
     def writers(self) -> Writers:
         """Where this run's numbers go."""

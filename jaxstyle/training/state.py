@@ -8,6 +8,8 @@ import jax
 import jax.numpy as jnp
 from flax import struct
 
+FIXED = "fixed"  # its name among the collections
+
 
 class TrainState(struct.PyTreeNode):
     """Everything a step changes. Unstacked: no leading device axis; the devices hold equal copies.
@@ -20,8 +22,6 @@ class TrainState(struct.PyTreeNode):
       collections: Other variables of the modules, such as `{"batch_stats": …}`.
       healthy: Scalar bool; False once a step was not finite. From then on steps change nothing, so the state stays
         the last good one however late the host looks.
-      fixed: Pytree of what a step looks at and never changes, such as a pretrained network, or None. It is not saved:
-        the task has it (`Task.fixed`).
     """
 
     step: jax.Array
@@ -30,7 +30,16 @@ class TrainState(struct.PyTreeNode):
     ema: Any = None
     collections: Any = struct.field(default_factory=dict)
     healthy: Any = struct.field(default_factory=lambda: jnp.bool_(True))
-    fixed: Any = None
+
+    @property
+    def fixed(self) -> Any:
+        """What steps look at and never change, such as a pretrained network, or None."""
+        return self.collections.get(FIXED)
+
+    def with_fixed(self, fixed: Any) -> TrainState:
+        """The same state with other `fixed`; None for none, as it is saved, since the task has it (`Task.fixed`)."""
+        others = {name: value for name, value in self.collections.items() if name != FIXED}
+        return self.replace(collections=others if fixed is None else {**others, FIXED: fixed})
 
     @property
     def best_params(self) -> Any:
