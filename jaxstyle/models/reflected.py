@@ -14,7 +14,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from jaxstyle.models.functional import convolution
-from jaxstyle.models.resampling import depth_to_space
+from jaxstyle.models.resampling import depth_to_space, space_to_depth
 
 
 @partial(jax.custom_vjp, nondiff_argnums=(1, 2))
@@ -54,7 +54,34 @@ def convolve(x: jax.Array, kernel: jax.Array) -> jax.Array:
       `[N, H, W, D]`.
     """
     reach = kernel.shape[0] // 2
+    if reach > 1:
+        return convolve_in_blocks(x, kernel)
     return convolution(framed(x, reach), kernel)[:, reach:-reach, reach:-reach]
+
+
+def convolve_in_blocks(x: jax.Array, kernel: jax.Array, block: int = 4) -> jax.Array:
+    """`convolve` where the channels are of blocks of pixels: the same sums, and some products with zero.
+
+    Made for the large kernels at either end of a network, which see or make three channels. Measured on two cores, four
+    pictures of 128 px, 9×9 from 16 to 3 channels: 15 ms for 54 as it stands, with both gradients 52 for 178.
+    """
+    height, width = x.shape[1:3]
+    around = -(-(kernel.shape[0] // 2) // block)
+    frame = framed(x, around * block)
+    whole = jnp.pad(frame, ((0, 0), (0, -height % block), (0, -width % block), (0, 0)))
+    coarse = convolution(space_to_depth(whole, block), kernel_of_blocks(kernel, block))
+    return depth_to_space(coarse[:, around:-around, around:-around], block)[:, :height, :width]
+
+
+def kernel_of_blocks(kernel: jax.Array, block: int) -> jax.Array:
+    """`[k, k, C, D]` as `[n, n, block² C, block² D]` for pixels in blocks, each of which reaches (n - 1) / 2 others."""
+    size, _, inputs, outputs = kernel.shape
+    spare = -(size // 2) % block
+    shifts = [(spare + i, spare + block - 1 - i) for i in range(block)]
+    moved = [jnp.pad(kernel, (rows, columns, (0, 0), (0, 0))) for rows in shifts for columns in shifts]
+    count = moved[0].shape[0] // block
+    taps = jnp.stack(moved, 3).reshape(count, block, count, block, inputs, block**2 * outputs)
+    return taps.transpose(0, 2, 1, 3, 4, 5).reshape(count, count, block**2 * inputs, block**2 * outputs)
 
 
 def convolve_half(x: jax.Array, kernel: jax.Array) -> jax.Array:
