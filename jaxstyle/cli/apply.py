@@ -14,7 +14,7 @@ HELP = "stylise pictures at once, by a trained network"
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Files, the style, and what the network is to leave alone."""
     parser.add_argument(
-        "model", metavar="MODEL", help="the folder of a style model; `jaxstyle models` makes and shows them"
+        "model", metavar="MODEL", help="a style model's folder (`jaxstyle models`), or the workdir of its training"
     )
     parser.add_argument("pictures", nargs="+", metavar="PICTURE", help="photos, or folders of photos")
     parser.add_argument(

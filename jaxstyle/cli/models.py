@@ -7,16 +7,18 @@ import dataclasses
 
 from jaxstyle.cli.options import keep_compiled
 
-HELP = "show style models, and convert published weights into one"
+HELP = "show style models, and convert trainings and published weights into one"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Adds the actions `show` and `convert`."""
     actions = parser.add_subparsers(dest="action", required=True, metavar="ACTION")
     show = actions.add_parser("show", help="what a model is, and the styles that it knows")
-    show.add_argument("model", metavar="MODEL", help="its folder")
-    convert = actions.add_parser("convert", help="make a model of published weights")
-    what = "the folder of magenta's image stylization weights, or a checkpoint of pytorch/examples' fast_neural_style"
+    show.add_argument("model", metavar="MODEL", help="its folder, or the workdir of its training")
+    convert = actions.add_parser("convert", help="make a model of a training's workdir, or of published weights")
+    what = (
+        "a workdir, a folder of magenta's image stylization weights, or a .pth of pytorch/examples' fast_neural_style"
+    )
     convert.add_argument("source", metavar="IN", help=what)
     convert.add_argument("target", metavar="OUT", help="the model's folder, a new one")
     convert.add_argument("--names", metavar="A,B,…", help="names of all styles, in their order")
@@ -54,5 +56,6 @@ def _convert(args: argparse.Namespace) -> int:
         converted.check()
     keep_compiled()
     model.save_model(args.target, converted, applying.preview(converted))
-    print(f"{args.target}: {len(converted.styles)} style(s) of {args.source}")
+    styles = "any style" if converted.any_style else f"{len(converted.styles)} style(s)"
+    print(f"{args.target}: {styles} of {args.source}")
     return 0

@@ -1,4 +1,4 @@
-"""Published style networks as models: magenta's folder of raw arrays, and checkpoints of pytorch/examples."""
+"""Style networks as models: magenta's folder of raw arrays, checkpoints of pytorch/examples, workdirs of trainings."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ import numpy as np
 
 from jaxstyle.errors import JaxstyleError
 from jaxstyle.features.readers import read_tensors
-from jaxstyle.feedforward.model import StyleModel
+from jaxstyle.feedforward.model import StyleModel, is_workdir, load_model
 from jaxstyle.models.style_network import Layer, StyleNetwork
 
 MAGENTA_LAST = "transformer_expand_conv3_conv_InstanceNorm_beta"  # which tells the number of styles
@@ -21,19 +21,21 @@ Tensors = dict[str, np.ndarray]
 
 
 def convert(source: str | os.PathLike) -> StyleModel:
-    """A model of published weights.
+    """A model of published weights, or of a training.
 
     Args:
-      source: A folder of magenta's `image_stylization` weights, one raw float32 file an array, kernels OHWI; or a
-        checkpoint of pytorch/examples' `fast_neural_style`.
+      source: A folder of magenta's `image_stylization` weights, one raw float32 file an array, kernels OHWI; a
+        checkpoint of pytorch/examples' `fast_neural_style`; or the workdir of a training.
 
     Returns:
-      The model; its styles are named `"style0"` and so on, or after the checkpoint.
+      The model; its styles are named `"style0"` and so on, or after the checkpoint or the paintings.
 
     Raises:
       JaxstyleError: It is neither, or not whole.
     """
     path = pathlib.Path(source)
+    if is_workdir(path):
+        return load_model(path)
     if os.path.isdir(path):
         network, tensors = read_magenta(path)
         names = tuple(f"style{i}" for i in range(network.styles))

@@ -138,7 +138,7 @@ def settings(network: Any) -> list[str]:
 
 
 def load_model(folder: str | os.PathLike) -> StyleModel:
-    """Reads a model's folder.
+    """Reads a model's folder, or the newest checkpoint of the training whose workdir it is.
 
     Raises:
       JaxstyleError: There is none, or it is damaged, of another version, or not whole.
@@ -149,6 +149,10 @@ def load_model(folder: str | os.PathLike) -> StyleModel:
         raise JaxstyleError(
             f"the model {str(folder)!r} is {what}; name a folder that `jaxstyle models convert` or a training made"
         )
+    if is_workdir(path):
+        from jaxstyle.feedforward.trained import trained_model  # late: orbax takes seconds to import
+
+        return trained_model(path)
     config = read_config(path)
     tensors, _ = read_tensors(path / PARAMS)
     params = flax.traverse_util.unflatten_dict(tensors, sep="/")
@@ -161,6 +165,14 @@ def load_model(folder: str | os.PathLike) -> StyleModel:
     except JaxstyleError as error:
         raise JaxstyleError(f"the model {str(folder)!r}: {error}") from error
     return model
+
+
+def is_workdir(path: pathlib.Path) -> bool:
+    """Whether a folder is of a training, by its `config.json`."""
+    try:
+        return "task" in json.loads((path / CONFIG).read_text())
+    except (OSError, ValueError, TypeError):
+        return False
 
 
 def read_config(path: pathlib.Path) -> dict[str, Any]:

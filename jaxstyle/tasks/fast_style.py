@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import pathlib
+from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import jax
@@ -22,8 +23,6 @@ from jaxstyle.training.optimizers import Optimizer, make_optimizer
 from jaxstyle.training.state import TrainState
 from jaxstyle.training.task import Batch, Metrics, Setting
 
-fields = perceptual.photos_and_styles
-
 
 def defaults() -> ConfigDict:
     """A training recipe with this task's own fields."""
@@ -33,31 +32,35 @@ def defaults() -> ConfigDict:
     return config
 
 
+def fields(config: Any) -> tuple[str, ...]:
+    """The fields of an example, and a look at what can be wrong with photos and paintings."""
+    return perceptual.fields(config, config.styles)
+
+
 def make(config: Any, setting: Setting) -> FastStyle:
-    """The task of a config, whose fields `defaults` tells. The paintings are not read before a step needs them.
+    """The task of a config, whose fields `defaults` tells. The paintings are not read before a run begins.
 
     Raises:
       JaxstyleError: Two styles have one name, there are no such features, or a setting cannot be.
     """
     perceptual.check(config, setting)
-    at_least(config, {"model.blocks": 0})
-    paths = perceptual.painting_paths(config.styles)
+    at_least(config, {"model.width": 1, "model.blocks": 0})
     model = config.model
-    network = StyleNetwork(len(paths), model.width, model.blocks, model.output, jnp.dtype(config.dtype))
+    network = StyleNetwork(len(config.styles), model.width, model.blocks, model.output, jnp.dtype(config.dtype))
     assert network.plan  # which raises for an unknown output
     return FastStyle(
         network,
         make_optimizer(config.optimizer, setting.extent, setting.steps, config.ema_decay),
         perceptual.perceptual(config),
-        tuple(paths),
-        style_names(paths),
+        tuple(config.styles),
+        style_names(config.styles),
         config.style_size or max(setting.spec["image"].shape[:2]),
         config.augment.crop,
         config.augment.flip,
     )
 
 
-def style_names(paths: list[str]) -> tuple[str, ...]:
+def style_names(paths: Sequence[str]) -> tuple[str, ...]:
     """What styles are called: as their files are, without the suffix.
 
     Raises:
@@ -115,15 +118,7 @@ class FastStyle:
         keys = step.example_keys(jax.random.fold_in(key, state.step), len(batch["image"]))
         changes, draws = jax.vmap(jax.random.split, out_axes=1)(keys)
         photos = scaled(augment(batch["image"], changes, flip=self.flip, crop=self.crop))
-
-        def loss(params: Any) -> tuple[jax.Array, Metrics]:
-            terms = {name: jnp.mean(term) for name, term in self.terms(params, state.fixed, photos, draws).items()}
-            return terms.pop("loss"), terms
-
-        grads, (value, terms) = step.gradients(loss, state.params)
-        rate = jnp.asarray(self.optimizer.schedule(state.step), jnp.float32)
-        metrics = {"loss": value, **terms, "gradient": step.norm(grads), "learning_rate": rate}
-        return self.optimizer.move(state, grads), metrics
+        return perceptual.descend(self.optimizer, state, lambda params: self.terms(params, state.fixed, photos, draws))
 
     def terms(self, params: Any, fixed: Fixed, photos: jax.Array, keys: jax.Array) -> Metrics:
         """The weighted terms `[N]` of photos `[N, H, W, 3]`, whose keys `[N]` draw their styles; and their sum."""
@@ -140,6 +135,10 @@ class FastStyle:
     def eval_step(self, state: TrainState, batch: Batch, keys: jax.Array) -> Metrics:
         """The weighted terms of every photo, each `[N]`."""
         return self.terms(state.best_params, state.fixed, scaled(batch["image"]), keys)
+
+    def stylist(self, state: TrainState) -> tuple[StyleNetwork, Any, tuple[str, ...]]:
+        """What is kept of a training: the network that paints, its parameters, and the names of its styles."""
+        return self.network, state.best_params, self.names
 
     def pictures(self, state: TrainState, batch: Batch, key: jax.Array) -> dict[str, jax.Array]:
         """Photos, and each in one of the styles beside it, in turn."""

@@ -17,11 +17,14 @@ from jaxstyle.errors import JaxstyleError
 from jaxstyle.features import Features, load
 from jaxstyle.losses.temporal import temporal_distance
 from jaxstyle.pixels.config import StyleTransferConfig
-from jaxstyle.pixels.files import list_contents, read
+from jaxstyle.pixels.files import read
 from jaxstyle.pixels.schedule import least_longer_side
 from jaxstyle.pixels.style_transfer import Style, StyleObjective, Targets, Weights
 from jaxstyle.tasks.observation import at_least
 from jaxstyle.training import config as configs
+from jaxstyle.training import step
+from jaxstyle.training.optimizers import Optimizer
+from jaxstyle.training.state import TrainState
 from jaxstyle.training.task import Metrics, Setting
 from jaxstyle.warping import warp
 
@@ -35,7 +38,7 @@ Paint = Callable[[jax.Array], jax.Array]  # photos [N, H, W, 3] to pictures
 def defaults() -> ConfigDict:
     """A training recipe with the fields that these tasks share."""
     config = configs.defaults()
-    config.styles = ()  # paintings, or folders of them
+    config.styles = ()  # paintings
     config.style_size = 0  # longer side at which they are seen, pixels; 0 is the photos'
     for name in SHARED:
         config[name] = getattr(StyleTransferConfig(), name)
@@ -47,7 +50,7 @@ def defaults() -> ConfigDict:
 
 def check(config: Any, setting: Setting) -> None:
     """Raises `JaxstyleError` for what cannot be."""
-    at_least(config, {"style_size": 0, "temporal_weight": 0, "motion": 0, "augment.crop": 0, "model.width": 1})
+    at_least(config, {"style_size": 0, "temporal_weight": 0, "motion": 0, "augment.crop": 0})
     height, width, channels = setting.spec["image"].shape
     if channels != 3:
         raise JaxstyleError(f"the photos have {channels} channels; stylisation wants the 3 of RGB")
@@ -57,28 +60,19 @@ def check(config: Any, setting: Setting) -> None:
         raise JaxstyleError(f"augment.crop is {config.augment.crop}; it must be at most the photos' {width}x{height}")
 
 
-def photos_and_styles(config: Any) -> tuple[str, ...]:
-    """The fields of an example; everything about photos and paintings that can be told before they are needed.
+def fields(config: Any, paintings: Sequence[str]) -> tuple[str, ...]:
+    """The fields of an example; and, as it is the first that a run asks for, a look at photos and paintings.
 
     Raises:
       JaxstyleError: No photos or paintings are named, or a painting cannot be read.
     """
     if not (config.data.folder or config.data.name):
         raise JaxstyleError("there are no photos to train on: name a folder of them by --config.data.folder=DIR")
-    for path in painting_paths(config.styles):
+    if not paintings:
+        raise JaxstyleError("there is no style to learn: name paintings by --config.styles=\"('painting.jpg',)\"")
+    for path in paintings:
         read(path, "style")
     return ("image",)
-
-
-def painting_paths(styles: Sequence[str]) -> list[str]:
-    """Every painting that a config's `styles` names, those of folders in the order of their names.
-
-    Raises:
-      JaxstyleError: None is named, or a folder has none.
-    """
-    if not styles:
-        raise JaxstyleError("there is no style to learn: name paintings by --config.styles=\"('painting.jpg',)\"")
-    return list_contents([styles] if isinstance(styles, str) else list(styles))
 
 
 @dataclasses.dataclass(frozen=True)
@@ -171,6 +165,19 @@ class Perceptual:
         height, width = painting.shape[:2]
         least = least_longer_side((height, width), self.features.least_side(self.objective.style_layers))
         return images.resize(painting, *images.fit_size(height, width, max(least, min(size, height, width))))
+
+
+def descend(optimizer: Optimizer, state: TrainState, terms: Callable[[Any], Metrics]) -> tuple[TrainState, Metrics]:
+    """A step down the mean of `loss`, one of the terms `[N]` of parameters; and the terms' means over all devices."""
+
+    def loss(params: Any) -> tuple[jax.Array, Metrics]:
+        means = {name: jnp.mean(term) for name, term in terms(params).items()}
+        return means.pop("loss"), means
+
+    grads, (value, means) = step.gradients(loss, state.params)
+    rate = jnp.asarray(optimizer.schedule(state.step), jnp.float32)
+    metrics = {"loss": value, **means, "gradient": step.norm(grads), "learning_rate": rate}
+    return optimizer.move(state, grads), metrics
 
 
 def perceptual(config: Any) -> Perceptual:

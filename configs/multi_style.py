@@ -1,0 +1,38 @@
+"""Teach one network several styles, of which each has a scale and a shift of every normalisation.
+
+    python train.py --config configs/multi_style.py --workdir runs/varied --config.data.folder=PHOTOS \\
+        --config.styles="('starry_night.jpg', 'mosaic.jpg', 'the_scream.jpg', 'wave.jpg')"
+
+PHOTOS is a folder of some hundred photos or more; every fifth by name is for testing. The styles are called as their
+files: `jaxstyle apply runs/varied photo.jpg -o out.png --style mosaic`, or `--interpolate mosaic:0.3,wave:0.7`.
+
+`--config configs/multi_style.py:test` learns two example paintings from drawn shapes in seconds. Run again with the
+same workdir, it goes on where it was stopped.
+"""
+
+from ml_collections import ConfigDict
+
+from jaxstyle.tasks import fast_style
+
+
+def get_config(variant: str = "") -> ConfigDict:
+    """The recipe; `"test"` is its seconds-long variant."""
+    config = fast_style.defaults()
+    config.data.update(name="", size=256)
+    config.styles = ("example:brushwork", "example:mosaic")
+    config.batch_size = 4
+    config.train_epochs = 32.0
+    config.eval_epochs = config.checkpoint_epochs = 2.0
+    config.ema_decay = 0.99
+    config.model.update(width=16, blocks=5)
+    config.augment.update(crop=192, flip=True)
+    config.optimizer.update(learning_rate=3e-3, schedule="cosine", warmup_steps=50, clip_norm=1.0)
+    if variant == "test":
+        config.data.update(name="jaxstyle_shapes/tiny", data_dir="{workdir}/data", size=24)
+        config.data.eval_split = "test[:16]"
+        config.update(train_steps=4, eval_steps=4, checkpoint_steps=4, log_steps=2)
+        config.update(content_layers=("relu2_1",), style_layers=("relu1_1", "relu2_1"), layer_weights=(4.0, 3.0))
+        config.model.update(width=4, blocks=1)
+        config.augment.crop = 16
+        config.optimizer.warmup_steps = 0
+    return config

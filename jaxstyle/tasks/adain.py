@@ -1,0 +1,182 @@
+"""Stylising in one pass in any style: the decoder of an AdaIN network learns to paint what its encoder sees."""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from ml_collections import ConfigDict
+
+from jaxstyle.data.augment import augment
+from jaxstyle.data.sources import read_entry, squared
+from jaxstyle.data.views import random_view
+from jaxstyle.errors import JaxstyleError
+from jaxstyle.features import Features
+from jaxstyle.features.vgg import VGG
+from jaxstyle.models import adain
+from jaxstyle.pixels.files import list_contents
+from jaxstyle.tasks import perceptual
+from jaxstyle.tasks.classify import scaled
+from jaxstyle.tasks.observation import beside
+from jaxstyle.tasks.perceptual import Perceptual
+from jaxstyle.training import step
+from jaxstyle.training.optimizers import Optimizer, make_optimizer
+from jaxstyle.training.state import TrainState
+from jaxstyle.training.task import Batch, Metrics, Setting
+
+
+def defaults() -> ConfigDict:
+    """A training recipe with this task's own fields."""
+    config = perceptual.defaults()
+    config.task = "jaxstyle.tasks.adain"
+    config.model.layer = "relu4_1"  # of the features, a VGG: where the encoder ends
+    return config
+
+
+def fields(config: Any) -> tuple[str, ...]:
+    """The fields of an example, and a look at what can be wrong with photos and paintings."""
+    return perceptual.fields(config, list_contents(config.styles))
+
+
+def make(config: Any, setting: Setting) -> AnyStyle:
+    """The task of a config, whose fields `defaults` tells. The paintings are not read before a run begins.
+
+    Raises:
+      JaxstyleError: The features are no VGG or lack the encoder's layer, or a setting cannot be.
+    """
+    perceptual.check(config, setting)
+    judge = perceptual.perceptual(config)
+    side = config.augment.crop or min(setting.spec["image"].shape[:2])
+    return AnyStyle(
+        adain.AdaIN(encoder_widths(judge.features, config.model.layer), jnp.dtype(config.dtype)),
+        make_optimizer(config.optimizer, setting.extent, setting.steps, config.ema_decay),
+        judge,
+        tuple(config.styles),
+        config.style_size or 2 * side,
+        side,
+        config.augment.crop,
+        config.augment.flip,
+    )
+
+
+def encoder_widths(features: Features, layer: str) -> tuple[tuple[int, ...], ...]:
+    """A VGG's channels as far as one of its ReLUs, as `AdaIN` wants them.
+
+    Raises:
+      JaxstyleError: The features are of another architecture, or have no such layer.
+    """
+    if not isinstance(features.network, VGG):
+        raise JaxstyleError(f"features {features.name!r} are no VGG, which the encoder of AdaIN must be")
+    features.check((layer,))
+    if not layer.startswith("relu"):
+        raise JaxstyleError(f"model.layer is {layer!r}; the encoder must end at a ReLU, such as 'relu4_1'")
+    block, index = map(int, layer.removeprefix("relu").split("_"))
+    widths = features.network.widths
+    return (*widths[: block - 1], widths[block - 1][:index])
+
+
+class Fixed(NamedTuple):
+    """Parameters of the features, whose first are the encoder's; and paintings `[K, S, S, 3]` uint8."""
+
+    features: Any
+    paintings: Any
+
+
+@dataclasses.dataclass(frozen=True)
+class AnyStyle:
+    """Pure functions of an AdaIN network's training.
+
+    Attributes:
+      network: Photos and the moments of paintings -> pictures. Its encoder is not trained.
+      optimizer: Of the decoder's parameters.
+      judge: Of its pictures.
+      styles: Paintings, or folders of them.
+      style_size: Side in pixels of the paintings' central squares, out of which views are cut.
+      side: Of the photos and paintings in a step, pixels.
+      crop: Side in pixels of the squares that are cut out of training photos; 0 takes them whole.
+      flip: Whether they are mirrored at random.
+    """
+
+    network: adain.AdaIN
+    optimizer: Optimizer
+    judge: Perceptual
+    styles: tuple[str, ...]
+    style_size: int
+    side: int
+    crop: int = 0
+    flip: bool = False
+
+    def fixed(self) -> Fixed:
+        """What steps look at: the features' parameters, and the paintings."""
+        paintings = [squared(read_entry(path, -1), self.style_size)["image"] for path in list_contents(self.styles)]
+        return Fixed(self.judge.features.params, np.stack(paintings))
+
+    def init(self, key: jax.Array) -> TrainState:
+        """The state before the first step."""
+        seen = jnp.zeros((1, 2, 2, self.network.widths[-1][-1]))
+        return self.optimizer.start(self.network.init(key, seen, method="decode")["params"])
+
+    def train_step(self, state: TrainState, batch: Batch, key: jax.Array) -> tuple[TrainState, Metrics]:
+        """One step on one device's `image` `[N, H, W, 3]` uint8, each photo in the style of a painting that its key
+        draws: of a part of it, in changed colours, or covered by a made texture (`random_view`), so that few paintings
+        are many styles."""
+        keys = step.example_keys(jax.random.fold_in(key, state.step), len(batch["image"]))
+        changes, draws, moves, looks = jax.vmap(lambda key: jax.random.split(key, 4), out_axes=1)(keys)
+        photos = scaled(augment(batch["image"], changes, flip=self.flip, crop=self.crop))
+        drawn = self.drawn(state.fixed, draws)
+        paintings = jax.vmap(lambda key, painting: random_view(key, painting, self.side))(looks, drawn)
+        return perceptual.descend(
+            self.optimizer, state, lambda params: self.terms(params, state.fixed, photos, paintings, moves)
+        )
+
+    def drawn(self, fixed: Fixed, keys: jax.Array) -> jax.Array:
+        """A painting for each of `[N]` keys, `[N, S, S, 3]` in [0, 1]."""
+        which = jax.vmap(lambda key: jax.random.randint(key, (), 0, len(fixed.paintings)))(keys)
+        return scaled(fixed.paintings[which])
+
+    def terms(self, params: Any, fixed: Fixed, photos: jax.Array, paintings: jax.Array, keys: jax.Array) -> Metrics:
+        """The weighted terms `[N]` of photos in the styles of paintings, both `[N, H, W, 3]`, and their sum."""
+        styles = self.judge.styles_of(fixed.features, paintings)
+        seen = self.seen(params, fixed, paintings)
+        return self.judge.judged(fixed.features, lambda x: self.paint(params, fixed, x, seen), photos, styles, keys)
+
+    def seen(self, params: Any, fixed: Fixed, paintings: jax.Array) -> adain.Styles:
+        """What the network is told of paintings `[N, H, W, 3]`, one a photo."""
+        moments: Any = self.network.apply(self.variables(params, fixed.features), paintings, method="style_of")
+        return adain.Styles(jax.tree.map(lambda leaf: leaf[:, None], moments), jnp.ones(len(paintings)))
+
+    def paint(self, params: Any, fixed: Fixed, photos: jax.Array, styles: adain.Styles) -> Any:
+        """Pictures `[N, H, W, 3]` of photos likewise."""
+        return self.network.apply(
+            self.variables(params, fixed.features), photos, jnp.ones_like(photos[..., :1]), styles
+        )
+
+    def variables(self, params: Any, features: Any) -> dict[str, Any]:
+        """The whole network's: the decoder's parameters, and of the features' the encoder's."""
+        convolutions = (f"conv{i}_{j + 1}" for i, block in enumerate(self.network.widths, 1) for j in range(len(block)))
+        names = ("preprocess", *convolutions)
+        return {"params": {**params, "encoder": {name: features[name] for name in names}}}
+
+    def eval_step(self, state: TrainState, batch: Batch, keys: jax.Array) -> Metrics:
+        """The weighted terms of every photo, each `[N]`, in the style of a whole painting."""
+        draws, moves = jax.vmap(jax.random.split, out_axes=1)(keys)
+        paintings = self.shrunk(self.drawn(state.fixed, draws))
+        return self.terms(state.best_params, state.fixed, scaled(batch["image"]), paintings, moves)
+
+    def shrunk(self, paintings: jax.Array) -> jax.Array:
+        """Whole paintings `[N, S, S, 3]` at the size of a step's."""
+        return jax.image.resize(paintings, (len(paintings), self.side, self.side, 3), "linear")
+
+    def stylist(self, state: TrainState) -> tuple[adain.AdaIN, Any, tuple[str, ...]]:
+        """What is kept of a training: the network that paints, its parameters, and the styles that it has, none."""
+        return self.network, self.variables(state.best_params, self.judge.features.params)["params"], ()
+
+    def pictures(self, state: TrainState, batch: Batch, key: jax.Array) -> dict[str, jax.Array]:
+        """Photos, and each in the style of one painting beside it, in turn."""
+        photos = scaled(batch["image"])
+        which = jnp.arange(len(photos)) % len(state.fixed.paintings)
+        seen = self.seen(state.best_params, state.fixed, self.shrunk(scaled(state.fixed.paintings[which])))
+        return {"stylised": beside(photos, self.paint(state.best_params, state.fixed, photos, seen))}
