@@ -1,0 +1,120 @@
+"""AdaIN: the contract of every task, that the decoder alone learns, and bad input."""
+
+import contract
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+import tiny
+
+from jaxstyle.errors import JaxstyleError
+from jaxstyle.features import load
+from jaxstyle.tasks import adain
+from jaxstyle.training import config as configs
+from jaxstyle.training import loop
+
+LAYERS = ("relu1_1", "relu2_1")
+
+
+@pytest.fixture
+def config(shapes_dir, tiny_features, pictures):
+    """Small, with a style loss that compiles soon."""
+    config = adain.defaults()
+    config.data.update(name="jaxstyle_shapes/tiny", data_dir=shapes_dir, size=16)
+    config.data.eval_split = "test[:40]"
+    config.styles = (str(pictures),)
+    config.update(features=str(tiny_features), content_layers=LAYERS[1:], style_layers=LAYERS, layer_weights=(4.0, 3.0))
+    config.style_loss = "mean-std"
+    config.model.layer = "relu2_1"
+    config.augment.update(crop=12, flip=True)
+    config.update(train_steps=10, eval_steps=10, checkpoint_steps=5, log_steps=1, batch_size=8, progress="off")
+    config.devices = 2  # of the eight: programs for fewer compile faster
+    return config
+
+
+def test_devices_agree(config, tmp_path):
+    contract.check_devices_agree(config, tmp_path)
+
+
+@pytest.mark.slow
+def test_processes_agree(config, tmp_path):
+    contract.check_processes_agree(config, tmp_path)
+
+
+@pytest.mark.slow
+def test_resume_after_kill_is_bit_for_bit(config, tmp_path):
+    contract.check_resume_after_kill(config, tmp_path)
+
+
+@pytest.mark.slow
+def test_preempt_saves(config, tmp_path, monkeypatch):
+    contract.check_preempt_saves(config, tmp_path, monkeypatch)
+
+
+def test_lowers_for_every_platform(config, tmp_path):
+    contract.check_lowers(config, tmp_path)
+
+
+@pytest.mark.slow
+def test_evaluation_is_whole(config, tmp_path):
+    contract.check_evaluation_is_whole(config, tmp_path, ["loss", "content", "style", "total_variation"])
+
+
+def test_the_decoder_learns_and_nothing_else_is_trained(config, tmp_path):
+    changes = {"devices": 1, "optimizer.learning_rate": 0.02, "content_weight": 0.001}
+    training, start, _ = contract.stepped(configs.override(config, changes), tmp_path, 1)
+    assert {name.partition("_")[0] for name in start} == {"decoder"}
+    first = training.evaluate()["style"]
+    for number in range(1, 60):
+        training.state, _ = training.train_step(training.state, training.batch(number), training.train_key)
+    assert training.evaluate()["style"] < 0.5 * first  # of whole paintings, where training saw parts
+    network, params, styles = training.task.stylist(jax.device_get(training.state))
+    assert styles == ()
+    given = load(config.features).params
+    assert sorted(params["encoder"]) == ["conv1_1", "conv1_2", "conv2_1", "preprocess"]
+    for name, leaves in params["encoder"].items():
+        jax.tree.map(np.testing.assert_array_equal, leaves, given[name])
+    task, state = training.task, training.state
+    paintings = task.shrunk(jnp.asarray(state.fixed.paintings[:2], jnp.float32) / 255)
+    photos = jnp.stack([tiny.picture(0, 12, 12)] * 2)
+    made = task.paint(state.params, state.fixed, photos, task.seen(state.params, state.fixed, paintings))
+    np.testing.assert_allclose(made[0], alone(network, params, photos[0], paintings[0]), atol=1e-5)
+    assert not np.allclose(made[0], made[1], atol=1e-2)  # each in its own style
+
+
+def alone(network, params, photo, painting):
+    """What a network makes of one photo and one painting."""
+    variables = {"params": params}
+    moments = network.apply(variables, painting[None], method="style_of")
+    styles = adain.adain.Styles(jax.tree.map(lambda leaf: leaf[:, None], moments), jnp.ones(1))
+    return network.apply(variables, photo[None], jnp.ones((1, *photo.shape[:2], 1)), styles)[0]
+
+
+def test_pictures_show_photos_beside_paintings_styles(config, tmp_path):
+    training = contract.begun(config, tmp_path)
+    assert training.state.fixed.paintings.shape == (3, 24, 24, 3)
+    batch = {"image": np.stack([tiny.picture(i, 16, 16) * 255 for i in range(2)]).astype(np.uint8)}
+    shown = training.task.pictures(jax.device_get(training.state), batch, jax.random.key(0))["stylised"]
+    assert shown.shape == (4, 16, 16, 3)
+    np.testing.assert_allclose(shown[0], batch["image"][0] / np.float32(255))
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"styles": ()}, "there is no style to learn"),
+        ({"model.layer": "conv2_1"}, "model.layer is 'conv2_1'; the encoder must end at a ReLU, such as 'relu4_1'"),
+        ({"model.layer": "relu9_1"}, "unknown layer 'relu9_1'"),
+    ],
+)
+def test_bad_input_is_one_sentence(config, tmp_path, changes, message):
+    with pytest.raises(JaxstyleError, match=message):
+        loop.run(configs.override(config, changes), tmp_path)
+    assert not (tmp_path / "checkpoints").exists()
+
+
+def test_a_folder_without_pictures_and_features_that_are_no_vgg_are_told(config, tmp_path):
+    with pytest.raises(JaxstyleError, match="holds no pictures"):
+        loop.run(configs.override(config, {"styles": (str(tmp_path),)}), tmp_path / "run")
+    with pytest.raises(JaxstyleError, match=r"features 'tiny' are no VGG, which the encoder of AdaIN must be"):
+        adain.encoder_widths(tiny.features().__class__("tiny", object(), {}), "relu2_1")
