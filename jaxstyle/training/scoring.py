@@ -11,6 +11,7 @@ import jax
 import numpy as np
 from tqdm import tqdm
 
+from jaxstyle import compiling
 from jaxstyle import metrics as measures
 from jaxstyle.errors import JaxstyleError, did_you_mean
 from jaxstyle.training import config as configs
@@ -263,7 +264,7 @@ def look_at_real(training: loop.Training, space: FeatureSpace, count: int) -> Se
         return Seen(*space.look(params, images.astype(np.float32) / 255))
 
     devices = training.devices
-    mapped = jax.pmap(look, in_axes=(None, 0), devices=devices)
+    mapped = compiling.pmap(look, in_axes=(None, 0), devices=devices)
     params = on_all(space.params, devices)
 
     def parts() -> Any:
