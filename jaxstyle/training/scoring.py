@@ -177,7 +177,7 @@ def own_names(training: loop.Training, run: Run) -> list[str]:
     lead = (len(training.devices), 1)
     batch = {name: np.zeros((*lead, *leaf.shape), leaf.dtype) for name, leaf in run.setting.spec.items()}
     batch |= {WEIGHT: np.ones(lead, np.float32), INDEX: np.zeros(lead, np.int32)}
-    sums, _ = jax.eval_shape(training.eval_step, run.state, batch, training.eval_key)
+    sums, _ = jax.eval_shape(training.eval_step.mapped, run.state, batch, training.eval_key)
     means = {name: np.ones(leaf.shape) for name, leaf in sums.items()}
     return list(run.task.summary(means) if hasattr(run.task, "summary") else means)
 
