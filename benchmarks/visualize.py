@@ -58,7 +58,7 @@ class Side:
         data = spread.scatter(problem.data(problem.stages[0]))
         self.rest = spread.scatter(job.knobs), data, spread.replicate(problem.shared)
         began = time.perf_counter()
-        self.step_program.lower(self.state, *self.rest).compile()
+        self.step_program.compile(self.state, *self.rest)
         self.compile_seconds = time.perf_counter() - began
 
     def turn(self, steps: int) -> float:

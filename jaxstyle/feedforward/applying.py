@@ -138,7 +138,7 @@ class Stylizer:
         if room is None or height * width <= AT_ONCE:
             return None
         spread, arguments = self.placed(carries)
-        analysis = program(self.model.network, tuple(spread.devices)).lower(*arguments).compile().memory_analysis()
+        analysis = program(self.model.network, tuple(spread.devices)).compile(*arguments).memory_analysis()
         if analysis is None or analysis.temp_size_in_bytes <= ROOM * room:
             return None
         each = analysis.temp_size_in_bytes / (spread.per_device * height)

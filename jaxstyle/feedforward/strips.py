@@ -19,6 +19,7 @@ import jax
 import numpy as np
 from jax import lax
 
+from jaxstyle import compiling
 from jaxstyle.models.style_network import Piece
 
 KEPT = 4  # numbers a pixel
@@ -68,7 +69,7 @@ def run(network: Any, params: Any, carry: Carry, style: Any, rows: int) -> np.nd
         for strip in strips(through, carry[0].shape[1], int(rows * scale)):
             part = tuple(leaf[:, strip.start : strip.start + strip.given] for leaf in carry)
             offset = strip.first - int(strip.start * scale / at)
-            out, statistics = local(network, first, end, strip.rows, params, part, known, style, offset)
+            out, statistics = program()(network, first, end, strip.rows, params, part, known, style, offset)
             if keep:
                 made = made or [np.empty((len(x), int(height * scale), *x.shape[2:]), x.dtype) for x in out]
                 for whole, x in zip(made, out, strict=True):
@@ -80,7 +81,12 @@ def run(network: Any, params: Any, carry: Carry, style: Any, rows: int) -> np.nd
     return carry[0]
 
 
-@functools.partial(jax.jit, static_argnums=(0, 1, 2, 3))
+@functools.cache
+def program() -> Any:
+    """`local`, compiled for each stretch of segments and size of strip."""
+    return compiling.jit(local, static_argnums=(0, 1, 2, 3))
+
+
 def local(
     network: Any, first: int, end: int, rows: int, params: Any, carry: Carry, known: list, style: Any, offset: int
 ) -> tuple[Carry, Any]:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import jax
 import jax.numpy as jnp
 
+from jaxstyle.losses.eigen import eigenvalues, eigh
 from jaxstyle.losses.moments import Moments, covariance
 
 EPSILON = 1e-4
@@ -48,7 +49,7 @@ def gram_distance(statistics: Moments, target: Moments) -> jax.Array:
 
 def matrix_root(matrix: jax.Array) -> jax.Array:
     """Symmetric square root of a positive semi-definite `[..., C, C]` matrix; negative eigenvalues count as zero."""
-    values, vectors = jnp.linalg.eigh(matrix)
+    values, vectors = eigh(matrix)
     roots = jnp.sqrt(jnp.maximum(values, 0))
     return (vectors * roots[..., None, :]) @ jnp.swapaxes(vectors, -1, -2)
 
@@ -91,7 +92,7 @@ def wasserstein_distance(statistics: Moments, target: Moments, root: jax.Array |
     """
     root = wasserstein_root(target) if root is None else root
     cov, target_cov = regularized_covariance(statistics), regularized_covariance(target)
-    values = jnp.linalg.eigvalsh(root @ cov @ root)
+    values = eigenvalues(root @ cov @ root)
     floor = jnp.finfo(values.dtype).eps * jnp.max(values, -1, keepdims=True)
     seen = values > jnp.maximum(floor, EPSILON**2)
     cross = jnp.sum(jnp.where(seen, jnp.sqrt(jnp.where(seen, values, 1)), EPSILON), -1)

@@ -10,6 +10,7 @@ import jax
 import jax.numpy as jnp
 
 from jaxstyle.errors import JaxstyleError
+from jaxstyle.models.convolution import Conv
 from jaxstyle.models.resampling import depth_to_space
 
 LOG_SCALE = -2.0  # first log scale of pixels: about an eighth of the range
@@ -27,8 +28,8 @@ class Residual(nn.Module):
     @nn.compact
     def __call__(self, x: jax.Array) -> jax.Array:
         """`[N, H, W, C]` to the same shape."""
-        y = nn.Conv(x.shape[-1], (3, 3), dtype=self.dtype)(nn.silu(x))
-        return x + nn.Conv(x.shape[-1], (3, 3), dtype=self.dtype, kernel_init=nn.initializers.zeros)(nn.silu(y))
+        y = Conv(x.shape[-1], (3, 3), dtype=self.dtype)(nn.silu(x))
+        return x + Conv(x.shape[-1], (3, 3), dtype=self.dtype, kernel_init=nn.initializers.zeros)(nn.silu(y))
 
 
 class Encoder(nn.Module):
@@ -57,7 +58,7 @@ class Encoder(nn.Module):
         """
         x = pictures.astype(self.dtype) * 2 - 1
         for level, width in enumerate(self.widths):
-            x = nn.Conv(width, (3, 3), strides=2, dtype=self.dtype)(nn.silu(x) if level else x)
+            x = Conv(width, (3, 3), strides=2, dtype=self.dtype)(nn.silu(x) if level else x)
             if classes is not None and not level:
                 x += nn.Dense(width, use_bias=False, dtype=self.dtype)(classes)[:, None, None, :]
         for _ in range(self.blocks):
@@ -96,7 +97,7 @@ class Decoder(nn.Module):
         for _ in range(self.blocks):
             x = Residual(self.dtype)(x)
         for width in (*reversed(self.widths[:-1]), self.channels):
-            x = depth_to_space(nn.Conv(4 * width, (3, 3), dtype=self.dtype)(nn.silu(x)))
+            x = depth_to_space(Conv(4 * width, (3, 3), dtype=self.dtype)(nn.silu(x)))
         first = nn.initializers.constant(LOG_SCALE)
         scale = self.param("log_scale", first, (self.channels,)) if self.learned_scale else jnp.zeros(self.channels)
         return x.astype(jnp.float32), scale

@@ -8,6 +8,7 @@ import flax.linen as nn
 import jax
 import jax.numpy as jnp
 
+from jaxstyle.models.convolution import Conv
 from jaxstyle.models.functional import max_pool
 
 STAGES = ((32, True), (64, True), (64, False))  # channels; whether a pool follows
@@ -56,5 +57,5 @@ class SmallCNN(nn.Module):
     def stage(self, x: jax.Array, number: int) -> jax.Array:
         """A convolution, its ReLU, and the pool where there is one."""
         width, pools = STAGES[number]
-        x = nn.relu(nn.Conv(width, (3, 3), dtype=self.dtype, name=f"Conv_{number}")(x))
+        x = nn.relu(Conv(width, (3, 3), dtype=self.dtype, name=f"Conv_{number}")(x))
         return max_pool(x) if pools else x

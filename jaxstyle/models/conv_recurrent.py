@@ -12,6 +12,8 @@ import flax.linen as nn
 import jax
 import jax.numpy as jnp
 
+from jaxstyle.models.convolution import Conv, hold
+
 
 class ConvLSTMCell(nn.Module):
     """The LSTM with convolutions for products.
@@ -44,10 +46,10 @@ class ConvLSTMCell(nn.Module):
         Returns:
           The next state, and its hidden maps.
         """
-        cell, hidden = state
+        cell, hidden = hold(state)  # else CPUs repeat all of time's elementwise products at every step backwards
         both = jnp.concatenate([x.astype(self.dtype), hidden], -1)
         side = (self.kernel, self.kernel)
-        gates = nn.Conv(4 * self.features, side, dtype=self.dtype, bias_init=forgetful, name="gates")(both)
+        gates = Conv(4 * self.features, side, dtype=self.dtype, bias_init=forgetful, name="gates")(both)
         enter, forget, change, leave = jnp.split(gates, 4, -1)
         enter, forget = (self.peep(*gate, cell) for gate in ((enter, "enter"), (forget, "forget")))
         cell = nn.sigmoid(forget) * cell + nn.sigmoid(enter) * jnp.tanh(change)
@@ -85,12 +87,13 @@ class ConvGRUCell(nn.Module):
     @nn.compact
     def __call__(self, state: jax.Array, x: jax.Array) -> tuple[jax.Array, jax.Array]:
         """One step of time: the next state, which is also the output; `state` `[N, H, W, features]`, see `first`."""
-        x, side = x.astype(self.dtype), (self.kernel, self.kernel)
+        state, side = hold(state), (self.kernel, self.kernel)
+        x = x.astype(self.dtype)
         both = jnp.concatenate([x, state], -1)
-        gates = nn.sigmoid(nn.Conv(2 * self.features, side, dtype=self.dtype, name="gates")(both))
+        gates = nn.sigmoid(Conv(2 * self.features, side, dtype=self.dtype, name="gates")(both))
         update, reset = jnp.split(gates, 2, -1)
         both = jnp.concatenate([x, reset * state], -1)
-        change = jnp.tanh(nn.Conv(self.features, side, dtype=self.dtype, name="change")(both))
+        change = jnp.tanh(Conv(self.features, side, dtype=self.dtype, name="change")(both))
         state = (1 - update) * state + update * change
         return state, state
 

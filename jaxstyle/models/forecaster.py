@@ -13,6 +13,7 @@ import jax
 import jax.numpy as jnp
 
 from jaxstyle.models.conv_recurrent import ConvGRUCell, ConvLSTMCell
+from jaxstyle.models.convolution import Conv
 from jaxstyle.models.resampling import depth_to_space, space_to_depth
 
 CELLS = ("lstm", "gru")
@@ -53,7 +54,7 @@ class Stack(nn.Module):
 
     def setup(self) -> None:
         self.cells = [self.make(width) for width in self.widths]
-        self.readout = nn.Conv(self.channels, (1, 1), dtype=self.dtype)
+        self.readout = Conv(self.channels, (1, 1), dtype=self.dtype)
 
     def make(self, width: int) -> Any:
         """A cell."""

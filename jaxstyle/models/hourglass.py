@@ -6,6 +6,8 @@ import flax.linen as nn
 import jax
 import jax.numpy as jnp
 
+from jaxstyle.models.convolution import Conv
+
 
 class Hourglass(nn.Module):
     """Convolutions that halve their input `depth` times and enlarge it again, with thin skip connections.
@@ -49,7 +51,7 @@ class Hourglass(nn.Module):
 
     def layer(self, x: jax.Array, features: int, size: int, *, stride: int = 1, name: str) -> jax.Array:
         """Convolution, normalisation of every channel over the picture, leaky ReLU."""
-        x = nn.Conv(features, (size, size), strides=stride, name=name)(x)
+        x = Conv(features, (size, size), strides=stride, name=name)(x)
         mean, variance = jnp.mean(x, (0, 1), keepdims=True), jnp.var(x, (0, 1), keepdims=True)
         scale = self.param(f"{name}_scale", nn.initializers.ones, (1, 1, features))
         shift = self.param(f"{name}_shift", nn.initializers.zeros, (1, 1, features))

@@ -15,6 +15,7 @@ import jax.numpy as jnp
 
 from jaxstyle.errors import JaxstyleError
 from jaxstyle.models.conditioning import BatchNorm
+from jaxstyle.models.convolution import Conv
 from jaxstyle.models.functional import average_pool
 
 STAGES = 3
@@ -129,7 +130,7 @@ class Normed(nn.Module):
     def __call__(self, x: jax.Array) -> jax.Array:
         """`[N, H, W, C]` -> `[N, H/stride, W/stride, features]`."""
         steps, init = (self.stride, self.stride), nn.initializers.he_normal()
-        x = nn.Conv(self.features, (3, 3), steps, use_bias=False, kernel_init=init, dtype=self.dtype)(x)
+        x = Conv(self.features, (3, 3), steps, use_bias=False, kernel_init=init, dtype=self.dtype)(x)
         x = BatchNorm(0, self.axis, self.dtype)(x, None, self.train)
         return nn.relu(x) if self.rectified else x
 

@@ -14,6 +14,7 @@ import jax
 import jax.numpy as jnp
 
 from jaxstyle.models.conditioning import BatchNorm, Verdict
+from jaxstyle.models.convolution import Conv
 from jaxstyle.models.dcgan import levels_of
 from jaxstyle.models.functional import average_pool
 from jaxstyle.models.strided import Double, Halve
@@ -23,7 +24,7 @@ INIT = nn.initializers.xavier_uniform()
 
 def convolution(features: int, side: int, dtype: Any, bias: bool = True) -> nn.Conv:
     """A convolution that keeps the picture's size."""
-    return nn.Conv(features, (side, side), use_bias=bias, kernel_init=INIT, dtype=dtype)
+    return Conv(features, (side, side), use_bias=bias, kernel_init=INIT, dtype=dtype)
 
 
 def repeated(x: jax.Array) -> jax.Array:

@@ -9,6 +9,7 @@ import jax
 import jax.numpy as jnp
 
 from jaxstyle.models.conditioning import BatchNorm
+from jaxstyle.models.convolution import Conv
 from jaxstyle.models.functional import max_pool
 from jaxstyle.models.resampling import depth_to_space
 
@@ -32,7 +33,7 @@ class Pair(nn.Module):
     def __call__(self, x: jax.Array, train: bool) -> jax.Array:
         """`[N, H, W, C]` -> `[N, H, W, features]`; in training by the batch's own statistics."""
         for _ in range(2):
-            x = nn.Conv(self.features, (3, 3), use_bias=False, kernel_init=INIT, dtype=self.dtype)(x)
+            x = Conv(self.features, (3, 3), use_bias=False, kernel_init=INIT, dtype=self.dtype)(x)
             x = nn.relu(BatchNorm(0, self.axis, self.dtype)(x, None, train))
         return x
 

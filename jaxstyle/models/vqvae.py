@@ -11,6 +11,7 @@ import numpy as np
 
 from jaxstyle.losses.variational import straight_through
 from jaxstyle.models.autoencoder import Decoder, Encoder, coarse_shape
+from jaxstyle.models.convolution import Conv
 
 
 class VQVAE(nn.Module):
@@ -123,7 +124,7 @@ class CodePrior(nn.Module):
     def masked(self, side: int, *, sees_itself: bool) -> nn.Conv:
         """A convolution whose kernel is zero from the centre on, or after it."""
         mask = causal_mask(side, sees_itself=sees_itself) * np.ones((1, 1, self.width, self.width), np.float32)
-        return nn.Conv(self.width, (side, side), mask=jnp.asarray(mask), dtype=self.dtype)
+        return Conv(self.width, (side, side), mask=jnp.asarray(mask), dtype=self.dtype)
 
 
 def causal_mask(side: int, *, sees_itself: bool) -> np.ndarray:

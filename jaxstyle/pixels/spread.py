@@ -10,6 +10,7 @@ import jax
 import numpy as np
 from jax.sharding import Mesh, NamedSharding, PartitionSpec
 
+from jaxstyle import compiling
 from jaxstyle.errors import JaxstyleError
 
 AXIS = "pictures"
@@ -85,4 +86,4 @@ def spread_map(
       donate: Positions of arguments whose memory the result may reuse.
     """
     batched = jax.vmap(function, in_axes=in_axes)
-    return jax.pmap(batched, axis_name=AXIS, in_axes=in_axes, donate_argnums=donate, devices=devices)
+    return compiling.pmap(batched, axis_name=AXIS, in_axes=in_axes, donate_argnums=donate, devices=devices)

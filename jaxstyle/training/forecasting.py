@@ -8,7 +8,7 @@ from typing import Any
 import jax
 import numpy as np
 
-from jaxstyle import images
+from jaxstyle import compiling, images
 from jaxstyle.errors import JaxstyleError
 from jaxstyle.training.workdir import Run, open_run
 from jaxstyle.video import read_film
@@ -73,5 +73,5 @@ def follow(run: Run, seen: np.ndarray, count: int = 0) -> np.ndarray:
     """
     if count < 0:
         raise JaxstyleError(f"{count} frames cannot be foreseen; at least 1, or 0 for as many as in the training")
-    foresee = jax.jit(run.task.foresee, static_argnums=2)
+    foresee = compiling.jit(run.task.foresee, static_argnums=2)
     return np.asarray(jax.device_get(foresee(run.state, seen[None], count or run.task.outputs)))[0]

@@ -10,7 +10,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from jaxstyle import images
+from jaxstyle import compiling, images
 from jaxstyle.errors import JaxstyleError
 from jaxstyle.images import Source
 from jaxstyle.training.workdir import open_run
@@ -55,7 +55,7 @@ def predict(
     several: Any = list(pictures) if isinstance(pictures, (list, tuple)) else [pictures]
     shape = run.setting.spec["image"].shape
     seen = np.stack([images.fitted(images.read_picture(picture).rgb, shape) for picture in several])
-    look = jax.jit(lambda state, images: jax.nn.softmax(run.task.features(state, images)[1]))
+    look = compiling.jit(lambda state, images: jax.nn.softmax(run.task.features(state, images)[1]))
     state, found = jax.device_put(run.state), []
     for start in range(0, len(seen), CHUNK):
         places = np.minimum(start + np.arange(min(CHUNK, len(seen))), len(seen) - 1)  # one shape for all chunks

@@ -10,6 +10,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from jaxstyle import compiling
 from jaxstyle.errors import JaxstyleError, did_you_mean
 from jaxstyle.training.step import on_all
 from jaxstyle.training.workdir import Run, open_run
@@ -102,7 +103,7 @@ def chunks(
         pictures = jnp.clip(run.task.sample(state, key, CHUNK, labels), 0, 1)
         return pictures if look is None else look(params, pictures)
 
-    mapped = jax.pmap(draw, in_axes=(None, None, 0, 0), devices=devices)
+    mapped = compiling.pmap(draw, in_axes=(None, None, 0, 0), devices=devices)
     state, params = on_all((run.state, params), devices)
     root = jax.random.key(seed)
     for start in range(0, number, len(devices)):

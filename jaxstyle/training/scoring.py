@@ -11,6 +11,7 @@ import jax
 import numpy as np
 from tqdm import tqdm
 
+from jaxstyle import compiling
 from jaxstyle import metrics as measures
 from jaxstyle.errors import JaxstyleError, did_you_mean
 from jaxstyle.training import config as configs
@@ -176,7 +177,7 @@ def own_names(training: loop.Training, run: Run) -> list[str]:
     lead = (len(training.devices), 1)
     batch = {name: np.zeros((*lead, *leaf.shape), leaf.dtype) for name, leaf in run.setting.spec.items()}
     batch |= {WEIGHT: np.ones(lead, np.float32), INDEX: np.zeros(lead, np.int32)}
-    sums, _ = jax.eval_shape(training.eval_step, training.state, batch, training.eval_key)
+    sums, _ = jax.eval_shape(training.eval_step.mapped, training.state, batch, training.eval_key)
     means = {name: np.ones(leaf.shape) for name, leaf in sums.items()}
     return list(run.task.summary(means) if hasattr(run.task, "summary") else means)
 
@@ -263,7 +264,7 @@ def look_at_real(training: loop.Training, space: FeatureSpace, count: int) -> Se
         return Seen(*space.look(params, images.astype(np.float32) / 255))
 
     devices = training.devices
-    mapped = jax.pmap(look, in_axes=(None, 0), devices=devices)
+    mapped = compiling.pmap(look, in_axes=(None, 0), devices=devices)
     params = on_all(space.params, devices)
 
     def parts() -> Any:

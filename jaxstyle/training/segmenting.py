@@ -12,7 +12,7 @@ import jax.numpy as jnp
 import numpy as np
 from tqdm import tqdm
 
-from jaxstyle import images
+from jaxstyle import compiling, images
 from jaxstyle.errors import JaxstyleError
 from jaxstyle.overlay import overlay
 from jaxstyle.training.workdir import Run, open_run
@@ -59,7 +59,7 @@ class Segmenter:
         self.channels, self.model = run.task.channels, run.task.model
         self.state = jax.device_put(run.state, jax.local_devices()[0])
         self.paint = jax.jit(partial(overlay, classes=len(self.classes)))
-        self.program = jax.jit(lambda state, x: jnp.argmax(run.task.logits(state, x), -1).astype(jnp.uint8))
+        self.program = compiling.jit(lambda state, x: jnp.argmax(run.task.logits(state, x), -1).astype(jnp.uint8))
 
     def mask(self, rgb: np.ndarray, tile: int = 0, progress: bool | None = False) -> np.ndarray:
         """The class of every pixel.

@@ -14,6 +14,7 @@ import jax.numpy as jnp
 import numpy as np
 from jax import lax
 
+from jaxstyle import compiling
 from jaxstyle.training.state import TrainState
 from jaxstyle.training.task import Batch, Metrics, Task
 
@@ -79,7 +80,7 @@ def guarded(train_step: TrainStep) -> TrainStep:
 
 def compile_train(task: Task, devices: Sequence[jax.Device]) -> TrainStep:
     """`(state, batch, key) -> (state, metrics)` over local devices; the state given is used up."""
-    return jax.pmap(
+    return compiling.pmap(
         guarded(task.train_step),
         axis_name=AXIS,
         in_axes=(None, 0, None),
@@ -103,7 +104,9 @@ def compile_eval(task: Task, devices: Sequence[jax.Device]) -> Callable[..., tup
 
         return lax.psum(({name: add(value) for name, value in metrics.items()}, jnp.sum(weight)), AXIS)
 
-    return jax.pmap(total, axis_name=AXIS, in_axes=(None, 0, None), out_axes=(None, None), devices=mapped(devices))
+    return compiling.pmap(
+        total, axis_name=AXIS, in_axes=(None, 0, None), out_axes=(None, None), devices=mapped(devices)
+    )
 
 
 def on_all(tree: Any, devices: Sequence[jax.Device]) -> Any:

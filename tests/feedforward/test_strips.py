@@ -56,7 +56,7 @@ def test_a_program_needs_memory_for_its_strip_only():
 
     def temporary(height, rows):
         part, known = (jax.ShapeDtypeStruct((1, height, 512, 3), jnp.float32),), [None]
-        program = strips.local.lower(network, 0, 1, rows, params, part, known, weights, 0)
+        program = strips.program().lower(network, 0, 1, rows, params, part, known, weights, 0)
         return program.compile().memory_analysis().temp_size_in_bytes
 
     assert temporary(72, 64) < temporary(512, 504) / 4

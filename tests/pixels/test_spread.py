@@ -82,7 +82,7 @@ def test_a_step_copies_nothing_between_host_and_devices():
     with jax.transfer_guard("disallow"):
         for _ in range(3):
             state, losses = mapped(state, shared)
-        with pytest.raises(Exception, match="transfer"):  # the guard sees what `replicate` is there to avoid
+        with pytest.raises(ValueError, match="sharding"):  # what `replicate` is there to avoid is not done in silence
             mapped(state, on_one_device)
         with pytest.raises(Exception, match="transfer"):
             mapped(state, SHARED)

@@ -108,7 +108,7 @@ def check_preempt_saves(config, workdir, monkeypatch):
 def check_lowers(config, workdir):
     """The step compiles, as far as that can be known here, for the machines that users have."""
     training = begun(config, workdir)
-    traced = jax.jit(training.train_step).trace(training.state, training.batch(0), training.train_key)
+    traced = jax.jit(training.train_step.mapped).trace(training.state, training.batch(0), training.train_key)
     for platform in ("cpu", "cuda", "tpu"):
         assert "stablehlo" in traced.lower(lowering_platforms=(platform,)).as_text()
 

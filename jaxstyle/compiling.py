@@ -1,0 +1,74 @@
+"""How XLA is asked to compile the programs that run long: what is measured to be faster, and refused by no version.
+
+Measured on two cores with jaxlib 0.10.2. XLA hands convolutions on a CPU to YNNPACK, which runs them on one core; kept
+away from it, they run on all, 1.6 to 1.9 times as fast from 32 channels on. And it drops `lax.optimization_barrier`
+before it fuses, so that whatever is cheap is computed again by each of its users, at the end of a chain over and over:
+a ConvLSTM's backward pass repeated all of time at every step of it. With the barriers left in until then (see
+`models.convolution`), that network compiles in half the time, and its step takes three quarters.
+"""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import jax
+
+CPU = {
+    "xla_cpu_experimental_ynn_fusion_type": "LIBRARY_FUSION_TYPE_DOT",
+    "xla_disable_hlo_passes": "cse_barrier_expander",
+}
+"""Compiler options for CPUs: products alone go to YNNPACK; barriers stay until operations are fused."""
+
+
+@functools.cache
+def options(platform: str) -> dict[str, str]:
+    """Compiler options for a platform, `cpu`, `gpu` or `tpu`: those of them that this version of XLA has."""
+    return {name: value for name, value in CPU.items() if known(name, value)} if platform == "cpu" else {}
+
+
+def known(name: str, value: str) -> bool:
+    """Whether this version of XLA takes a compiler option."""
+    try:
+        jax.jit(lambda: 0).lower().compile(compiler_options={name: value})
+    except jax.errors.JaxRuntimeError:
+        return False
+    return True
+
+
+def jit(function: Callable[..., Any], **settings: Any) -> Any:
+    """`jax.jit`, compiled with the options of the default backend."""
+    return jax.jit(function, compiler_options=options(jax.default_backend()), **settings)
+
+
+def pmap(function: Callable[..., Any], *, devices: Sequence[jax.Device] | None = None, **settings: Any) -> Program:
+    """`jax.pmap`, compiled with the options of its devices, or of the default backend."""
+    platform = devices[0].platform if devices else jax.default_backend()
+    return Program(jax.pmap(function, devices=devices, **settings), platform)
+
+
+class Program:
+    """A `jax.pmap`, which takes no compiler options, compiled with them: once for each shape of its arguments.
+
+    Args:
+      mapped: What `jax.pmap` returns.
+      platform: On which it runs.
+    """
+
+    def __init__(self, mapped: Any, platform: str):
+        self.mapped, self.platform = mapped, platform
+        self.lower = mapped.lower
+        self.compiled: dict[Any, Any] = {}
+
+    def compile(self, *arguments: Any) -> Any:
+        """The compiled program for arguments of such shapes."""
+        leaves, structure = jax.tree.flatten(arguments)
+        key = (structure, *((leaf.shape, leaf.dtype) for leaf in leaves))
+        if key not in self.compiled:
+            self.compiled[key] = self.lower(*arguments).compile(compiler_options=options(self.platform))
+        return self.compiled[key]
+
+    def __call__(self, *arguments: Any) -> Any:
+        """Calls it."""
+        return self.compile(*arguments)(*arguments)
