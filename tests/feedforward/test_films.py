@@ -85,7 +85,8 @@ def test_a_movie_keeps_rate_and_sound(here):
     make_movie("heard.mp4", "-c:a", "aac", sound=True)
     assert main(["apply", "model", "heard.mp4", "-o", "out"]) == 0
     film = open_film(here / "out" / "heard.mp4")
-    assert (film.count, film.shape, film.sound) == (30, (48, 64), "aac") and film.fps == open_film(here / "heard.mp4").fps
+    assert (film.count, film.shape, film.sound) == (30, (48, 64), "aac")
+    assert film.fps == open_film(here / "heard.mp4").fps
 
 
 def test_only_some_frames_are_in_memory(model, monkeypatch):
