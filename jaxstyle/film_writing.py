@@ -27,7 +27,7 @@ Add = Callable[[np.ndarray], None]
 
 def names_film(path: str | os.PathLike) -> bool:
     """Whether a film is written to such a path: a .gif, an .mp4, or numbered frames such as `frames/%04d.png`."""
-    return pathlib.Path(path).suffix.lower() in SUFFIXES or "%" in os.fspath(path)
+    return pathlib.Path(path).suffix.lower() in SUFFIXES or "%" in pathlib.Path(path).name
 
 
 def check_film(path: pathlib.Path, bits: int = 8) -> None:
@@ -36,13 +36,13 @@ def check_film(path: pathlib.Path, bits: int = 8) -> None:
     Raises:
       JaxstyleError: The name is none of a film, ffmpeg is missing, or the folder is; or it cannot hold so many bits.
     """
-    if "%" in str(path):
+    if "%" in path.name:
         check_writable(numbered(path, 0), bits)
         return
     if path.suffix.lower() not in SUFFIXES:
         raise JaxstyleError(
-            f"a film goes into a file ending in .gif or .mp4, or into numbered frames such as "
-            f"{str(path.with_suffix('') / '%04d.png')!r}, not {path.name!r}"
+            f"a film goes into a folder, a file ending in .gif or .mp4, or numbered frames such as 'frames/%04d.png', "
+            f"not {path.name!r}"
         )
     if path.suffix.lower() == ".mp4":
         ffmpeg.check_installed(path.name)
@@ -60,7 +60,7 @@ def numbered(path: pathlib.Path, number: int) -> pathlib.Path:
     Raises:
       JaxstyleError: The pattern is another.
     """
-    if not re.fullmatch(r"[^%]*%(0\d+)?d[^%]*", path.name) or "%" in str(path.parent):
+    if not re.fullmatch(r"[^%]*%(0\d+)?d[^%]*", path.name):
         raise JaxstyleError(f"{str(path)!r} is no name of numbered frames; write one such as 'frames/%04d.png'")
     return path.with_name(path.name % number)
 
@@ -93,7 +93,7 @@ def film_writer(
     Raises:
       JaxstyleError: ffmpeg or the disk refuses.
     """
-    if "%" in str(path):
+    if "%" in path.name:
         yield numbered_frames(path, bits, settings)
         return
     temporary = path.with_name(f".{path.stem}.{os.getpid()}.tmp{path.suffix}")

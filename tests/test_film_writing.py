@@ -1,5 +1,6 @@
 """Films written frame by frame: what the file holds, and that it is there whole or not at all."""
 
+import os
 import shutil
 import subprocess
 from fractions import Fraction
@@ -105,10 +106,10 @@ def test_what_ffmpeg_complains_of_is_told(tmp_path):
 @pytest.mark.parametrize(
     ("name", "bits", "sentence"),
     [
-        ("film.avi", 8, "a film goes into a file ending in .gif or .mp4, or into numbered frames such as"),
+        ("film.avi", 8, "a film goes into a folder, a file ending in .gif or .mp4, or numbered frames such as"),
         ("film.gif", 16, "'film.gif' cannot hold 16 bits a channel"),
         ("none/film.gif", 8, "output folder '.*none' does not exist"),
-        ("%d/a.png", 8, "is no name of numbered frames"),
+        ("%d/a.gif", 8, "output folder '.*%d' does not exist"),
         ("%s.png", 8, "is no name of numbered frames"),
         ("%d-%d.png", 8, "is no name of numbered frames"),
         ("%d.txt", 8, "must end in one of .png"),
@@ -119,6 +120,23 @@ def test_names_that_cannot_be_are_told(tmp_path, name, bits, sentence):
     with pytest.raises(JaxstyleError, match=sentence):
         check_film(tmp_path / name, bits)
     assert not list(tmp_path.iterdir())
+
+
+def test_how_ffmpeg_is_called(tmp_path, monkeypatch):
+    """By a stand-in that keeps what it is given, wherever ffmpeg is missing, too."""
+    for name, exit_code in (("good", 0), ("bad", 3)):
+        (tmp_path / name).mkdir()
+        script = f'#!/bin/sh\nfor last; do :; done\ncat > "${{last#file:}}"\necho "$@" >&2\nexit {exit_code}\n'
+        (tmp_path / name / "ffmpeg").write_text(script)
+        (tmp_path / name / "ffmpeg").chmod(0o755)
+    path, before = tmp_path / "a.mp4", os.environ["PATH"]
+    monkeypatch.setenv("PATH", f"{tmp_path / 'good'}:{before}")
+    write(path, film(), settings={"made": "so"})
+    assert path.read_bytes() == np.uint8(np.rint(255 * film())).tobytes()
+    monkeypatch.setenv("PATH", f"{tmp_path / 'bad'}:{before}")
+    with pytest.raises(JaxstyleError, match=r"ffmpeg failed: .* -s 24x16 -framerate 10 .*comment={.made.: .so.}"):
+        write(path, film(), settings={"made": "so"})
+    assert sorted(child.name for child in tmp_path.iterdir()) == ["a.mp4", "bad", "good"]
 
 
 def test_a_movie_without_ffmpeg_is_told(tmp_path, monkeypatch):

@@ -17,12 +17,13 @@ import jaxstyle
 from jaxstyle import images
 from jaxstyle.errors import JaxstyleError
 from jaxstyle.feedforward.applying import Look, Stylizer, check_photo
-from jaxstyle.feedforward.films import Reel, open_reels, part_films, stylise_film
+from jaxstyle.feedforward.films import Reel, open_reels, stylise_film
 from jaxstyle.feedforward.model import load_model
 from jaxstyle.feedforward.styles import blend_of
 from jaxstyle.film_reading import check_choice
 from jaxstyle.image_reading import Picture
 from jaxstyle.pixels.files import Files, check_results, list_contents, output_paths, read
+from jaxstyle.pixels.film_files import check_fps, part_films
 
 
 @dataclasses.dataclass(frozen=True)
@@ -69,8 +70,7 @@ def apply_files(
     check_choice(bad_frames)
     if size is not None and size < images.MIN_SIDE:
         raise JaxstyleError(f"--size is {size}; it must be at least {images.MIN_SIDE}")
-    if fps is not None and not 0 < fps <= 1000:
-        raise JaxstyleError(f"--fps is {fps:g}; it must be above 0 and at most 1000")
+    check_fps(fps)
     stylizer = Stylizer(load_model(model), look)
     films, photos = part_films(files.contents, files.output)
     reels = open_reels(films, files.output, look, size, fps, files.bits)
