@@ -24,7 +24,7 @@ class FilmConfig(StyleTransferConfig):
     """How a film is stylised: its first frame as a picture is, the others as said here."""
 
     temporal_weight: float = setting(
-        30.0, "of films: weight of staying like the frame before, moved along; 0 paints every frame by itself", least=0
+        1.0, "of films: weight of staying like the frame before, moved along; 0 paints every frame by itself", least=0
     )
     frame_iterations: int = setting(60, "of films: optimiser steps of every frame but the first", least=1)
 
