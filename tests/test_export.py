@@ -68,6 +68,7 @@ def test_stablehlo_of_many_styles_for_any_size_and_number(tmp_path):
     close(made, wanted)
 
 
+@pytest.mark.slow
 @needs("flatbuffers")
 def test_stablehlo_of_any_style_takes_paintings(tmp_path):
     model, path = any_model(), tmp_path / "model.stablehlo"
@@ -78,27 +79,24 @@ def test_stablehlo_of_any_style_takes_paintings(tmp_path):
     close(made, wanted)
 
 
-@needs("flatbuffers")
-@pytest.mark.parametrize("kind", ["known", "any"])
-def test_a_style_is_built_in(tmp_path, kind):
-    model = known_model() if kind == "known" else any_model()
-    names = ["red", "blue"] if kind == "known" else [tiny.picture(7, 20, 24), tiny.picture(8, 24, 20)]
-    style, look = [(names[0], 0.25), (names[1], 0.75)], {} if kind == "known" else {"strength": 0.5}
-    what = export.signature(model, style, **look)
+def test_paintings_are_built_in():
+    model = any_model()
+    style = [(tiny.picture(7, 20, 24), 0.25), (tiny.picture(8, 24, 20), 0.75)]
+    what = export.signature(model, style, strength=0.5)
     assert what.names == ("pictures",)
-    close(jax.jit(what.function)(photos()), painted(model, style, photos(), **look))
+    close(jax.jit(what.function)(photos()), painted(model, style, photos(), strength=0.5))
 
 
-def test_a_model_of_one_style_needs_no_choice():
+def test_a_style_is_built_in_where_there_is_one_or_it_is_chosen():
     model = known_model()
     only = model.params | {
         name: {key: leaf if key in ("kernel", "bias") else leaf[:1] for key, leaf in layer.items()}
         for name, layer in model.params.items()
     }
     one = type(model)(model.network.clone(styles=1), only, ("red",))
-    what = export.signature(one)
-    assert what.names == ("pictures",)
-    close(jax.jit(what.function)(photos()), painted(model, "red", photos()))
+    for what in (export.signature(one), export.signature(model, "red")):
+        assert what.names == ("pictures",)
+        close(jax.jit(what.function)(photos()), painted(model, "red", photos()))
 
 
 @needs("jax2onnx", "onnxruntime")

@@ -90,9 +90,9 @@ def test_the_choice_is_told():
         check_choice("skp")
 
 
-def make_movie(path, *options, rate="30000/1001", sound=False):
+def make_movie(path, *options, size="64x48", sound=False):
     """Thirty frames by ffmpeg itself."""
-    source = f"testsrc=size=64x48:rate={rate}:duration=1.001"
+    source = f"testsrc=size={size}:rate=30000/1001:duration=1.001"
     heard = ("-f", "lavfi", "-i", "sine=440:duration=1") if sound else ()
     command = ["ffmpeg", "-loglevel", "error", "-f", "lavfi", "-i", source, *heard, *options, str(path)]
     subprocess.run(command, check=True)

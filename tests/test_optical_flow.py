@@ -75,7 +75,7 @@ def test_without_forward_flow_only_edges_and_the_frame_count():
     backward[..., 0] = -3
     wanted = np.ones((8, 10))
     wanted[:, :3] = 0
-    np.testing.assert_array_equal(trusted(Motion(backward)), wanted)
+    np.testing.assert_array_equal(jax.jit(trusted)(Motion(backward)), wanted)
 
 
 def test_a_picture_follows_its_motion():

@@ -34,8 +34,9 @@ def model():
 
 @pytest.fixture
 def here(tmp_path, monkeypatch, model):
-    """The working folder, with a model, a GIF, numbered frames and a photo."""
+    """The working folder, with a model, a GIF, numbered frames and a photo; one picture at once, so one program."""
     monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(applying, "AT_ONCE", 1)
     save_model("model", model, np.zeros((8, 8, 3)))
     write_frames("film.gif", noise(), fps=10)
     write_frames("frames", read_film("film.gif"), fps=10)
@@ -44,13 +45,18 @@ def here(tmp_path, monkeypatch, model):
     return tmp_path
 
 
+def apply(*words):
+    """The command, on one device."""
+    return main(["apply", "model", *words, "--devices=1"])
+
+
 def expected(model, frames):
     """Each frame alone, on one device."""
     return np.stack([Stylizer(model, Look(devices=1))([frame])[0] for frame in frames])
 
 
 def test_numbered_frames_are_the_stylised_frames(here, model, capsys):
-    assert main(["apply", "model", "film.gif", "-o", "out/%02d.png", "--bits=16"]) == 0
+    assert apply("film.gif", "-o", "out/%02d.png", "--bits=16") == 0
     assert capsys.readouterr().out == "out/%02d.png\n"
     assert sorted(os.listdir("out")) == ["00.png", "01.png", "02.png", "03.png", "04.png"]
     wanted = expected(model, read_film("film.gif"))
@@ -59,33 +65,35 @@ def test_numbered_frames_are_the_stylised_frames(here, model, capsys):
 
 
 def test_films_and_photos_go_into_a_folder(here, model):
-    assert main(["apply", "model", "film.gif", "photo.png", "-o", "out", "--size=20"]) == 0
-    assert sorted(os.listdir("out")) == ["film.gif", "photo.png"]
-    film = open_film(here / "out" / "film.gif")
-    assert (film.count, film.shape, film.fps) == (5, (13, 20), 10)
-    resized = [images.resize(frame, 13, 20) for frame in read_film("film.gif")]
+    large = noise().repeat(2, 1).repeat(2, 2)
+    write_frames("large.gif", large, fps=10)
+    assert apply("large.gif", "photo.png", "-o", "out", "--size=24") == 0
+    assert sorted(os.listdir("out")) == ["large.gif", "photo.png"]
+    film = open_film(here / "out" / "large.gif")
+    assert (film.count, film.shape, film.fps) == (5, (16, 24), 10)
+    resized = [images.resize(frame, 16, 24) for frame in read_film("large.gif")]
     made = np.stack(list(film.frames()))
     assert np.abs(made - expected(model, resized)).mean() < 0.03  # 256 colours a frame
 
 
 def test_a_folder_of_frames_becomes_a_film(here):
-    assert main(["apply", "model", "frames", "-o", "out/film.gif", "--fps=20"]) == 0
+    assert apply("frames", "-o", "out/film.gif", "--fps=20") == 0
     film = open_film(here / "out" / "film.gif")
     assert (film.count, film.fps) == (5, 20)
 
 
 def test_the_first_frame_where_a_picture_is_asked_for(here, model):
-    assert main(["apply", "model", "film.gif", "-o", "out/first.png"]) == 0
+    assert apply("film.gif", "-o", "out/first.png") == 0
     wanted = expected(model, read_film("film.gif")[:1])[0]
     np.testing.assert_allclose(images.read_picture("out/first.png").rgb, wanted, atol=0.5 / 255 + 1e-4)
 
 
 @needs_ffmpeg
 def test_a_movie_keeps_rate_and_sound(here):
-    make_movie("heard.mp4", "-c:a", "aac", sound=True)
-    assert main(["apply", "model", "heard.mp4", "-o", "out"]) == 0
+    make_movie("heard.mp4", "-c:a", "aac", size="24x16", sound=True)
+    assert apply("heard.mp4", "-o", "out") == 0
     film = open_film(here / "out" / "heard.mp4")
-    assert (film.count, film.shape, film.sound) == (30, (48, 64), "aac")
+    assert (film.count, film.shape, film.sound) == (30, (16, 24), "aac")
     assert film.fps == open_film(here / "heard.mp4").fps
 
 
@@ -99,31 +107,30 @@ def test_only_some_frames_are_in_memory(model, monkeypatch):
     assert list(films.batches(iter([1, 2]), 3)) == [([1, 2], 2)] and not list(films.batches(iter([]), 3))
 
 
-def test_batches_make_no_difference(here, model, monkeypatch):
-    monkeypatch.setattr(applying, "AT_ONCE", 1)  # one frame a device
+def test_batches_make_no_difference(here, model):
     assert main(["apply", "model", "film.gif", "-o", "out/%d.png", "--devices=2"]) == 0
     np.testing.assert_allclose(read_film("out"), expected(model, read_film("film.gif")), atol=0.5 / 255 + 1e-4)
 
 
 def test_a_damaged_frame_stops_or_is_skipped(here, capsys):
     (here / "film.gif").write_bytes(damaged((here / "film.gif").read_bytes(), "code"))
-    assert main(["apply", "model", "film.gif", "-o", "out/new.gif"]) == 2
+    assert apply("film.gif", "-o", "out/new.gif") == 2
     told = capsys.readouterr().err
     assert told.count("\n") == 1 and "frame 3 of 'film.gif' cannot be read" in told and not os.listdir("out")
-    assert main(["apply", "model", "film.gif", "-o", "out/new.gif", "--bad-frames=skip"]) == 0
+    assert apply("film.gif", "-o", "out/new.gif", "--bad-frames=skip") == 0
     assert "frame 3 of 'film.gif' cannot be read" in capsys.readouterr().err
     assert open_film(here / "out" / "new.gif").count == 4
 
 
 def test_a_damaged_picture_of_a_folder_stops_or_is_skipped(here, capsys):
     (here / "frames" / "0002.png").write_bytes((here / "frames" / "0002.png").read_bytes()[:300])
-    assert main(["apply", "model", "frames", "-o", "out"]) == 2
+    assert apply("frames", "-o", "out") == 2
     assert "0002.png" in capsys.readouterr().err and not os.listdir("out")
-    assert main(["apply", "model", "frames", "-o", "out", "--bad-frames=skip"]) == 0
+    assert apply("frames", "-o", "out", "--bad-frames=skip") == 0
     assert "0002.png" in capsys.readouterr().err and len(os.listdir("out")) == 4
     for path in (here / "frames").iterdir():
         path.write_bytes(b"nothing")
-    assert main(["apply", "model", "frames", "-o", "out", "--bad-frames=skip"]) == 2
+    assert apply("frames", "-o", "out", "--bad-frames=skip") == 2
 
 
 @pytest.mark.parametrize("name", ["out/film.gif", pytest.param("out/film.mp4", marks=needs_ffmpeg)])
@@ -134,7 +141,7 @@ def test_ctrl_c_leaves_nothing_half_written(here, monkeypatch, name):
 
     monkeypatch.setattr(applying.Stylizer, "__call__", interrupted)
     monkeypatch.setattr(applying.Stylizer, "batch", lambda *_: 2)
-    assert main(["apply", "model", "film.gif", "-o", name]) == 130
+    assert apply("film.gif", "-o", name) == 130
     assert not os.listdir("out")
 
 
@@ -157,7 +164,7 @@ def test_ctrl_c_leaves_nothing_half_written(here, monkeypatch, name):
 )
 def test_bad_input_is_one_sentence(here, capsys, words, message):
     before = sorted(here.rglob("*"))
-    assert main(["apply", "model", *words]) == 2
+    assert apply(*words) == 2
     told = capsys.readouterr()
     assert told.err.count("\n") == 1 and message in told.err and told.out == ""
     assert sorted(here.rglob("*")) == before
