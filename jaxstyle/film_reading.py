@@ -20,6 +20,7 @@ from jaxstyle.images import PICTURE_SUFFIXES, read_picture
 
 MOVIES = (".mp4", ".m4v", ".mov", ".mkv", ".webm", ".avi")
 """Films that ffmpeg reads."""
+ANIMATED = ("GIF", "PNG", "WEBP", "AVIF")
 STILL = 100  # milliseconds that a frame of an animation lasts which tells no time, as browsers have it
 BAD_FRAMES = ("stop", "skip")
 
@@ -76,14 +77,25 @@ def open_film(path: pathlib.Path) -> Film:
 
 
 def is_film(path: pathlib.Path) -> bool:
-    """Whether a file is a film: of `MOVIES`, or a picture of several frames. Whatever cannot be read is none."""
+    """Whether a file is a film: of `MOVIES`, or a picture of several frames. Whatever cannot be opened is none."""
     if path.suffix.lower() in MOVIES:
         return True
     try:
         with opened(path, repr(str(path))) as picture:
-            return getattr(picture, "n_frames", 1) > 1 and picture.format in ("GIF", "PNG", "WEBP", "AVIF")
+            return picture.format in ANIMATED and goes_on(picture)
     except JaxstyleError:
         return False
+
+
+def goes_on(picture: Image.Image) -> bool:
+    """Whether an opened picture has a second frame, a damaged one included."""
+    try:
+        picture.seek(1)
+    except EOFError:
+        return False
+    except Exception:  # decoders raise anything for damaged files
+        return True
+    return True
 
 
 def frame_paths(path: pathlib.Path) -> list[pathlib.Path]:

@@ -51,6 +51,7 @@ def test_a_damaged_frame_is_named_and_the_others_are_read(tmp_path, kind, good, 
     assert (film.count, film.shape, film.fps) == (len(good), (16, 24), 10)
     np.testing.assert_array_equal(np.stack(list(film.frames())), whole[good])
     film.check("skip")
+    assert is_film(path)
     with pytest.raises(JaxstyleError, match=f"{sentence}.*; --bad-frames skip goes on without"):
         film.check("stop")
     with pytest.raises(JaxstyleError, match=sentence):

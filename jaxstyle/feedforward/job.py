@@ -6,7 +6,6 @@ import dataclasses
 import itertools
 import os
 import pathlib
-import sys
 from collections.abc import Iterator, Sequence
 from typing import Any
 
@@ -22,8 +21,8 @@ from jaxstyle.feedforward.model import load_model
 from jaxstyle.feedforward.styles import blend_of
 from jaxstyle.film_reading import check_choice
 from jaxstyle.image_reading import Picture
-from jaxstyle.pixels.files import Files, check_results, list_contents, output_paths, read
-from jaxstyle.pixels.film_files import check_fps, part_films
+from jaxstyle.pixels.files import Files, check_apart, check_results, list_contents, output_paths, read
+from jaxstyle.pixels.film_files import check_fps, part_films, skipped
 
 
 @dataclasses.dataclass(frozen=True)
@@ -79,6 +78,7 @@ def apply_files(
     entries = find_entries(files, photos, look, size, bad_frames) if photos else []
     sources = (*files.contents, *files.styles, *files.content_masks, *(entry.path for entry in entries))
     check_results([entry.target for entry in entries], files.bits, sources)
+    check_apart([reel.target for reel in reels], sources)
     for problem in (problem for reel in reels for problem in reel.film.bad):
         skipped(problem)
     return stylised(stylizer, entries, reels, files.bits, recorded(model, look), progress)
@@ -101,11 +101,6 @@ def find_entries(files: Files, photos: Sequence[str], look: Look, size: int | No
                 raise
             skipped(str(error))
     return entries
-
-
-def skipped(problem: str) -> None:
-    """Names what is left out, above the progress bar."""
-    tqdm.write(f"jaxstyle: {problem}; skipped", file=sys.stderr)
 
 
 def inspect(path: str, look: Look, size: int | None) -> tuple[int, int]:

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import os
 import pathlib
+import sys
 from collections.abc import Sequence
 from fractions import Fraction
+
+from tqdm import tqdm
 
 from jaxstyle import images
 from jaxstyle.errors import JaxstyleError
@@ -79,3 +82,8 @@ def sound_of(film: Film, target: pathlib.Path, fps: float | None) -> tuple[pathl
     if film.sound is None or fps is not None or target.suffix.lower() != ".mp4":
         return None
     return film.path, film.sound
+
+
+def skipped(problem: str) -> None:
+    """Names what is left out, above the progress bar."""
+    tqdm.write(f"jaxstyle: {problem}; skipped", file=sys.stderr)

@@ -22,9 +22,9 @@ from jaxstyle.film_writing import film_writer, numbered
 from jaxstyle.optical_flow import FlowSource, folder_flow, followed, opencv_flow, resize_motion
 from jaxstyle.pixels import snapshots
 from jaxstyle.pixels.execution import Execution
-from jaxstyle.pixels.files import Files, check_trace, made_with, read_inputs, recorded, trace_file
+from jaxstyle.pixels.files import Files, check_apart, check_trace, made_with, read_inputs, recorded, trace_file
 from jaxstyle.pixels.film import Expected, FilmConfig, prepare
-from jaxstyle.pixels.film_files import check_fps, film_targets, open_source, rate_of, sound_of
+from jaxstyle.pixels.film_files import check_fps, film_targets, open_source, rate_of, skipped, sound_of
 from jaxstyle.pixels.inputs import Inputs
 from jaxstyle.pixels.spread import choose_devices
 from jaxstyle.pixels.stylize import finish
@@ -73,9 +73,12 @@ def stylize_film(
     target = film_targets(files.contents, files.output)[0]
     film = open_source(files.contents[0], target, files.bits)
     film.check(more.bad_frames)
+    check_apart([target], (*files.styles, *files.content_masks, *files.style_masks, config.init, config.features))
     check_trace(files.trace)
     choose_devices(config.devices)
     painter = Painter.read(files, more, config, film, progress)
+    for problem in film.bad:
+        skipped(problem)
     with trace_file(files.trace, files.resume) as trace:
         painter.run(target, trace)
     return [target]

@@ -151,6 +151,7 @@ def test_ctrl_c_leaves_nothing_half_written(here, monkeypatch, name):
         (("film.gif", "frames", "-o", "out/film.gif"), "2 sources cannot go into the one film 'out/film.gif'"),
         (("film.gif", "-o", "film.gif"), "would overwrite 'film.gif'"),
         (("frames", "-o", "frames/%04d.png"), "would overwrite 'frames/0000.png'"),
+        (("frames", "--style=film.gif", "-o", "film.gif"), "the model has no style 'film.gif'"),
         (("film.gif", "-o", "none/film.gif"), "output folder 'none' does not exist"),
         (("film.gif", "-o", "none"), "a film goes into a folder, a file ending in .gif or .mp4, or numbered frames"),
         (("film.gif", "-o", "out", "--fps=0"), "--fps is 0; it must be above 0"),

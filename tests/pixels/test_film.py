@@ -8,6 +8,7 @@ import jax
 import numpy as np
 import pytest
 import tiny
+from test_film_reading import gif_places
 
 import jaxstyle
 from jaxstyle import images
@@ -151,6 +152,16 @@ def test_the_command_makes_a_film(here, tiny_features, capsys):
     assert (made.count, made.shape, made.fps) == (3, (26, 34), 10)
 
 
+def test_a_damaged_frame_is_named_and_skipped(run, here, capsys, tiny_features):
+    data = (here / "film.gif").read_bytes()
+    (here / "film.gif").write_bytes(data[: gif_places(data)[2] + 40])
+    with pytest.raises(JaxstyleError, match=r"frame 3 of 'film\.gif'"):
+        run("out/%d.png")
+    words = tiny.options(tiny_features, size=34, frame_iterations=3, flow="flow", devices=1)
+    assert main(["stylize", "film.gif", "painting.png", "-o", "out/%d.png", "--bad-frames=skip", *words]) == 0
+    assert "frame 3 of 'film.gif'" in capsys.readouterr().err and names(here / "out") == ["0.png", "1.png"]
+
+
 @needs_opencv
 def test_opencv_finds_the_flow(run):
     run("out/%d.png", flow=None, changes={"temporal_weight": 100.0})
@@ -166,6 +177,8 @@ def test_opencv_finds_the_flow(run):
         (("film.gif", "painting.png", "-o", "out/a.gif", "--flow=out"), "has no backward_2_1; it must hold"),
         (("film.gif", "painting.png", "-o", "no/a.gif", "--flow=flow"), "output folder 'no' does not exist"),
         (("film.gif", "painting.png", "-o", "film.gif", "--flow=flow"), "would overwrite 'film.gif'"),
+        (("film.gif", "film.gif", "painting.png", "-o", "film.gif", "--flow=flow"), "would overwrite 'film.gif'"),
+        (("flow", "film.gif", "-o", "film.gif"), "make no film"),
         (("film.gif", "none.png", "-o", "out/a.gif", "--flow=flow"), "'none.png' does not exist"),
         (("film.gif", "painting.png", "-o", "out/a.gif", "--fps=-1"), "--fps is -1; it must be above 0"),
         (("film.gif", "painting.png", "-o", "out/a.gif", "--bad-frames=go"), "--bad-frames 'go' is unknown"),
