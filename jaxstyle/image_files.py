@@ -73,7 +73,7 @@ def check_writable(path: str | os.PathLike, bits: int = 8) -> None:
         raise JaxstyleError(f"output folder {folder!r} does not exist: make it first, or name another")
     if not os.path.isdir(folder):
         raise JaxstyleError(f"output folder {folder!r} is a file: name a folder")
-    _write_whole(target, None)
+    write_whole(target, None)
 
 
 def write_picture(
@@ -115,7 +115,7 @@ def write_picture(
         data = _png16(pixels, text)
     else:
         data = _pillow(pixels, kind, text)
-    _write_whole(target, data)
+    write_whole(target, data)
 
 
 def write_mask(path: str | os.PathLike, mask: np.ndarray) -> None:
@@ -135,7 +135,7 @@ def write_mask(path: str | os.PathLike, mask: np.ndarray) -> None:
         raise JaxstyleError(f"a mask to write must be uint8 [H, W] and not empty, but it is {mask.dtype} {mask.shape}")
     buffer = io.BytesIO()
     Image.fromarray(mask).save(buffer, format="PNG")
-    _write_whole(target, buffer.getvalue())
+    write_whole(target, buffer.getvalue())
 
 
 def _kind(path: pathlib.Path, bits: int) -> str:
@@ -216,8 +216,12 @@ def _chunk(kind: bytes, data: bytes) -> bytes:
     return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
 
 
-def _write_whole(target: pathlib.Path, data: bytes | None) -> None:
-    """Writes beside `target` and renames; with no data only tries whether it could."""
+def write_whole(target: pathlib.Path, data: bytes | None) -> None:
+    """Writes beside `target` and renames; with no data only tries whether it could.
+
+    Raises:
+      JaxstyleError: It cannot; then nothing is left behind and an older file stays.
+    """
     temporary = None
     try:
         whole = pathlib.Path(os.path.realpath(target))  # a link stays a link, to the new picture

@@ -28,7 +28,7 @@ def warp(image: jax.Array, flow: jax.Array) -> tuple[jax.Array, jax.Array]:
     valid = (rows >= 0) & (rows <= height - 1) & (columns >= 0) & (columns <= width - 1)
     top, below = neighbours(rows, height)
     left, right = neighbours(columns, width)
-    down, across = (rows - top)[..., None], (columns - left)[..., None]
+    down, across = (rows - top.astype(rows.dtype))[..., None], (columns - left.astype(columns.dtype))[..., None]
     down, across = (jnp.clip(part, 0, 1).astype(image.dtype) for part in (down, across))
     upper = image[top, left] * (1 - across) + image[top, right] * across
     lower = image[below, left] * (1 - across) + image[below, right] * across

@@ -15,7 +15,7 @@ from jaxstyle.errors import JaxstyleError
 COMMANDS = (
     *("stylize", "apply", "dream", "visualize", "texture"),
     *("sample", "predict", "segment", "forecast", "evaluate"),
-    *("features", "models"),
+    *("features", "models", "export"),
 )
 
 

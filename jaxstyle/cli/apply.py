@@ -1,4 +1,4 @@
-"""`jaxstyle apply`: stylise pictures at once, by a trained network."""
+"""`jaxstyle apply`: stylise pictures and films at once, by a trained network."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Any
 from jaxstyle.cli.options import keep_compiled
 from jaxstyle.errors import JaxstyleError
 
-HELP = "stylise pictures at once, by a trained network"
+HELP = "stylise pictures and films at once, by a trained network"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -16,10 +16,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "model", metavar="MODEL", help="a style model's folder (`jaxstyle models`), or the workdir of its training"
     )
-    parser.add_argument("pictures", nargs="+", metavar="PICTURE", help="photos, or folders of photos")
-    parser.add_argument(
-        "-o", "--output", required=True, metavar="OUT", help="a folder; for one photo also PNG, JPEG, WebP or TIFF"
-    )
+    what = "photos, folders of photos or of numbered frames, animations, and films where ffmpeg is installed"
+    parser.add_argument("pictures", nargs="+", metavar="PICTURE", help=what)
+    target = "a folder; for one photo also PNG, JPEG, WebP or TIFF; for one film also .mp4, .gif or frames/%%04d.png"
+    parser.add_argument("-o", "--output", required=True, metavar="OUT", help=target)
     which = "a style's name or number; for a model of any style, a painting; repeat for equal parts"
     parser.add_argument("--style", action="append", default=[], metavar="STYLE", help=which)
     parser.add_argument("--interpolate", metavar="A:0.3,B:0.7", help="a blend of styles, with their weights")
@@ -37,6 +37,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--style-size", type=int, metavar="N", help="longer side at which paintings are seen")
     tile = "rows of the strips in which a picture is worked out; it is the same (default: strips where memory is short)"
     parser.add_argument("--tile-size", type=int, metavar="N", help=tile)
+    rate = "frames a second of a film (default: its own; 25 for a folder of frames)"
+    parser.add_argument("--fps", type=float, metavar="X", help=rate)
+    bad = "where a frame cannot be read: do not start, or name it and go on without (default: stop)"
+    parser.add_argument("--bad-frames", default="stop", metavar="stop|skip", help=bad)
     parser.add_argument("--bits", type=int, choices=(8, 16), default=8, help="bits a channel; 16 for PNG and TIFF")
     parser.add_argument("--devices", type=int, metavar="N", help="how many to spread pictures over (default: all)")
 
@@ -68,6 +72,6 @@ def run(args: argparse.Namespace) -> int:
     )
     paintings = [name for name, _ in parse_blend(args.interpolate)] if args.interpolate else args.style
     files = Files(args.pictures, paintings, args.output, content_masks=args.mask, bits=args.bits)
-    for path in apply_files(args.model, files, look, size=args.size):
+    for path in apply_files(args.model, files, look, size=args.size, fps=args.fps, bad_frames=args.bad_frames):
         print(path)
     return 0

@@ -1,4 +1,4 @@
-"""`jaxstyle stylize`: paint photos in the style of paintings."""
+"""`jaxstyle stylize`: paint photos and films in the style of paintings."""
 
 from __future__ import annotations
 
@@ -9,16 +9,22 @@ from jaxstyle.cli import options
 from jaxstyle.errors import JaxstyleError
 from jaxstyle.pixels.config import StyleTransferConfig
 from jaxstyle.pixels.files import Files
+from jaxstyle.pixels.film import FilmConfig
+from jaxstyle.pixels.film_files import part_films
+from jaxstyle.pixels.film_job import FilmFiles, stylize_film
 from jaxstyle.pixels.job import stylize_files
+from jaxstyle.pixels.settings import option
 
-HELP = "paint photos in the style of paintings"
+HELP = "paint photos and films in the style of paintings"
+
+FILM_OPTIONS = ("fps", "flow", "bad_frames", "temporal_weight", "frame_iterations")
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Files by hand, settings from the fields of `StyleTransferConfig`."""
     parser.usage = "jaxstyle stylize CONTENT STYLE [STYLE …] -o OUT [options]"
     parser.add_argument(
-        "pictures", nargs="+", metavar="CONTENT STYLE", help="a photo (or a folder of photos), then styles"
+        "pictures", nargs="+", metavar="CONTENT STYLE", help="a photo, a folder of photos or a film, then styles"
     )
     parser.add_argument(
         "--content",
@@ -27,9 +33,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="PATH",
         help="photos or folders; then all of CONTENT STYLE are styles",
     )
-    parser.add_argument(
-        "-o", "--output", required=True, metavar="OUT", help="PNG, JPEG, WebP or TIFF; a folder for several results"
-    )
+    target = "PNG, JPEG, WebP or TIFF; a folder for several results; of a film .mp4, .gif or frames/%%04d.png"
+    parser.add_argument("-o", "--output", required=True, metavar="OUT", help=target)
     parser.add_argument(
         "--content-mask",
         action="append",
@@ -51,8 +56,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="NAME=A,B,C",
         help="make the picture with each value; repeat for a grid",
     )
+    rate = "of films: frames a second (default: the film's own; 25 for a folder of frames)"
+    parser.add_argument("--fps", type=float, metavar="X", help=rate)
+    flow = "of films: a folder of backward_2_1.flo, forward_1_2.flo and so on, or .npy (default: OpenCV finds the flow)"
+    parser.add_argument("--flow", metavar="DIR", help=flow)
+    bad = "of films: where a frame cannot be read, do not start, or name it and go on without (default: stop)"
+    parser.add_argument("--bad-frames", metavar="stop|skip", help=bad)
     options.add_run_options(parser)
-    options.add_settings(parser, StyleTransferConfig)
+    options.add_settings(parser, FilmConfig)
 
 
 def run(args: argparse.Namespace) -> int:
@@ -61,7 +72,6 @@ def run(args: argparse.Namespace) -> int:
     Raises:
       JaxstyleError: Bad input.
     """
-    config = options.read_settings(args, StyleTransferConfig)
     contents, styles = (args.content, args.pictures) if args.content else (args.pictures[:1], args.pictures[1:])
     if not styles:
         raise JaxstyleError("no style: name a painting after the photo")
@@ -74,6 +84,14 @@ def run(args: argparse.Namespace) -> int:
         sweep=parse_sweeps(args.sweep),
         **options.read_run_options(args),
     )
+    if part_films(contents, args.output)[0]:
+        film_config = options.read_settings(args, FilmConfig)
+        more = FilmFiles(args.flow, args.fps, args.bad_frames or "stop")
+        return options.carry_out(lambda: stylize_film(files, more, film_config))
+    for name in FILM_OPTIONS:
+        if getattr(args, name) is not None:
+            raise JaxstyleError(f"--{option(name)} is for films, and {contents[0]!r} is none")
+    config = options.read_settings(args, StyleTransferConfig)
     return options.carry_out(lambda: stylize_files(files, config))
 
 

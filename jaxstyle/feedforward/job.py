@@ -16,10 +16,13 @@ import jaxstyle
 from jaxstyle import images
 from jaxstyle.errors import JaxstyleError
 from jaxstyle.feedforward.applying import Look, Stylizer, check_photo
+from jaxstyle.feedforward.films import Reel, open_reels, stylise_film
 from jaxstyle.feedforward.model import load_model
 from jaxstyle.feedforward.styles import blend_of
+from jaxstyle.film_reading import check_choice
 from jaxstyle.image_reading import Picture
-from jaxstyle.pixels.files import Files, check_results, list_contents, output_paths, read
+from jaxstyle.pixels.files import Files, check_apart, check_results, list_contents, output_paths, read
+from jaxstyle.pixels.film_files import check_fps, part_films, skipped
 
 
 @dataclasses.dataclass(frozen=True)
@@ -37,9 +40,11 @@ def apply_files(
     look: Look,
     *,
     size: int | None = None,
+    fps: float | None = None,
+    bad_frames: str = "stop",
     progress: bool | None = None,
 ) -> Iterator[pathlib.Path]:
-    """Stylises pictures from files to files.
+    """Stylises pictures and films from files to files.
 
     Everything that can be wrong with the input is found before the first picture is made.
 
@@ -49,6 +54,9 @@ def apply_files(
         count.
       look: How the model is applied.
       size: Longer side of the results, in pixels; None leaves pictures as large as they are.
+      fps: Frames a second of films; None takes the films' own.
+      bad_frames: `"stop"` refuses to start where a frame, or a picture, cannot be read; `"skip"` names it on stderr and
+        goes on without.
       progress: True shows the bar, with pictures a second; False does not; None shows it on a terminal.
 
     Yields:
@@ -56,17 +64,43 @@ def apply_files(
 
     Raises:
       JaxstyleError: Bad input.
+      KeyboardInterrupt: Ctrl-C or SIGTERM; no half-written film is left.
     """
+    check_choice(bad_frames)
     if size is not None and size < images.MIN_SIDE:
         raise JaxstyleError(f"--size is {size}; it must be at least {images.MIN_SIDE}")
+    check_fps(fps)
     stylizer = Stylizer(load_model(model), look)
-    paths = list_contents(files.contents)
+    films, photos = part_films(files.contents, files.output)
+    reels = open_reels(films, files.output, look, size, fps, files.bits)
+    for reel in reels:
+        reel.film.check(bad_frames)
+    entries = find_entries(files, photos, look, size, bad_frames) if photos else []
+    sources = (*files.contents, *files.styles, *files.content_masks, *(entry.path for entry in entries))
+    check_results([entry.target for entry in entries], files.bits, sources)
+    check_apart([reel.target for reel in reels], sources)
+    for problem in (problem for reel in reels for problem in reel.film.bad):
+        skipped(problem)
+    return stylised(stylizer, entries, reels, files.bits, recorded(model, look), progress)
+
+
+def find_entries(files: Files, photos: Sequence[str], look: Look, size: int | None, bad_frames: str) -> list[Entry]:
+    """The photos named and in folders that can be read, with where their results go.
+
+    Raises:
+      JaxstyleError: One cannot be read, where `bad_frames` is `"stop"`; or none can.
+    """
+    paths = list_contents(photos)
     targets = [row[0] for row in output_paths(files, paths, [{}])]
-    check_results(targets, files.bits, (*paths, *files.styles, *files.content_masks))
-    shapes = [inspect(path, look, size) for path in paths]
-    entries = [Entry(*each) for each in zip(paths, shapes, targets, strict=True)]
-    settings = recorded(model, look)
-    return stylised(stylizer, entries, files.bits, settings, progress)
+    entries = []
+    for path, target in zip(paths, targets, strict=True):
+        try:
+            entries.append(Entry(path, inspect(path, look, size), target))
+        except JaxstyleError as error:
+            if bad_frames == "stop" or (path == paths[-1] and not entries):
+                raise
+            skipped(str(error))
+    return entries
 
 
 def inspect(path: str, look: Look, size: int | None) -> tuple[int, int]:
@@ -78,19 +112,33 @@ def inspect(path: str, look: Look, size: int | None) -> tuple[int, int]:
 
 
 def stylised(
-    stylizer: Stylizer, entries: Sequence[Entry], bits: int, settings: dict[str, Any], progress: bool | None
+    stylizer: Stylizer,
+    entries: Sequence[Entry],
+    reels: Sequence[Reel],
+    bits: int,
+    settings: dict[str, Any],
+    progress: bool | None,
 ) -> Iterator[pathlib.Path]:
-    """Photos of one shape together, as many at once as are best; written as they are made."""
+    """Photos of one shape together, as many at once as are best; then films. Written as they are made."""
+    total = len(entries) + sum(reel.film.count for reel in reels)
+    with tqdm(total=total, unit="picture", disable=None if progress is None else not progress) as bar:
+        for entry, photo, made in stylised_photos(stylizer, entries):
+            note = settings | {"contents": [os.path.basename(entry.path)]}
+            images.write_picture(entry.target, made, alpha=photo.alpha, bits=bits, settings=note)
+            bar.update()
+            yield entry.target
+        for reel in reels:
+            stylise_film(stylizer, reel, bits, settings, bar)
+            yield reel.target
+
+
+def stylised_photos(stylizer: Stylizer, entries: Sequence[Entry]) -> Iterator[tuple[Entry, Picture, np.ndarray]]:
+    """Each photo with what is made of it."""
     ordered = sorted(entries, key=lambda entry: entry.shape)  # stable: those of one shape keep their order
-    with tqdm(total=len(entries), unit="picture", disable=None if progress is None else not progress) as bar:
-        for shape, group in itertools.groupby(ordered, key=lambda entry: entry.shape):
-            for batch in batched(list(group), stylizer.batch(*shape)):
-                pictures = [resized(entry) for entry in batch]
-                for entry, photo, made in zip(batch, pictures, stylizer([p.rgb for p in pictures]), strict=True):
-                    note = settings | {"contents": [os.path.basename(entry.path)]}
-                    images.write_picture(entry.target, made, alpha=photo.alpha, bits=bits, settings=note)
-                    bar.update()
-                    yield entry.target
+    for shape, group in itertools.groupby(ordered, key=lambda entry: entry.shape):
+        for batch in batched(list(group), stylizer.batch(*shape)):
+            photos = [resized(entry) for entry in batch]
+            yield from zip(batch, photos, stylizer([photo.rgb for photo in photos]), strict=True)
 
 
 def batched(entries: list[Entry], size: int) -> Iterator[list[Entry]]:

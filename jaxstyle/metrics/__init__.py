@@ -13,6 +13,7 @@ from jaxstyle.metrics.labels import (
     variation_from_uniform,
 )
 from jaxstyle.metrics.neighbours import density_coverage, precision_recall
+from jaxstyle.metrics.temporal import warping_error
 
 __all__ = [
     "FeatureSums",
@@ -31,4 +32,5 @@ __all__ = [
     "merge",
     "precision_recall",
     "variation_from_uniform",
+    "warping_error",
 ]

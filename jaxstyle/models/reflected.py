@@ -23,8 +23,22 @@ def framed(x: jax.Array, margin: int, mode: str = "reflect") -> jax.Array:
 
     A picture smaller than the margin is mirrored again and again.
     """
-    rows, columns = (np.pad(np.arange(side), margin, mode=mode) for side in x.shape[1:3])  # type: ignore[call-overload]
+    rows, columns = (mirrored(side, margin, margin, mode) for side in x.shape[1:3])
     return x[:, rows][:, :, columns]
+
+
+def mirrored(side: int, before: int, after: int, mode: str = "reflect") -> np.ndarray | jax.Array:
+    """Which pixels `[before + side + after]` are along an axis of `side` with a mirrored frame.
+
+    In a program for pictures of any size (`jaxstyle.export`) sides have no number; then it is worked out in the
+    program, of a frame no wider than the picture.
+    """
+    if isinstance(side, int):
+        return np.pad(np.arange(side), (before, after), mode=mode)  # type: ignore[call-overload]
+    edge = 0 if mode == "reflect" else 1
+    index = jnp.arange(before + side + after) - before
+    index = jnp.where(index < 0, -edge - index, index)
+    return jnp.where(index < side, index, 2 * (side - 1) + edge - index)
 
 
 def _framed_backward(margin: int, mode: str, like: jax.Array, cotangent: jax.Array) -> tuple[jax.Array]:
@@ -39,7 +53,8 @@ framed.defvjp(lambda x, margin, mode: (framed(x, margin, mode), jnp.zeros(x.shap
 
 def filled(x: jax.Array, multiple: int) -> jax.Array:
     """`[N, H, W, C]`, mirrored at the lower and the right edge until its sides are multiples of `multiple`."""
-    rows, columns = (np.pad(np.arange(side), (0, -side % multiple), mode="reflect") for side in x.shape[1:3])
+    sides = [multiple * ((side + multiple - 1) // multiple) for side in x.shape[1:3]]
+    rows, columns = (mirrored(have, 0, want - have) for have, want in zip(x.shape[1:3], sides, strict=True))
     return x[:, rows][:, :, columns]
 
 

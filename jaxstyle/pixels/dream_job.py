@@ -88,7 +88,7 @@ def film(dreamer: Dreamer, output: pathlib.Path, is_folder: bool, trace: Any) ->
         # As it is on disk, to eight bits: a resumed film goes on from the same numbers.
         photo = Picture(zoomed(images.read_picture(path).rgb, config.zoom), None)
     if not is_folder:
-        video.write_film(output, paths, config.fps, mark)
+        video.write_film(output, paths, config.fps, {"dream": mark})
         shutil.rmtree(folder)
 
 

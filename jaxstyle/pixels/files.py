@@ -116,9 +116,15 @@ def distinct(stems: Sequence[str]) -> list[str]:
 
 def check_results(results: Sequence[pathlib.Path], bits: int, sources: Iterable[str]) -> None:
     """Raises `JaxstyleError` for a result that cannot be written, or would overwrite what it is made from."""
-    named = {os.path.realpath(name): name for name in sources}
     for path in results:
         images.check_writable(path, bits)
+    check_apart(results, sources)
+
+
+def check_apart(results: Iterable[pathlib.Path], sources: Iterable[str]) -> None:
+    """Raises `JaxstyleError` for a result that would overwrite what it is made from."""
+    named = {os.path.realpath(name): name for name in sources}
+    for path in results:
         if (source := named.get(os.path.realpath(path))) is not None:
             raise JaxstyleError(f"the result would overwrite {source!r}, which it is made from; name another output")
 

@@ -78,7 +78,7 @@ def guarded(train_step: TrainStep) -> TrainStep:
     return step
 
 
-def compile_train(task: Task, devices: Sequence[jax.Device]) -> TrainStep:
+def compile_train(task: Task, devices: Sequence[jax.Device]) -> compiling.Program:
     """`(state, batch, key) -> (state, metrics)` over local devices; the state given is used up."""
     return compiling.pmap(
         guarded(task.train_step),
@@ -90,7 +90,7 @@ def compile_train(task: Task, devices: Sequence[jax.Device]) -> TrainStep:
     )
 
 
-def compile_eval(task: Task, devices: Sequence[jax.Device]) -> Callable[..., tuple[Metrics, jax.Array]]:
+def compile_eval(task: Task, devices: Sequence[jax.Device]) -> compiling.Program:
     """`(state, batch, key) -> (sums over the examples that count, their number)`, over all devices."""
 
     def total(state: TrainState, batch: Batch, key: jax.Array) -> tuple[Metrics, jax.Array]:

@@ -2,40 +2,18 @@
 
 import shutil
 
-import jax
-import jax.numpy as jnp
 import numpy as np
 import pytest
 import tiny
+from tiny_models import any_model, known_model
 
 import jaxstyle
 from jaxstyle import images
 from jaxstyle.cli import main
 from jaxstyle.errors import JaxstyleError
 from jaxstyle.feedforward import applying
-from jaxstyle.feedforward.model import StyleModel, save_model
+from jaxstyle.feedforward.model import save_model
 from jaxstyle.feedforward.styles import parse_blend
-from jaxstyle.losses.moments import Moments
-from jaxstyle.models.adain import AdaIN, Styles
-from jaxstyle.models.style_network import StyleNetwork
-
-
-def known_model():
-    network = StyleNetwork(2, 4, 0)
-    params = jax.jit(network.init)(jax.random.key(0), np.zeros((1, 8, 8, 3), np.float32), np.zeros((1, 2), np.float32))[
-        "params"
-    ]
-    params = jax.device_get(params)
-    params["expand3"]["beta"] = np.array([[2, 0, 0], [0, 0, 2]], np.float32)
-    return StyleModel(network, params, ("red", "blue"))
-
-
-def any_model():
-    network = AdaIN(((4,), (6,)))
-    pictures = np.zeros((1, 8, 8, 3), np.float32)
-    style = Styles(Moments(jnp.ones((1, 1)), jnp.zeros((1, 1, 6)), jnp.zeros((1, 1, 6, 6))), jnp.ones(1))
-    params = jax.jit(network.init)(jax.random.key(0), pictures, pictures[..., :1], style)["params"]
-    return StyleModel(network, jax.device_get(params))
 
 
 @pytest.fixture(scope="module")
