@@ -47,9 +47,8 @@ def make(config: Any, setting: Setting) -> AnyStyle:
     Raises:
       JaxstyleError: The features are no VGG or lack the encoder's layer, or a setting cannot be.
     """
-    perceptual.check(config, setting)
-    judge = perceptual.perceptual(config)
-    side = config.augment.crop or min(setting.spec["image"].shape[:2])
+    judge = perceptual.perceptual(config, setting)
+    side = perceptual.side_of(config, setting)
     return AnyStyle(
         adain.AdaIN(encoder_widths(judge.features, config.model.layer), jnp.dtype(config.dtype)),
         make_optimizer(config.optimizer, setting.extent, setting.steps, config.ema_decay),

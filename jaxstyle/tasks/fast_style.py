@@ -43,7 +43,6 @@ def make(config: Any, setting: Setting) -> FastStyle:
     Raises:
       JaxstyleError: Two styles have one name, there are no such features, or a setting cannot be.
     """
-    perceptual.check(config, setting)
     at_least(config, {"model.width": 1, "model.blocks": 0})
     model = config.model
     network = StyleNetwork(len(config.styles), model.width, model.blocks, model.output, jnp.dtype(config.dtype))
@@ -51,7 +50,7 @@ def make(config: Any, setting: Setting) -> FastStyle:
     return FastStyle(
         network,
         make_optimizer(config.optimizer, setting.extent, setting.steps, config.ema_decay),
-        perceptual.perceptual(config),
+        perceptual.perceptual(config, setting),
         tuple(config.styles),
         style_names(config.styles),
         config.style_size or max(setting.spec["image"].shape[:2]),

@@ -49,7 +49,7 @@ def defaults() -> ConfigDict:
 
 
 def check(config: Any, setting: Setting) -> None:
-    """Raises `JaxstyleError` for what cannot be."""
+    """Raises `JaxstyleError` for changes to photos, or weights, that cannot be."""
     at_least(config, {"style_size": 0, "temporal_weight": 0, "motion": 0, "augment.crop": 0})
     height, width, channels = setting.spec["image"].shape
     if channels != 3:
@@ -180,20 +180,29 @@ def descend(optimizer: Optimizer, state: TrainState, terms: Callable[[Any], Metr
     return optimizer.move(state, grads), metrics
 
 
-def perceptual(config: Any) -> Perceptual:
+def perceptual(config: Any, setting: Setting) -> Perceptual:
     """The judge that a config describes.
 
     Raises:
-      JaxstyleError: There are no such features or layers, or a setting cannot be.
+      JaxstyleError: There are no such features or layers, the photos are too small for them, or a setting cannot be.
     """
+    check(config, setting)
     settings = StyleTransferConfig.from_mapping({name: as_declared(config, name) for name in SHARED})
     features = load(settings.features)
     features.check((*settings.content_layers, *settings.style_layers))
     layers = (settings.content_layers, settings.style_layers)
+    side, least = side_of(config, setting), features.least_side((*layers[0], *layers[1]))
+    if side < least:
+        raise JaxstyleError(f"photos of {side} px are too small for the layers, which want {least}; cut larger ones")
     objective = StyleObjective(features.network, *layers, settings.style_loss, config.dtype)
     weights = np.asarray(settings.layer_weights, np.float32)
     judge = Weights(np.float32(settings.content_weight), np.float32(settings.tv_weight), weights / weights.sum())
     return Perceptual(features, objective, judge, config.temporal_weight, config.motion)
+
+
+def side_of(config: Any, setting: Setting) -> int:
+    """The shorter side of the photos in a step, pixels."""
+    return config.augment.crop or min(setting.spec["image"].shape[:2])
 
 
 def as_declared(config: Any, name: str) -> Any:

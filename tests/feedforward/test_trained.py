@@ -28,7 +28,7 @@ def workdir(shapes_dir, tiny_features, tmp_path_factory):
     config.styles = (str(folder / "wave.png"), str(folder / "candy.png"))
     config.update(features=str(tiny_features), content_layers=("relu1_1",), style_layers=("relu1_1",))
     config.update(layer_weights=(1.0,), style_loss="mean-std", devices=1, batch_size=4, progress="off")
-    config.update(train_steps=2, eval_steps=2, checkpoint_steps=2, log_steps=1, ema_decay=0.5)
+    config.update(train_steps=2, eval_epochs=0.0, checkpoint_steps=2, log_steps=1, ema_decay=0.5)
     config.model.update(width=4, blocks=0)
     loop.run(config, folder / "run")
     for name in ("wave", "candy"):

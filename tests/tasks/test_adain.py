@@ -23,7 +23,7 @@ def config(shapes_dir, tiny_features, pictures):
     config.data.update(name="jaxstyle_shapes/tiny", data_dir=shapes_dir, size=16)
     config.data.eval_split = "test[:40]"
     config.styles = (str(pictures),)
-    config.update(features=str(tiny_features), content_layers=LAYERS[1:], style_layers=LAYERS, layer_weights=(4.0, 3.0))
+    config.update(features=str(tiny_features), content_layers=LAYERS[:1], style_layers=LAYERS[:1], layer_weights=(1.0,))
     config.style_loss = "mean-std"
     config.model.layer = "relu2_1"
     config.augment.update(crop=12, flip=True)
@@ -32,6 +32,7 @@ def config(shapes_dir, tiny_features, pictures):
     return config
 
 
+@pytest.mark.slow
 def test_devices_agree(config, tmp_path):
     contract.check_devices_agree(config, tmp_path)
 
@@ -60,6 +61,7 @@ def test_evaluation_is_whole(config, tmp_path):
     contract.check_evaluation_is_whole(config, tmp_path, ["loss", "content", "style", "total_variation"])
 
 
+@pytest.mark.slow
 def test_the_decoder_learns_and_nothing_else_is_trained(config, tmp_path):
     changes = {"devices": 1, "optimizer.learning_rate": 0.02, "content_weight": 0.001}
     training, start, _ = contract.stepped(configs.override(config, changes), tmp_path, 1)
@@ -94,7 +96,7 @@ def test_pictures_show_photos_beside_paintings_styles(config, tmp_path):
     training = contract.begun(config, tmp_path)
     assert training.state.fixed.paintings.shape == (3, 24, 24, 3)
     batch = {"image": np.stack([tiny.picture(i, 16, 16) * 255 for i in range(2)]).astype(np.uint8)}
-    shown = training.task.pictures(jax.device_get(training.state), batch, jax.random.key(0))["stylised"]
+    shown = jax.jit(training.task.pictures)(jax.device_get(training.state), batch, jax.random.key(0))["stylised"]
     assert shown.shape == (4, 16, 16, 3)
     np.testing.assert_allclose(shown[0], batch["image"][0] / np.float32(255))
 
