@@ -70,5 +70,5 @@ class Program:
         return self.compiled[key]
 
     def __call__(self, *arguments: Any) -> Any:
-        """Calls it."""
-        return self.compile(*arguments)(*arguments)
+        """Calls it; with several processes as it is, since `jax.pmap` alone joins what each of them holds."""
+        return (self.mapped if jax.process_count() > 1 else self.compile(*arguments))(*arguments)
