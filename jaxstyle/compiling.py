@@ -1,7 +1,7 @@
 """How XLA is asked to compile the programs that run long: what is measured to be faster, and refused by no version.
 
 Measured on two cores with jaxlib 0.10.2. XLA hands convolutions on a CPU to YNNPACK, which runs them on one core; kept
-away from it, they run on all, 1.6 to 1.9 times as fast from 32 channels on. And it drops `lax.optimization_barrier`
+away from it, they run on all, 1.6 to 2 times as fast from 32 channels on. And it drops `lax.optimization_barrier`
 before it fuses, so that whatever is cheap is computed again by each of its users, at the end of a chain over and over:
 a ConvLSTM's backward pass repeated all of time at every step of it. With the barriers left in until then (see
 `models.convolution`), that network compiles in half the time, and its step takes three quarters.
