@@ -47,7 +47,9 @@ def test_styles_by_name_number_and_blend():
     assert red[..., 0].mean() > even[..., 0].mean() > blue[..., 0].mean()
 
 
-@pytest.mark.parametrize(("make", "style"), [(known_model, "red"), (any_model, tiny.picture(3, 24, 32))])
+@pytest.mark.parametrize(
+    ("make", "style"), [(known_model, "red"), pytest.param(any_model, tiny.picture(3, 24, 32), marks=pytest.mark.slow)]
+)
 def test_strips_and_devices_make_no_difference(make, style):
     photos = [tiny.picture(i, 24, 32) for i in range(3)]
     model, look = make(), applying.Look(style)

@@ -38,6 +38,7 @@ def look(picture, layer="relu2_1"):
     return np.asarray(FEATURES.network.apply({"params": FEATURES.params}, picture[None], (layer,))[1][layer][0])
 
 
+@pytest.mark.slow
 def test_the_objective_rises_at_every_octave():
     made = dream()
     octaves = [list(rows) for _, rows in itertools.groupby(made.history, key=lambda row: row["scale"])]

@@ -315,7 +315,9 @@ def long_run(tiny_features, pictures, tmp_path_factory):
     return words, whole.read_bytes()
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGKILL], ids=["INT", "KILL"])
+@pytest.mark.parametrize(
+    "number", [pytest.param(signal.SIGINT, marks=pytest.mark.slow), signal.SIGKILL], ids=["INT", "KILL"]
+)
 def test_an_interrupted_run_goes_on_to_the_same_bytes(long_run, tmp_path, capsys, number):
     words, whole = long_run
     output, trace = tmp_path / "out.png", tmp_path / "trace.jsonl"

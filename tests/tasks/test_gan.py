@@ -118,6 +118,7 @@ def test_a_step_moves_both_players_their_average_and_the_statistics(config):
     np.testing.assert_allclose(metrics["r1"], np.mean(penalty), rtol=1e-4)
 
 
+@pytest.mark.slow
 def test_alternating_and_simultaneous_differ_in_whom_the_generator_meets(config):
     """Its gradient is that of the loss against the discriminator after its update, or before."""
     config.optimizer.update(name="sgd", learning_rate=1.0)
