@@ -130,6 +130,7 @@ def test_another_seed_is_another_picture_where_something_is_random(paint):
     assert made[0] == made[1] != made[2]
 
 
+@pytest.mark.slow
 def test_a_folder_of_mixed_shapes(paint, folder, tmp_path):
     (tmp_path / "out").mkdir()
     written = paint(contents=[f"{folder}/"], output="out", trace=str(tmp_path / "trace.jsonl"), changes=SMALLEST)
