@@ -34,7 +34,7 @@ def run_two(config, workdir, stops=("", "")):
         free.bind(("127.0.0.1", 0))
         address = f"127.0.0.1:{free.getsockname()[1]}"
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join(path for path in sys.path if path)}
-    environment["XLA_FLAGS"] = "--xla_force_host_platform_device_count=2"
+    environment["XLA_FLAGS"] = os.environ["XLA_FLAGS"].replace("device_count=8", "device_count=2")
     arguments = [sys.executable, "-c", PROCESS, json.dumps(config.to_dict()), str(workdir), address]
     children = [
         subprocess.Popen(

@@ -32,7 +32,6 @@ def config(shapes_dir, tiny_features, pictures):
     return config
 
 
-@pytest.mark.slow
 def test_devices_agree(config, tmp_path):
     contract.check_devices_agree(config, tmp_path)
 
@@ -42,12 +41,10 @@ def test_processes_agree(config, tmp_path):
     contract.check_processes_agree(config, tmp_path)
 
 
-@pytest.mark.slow
 def test_resume_after_kill_is_bit_for_bit(config, tmp_path):
     contract.check_resume_after_kill(config, tmp_path)
 
 
-@pytest.mark.slow
 def test_preempt_saves(config, tmp_path, monkeypatch):
     contract.check_preempt_saves(config, tmp_path, monkeypatch)
 
@@ -61,7 +58,6 @@ def test_evaluation_is_whole(config, tmp_path):
     contract.check_evaluation_is_whole(config, tmp_path, ["loss", "content", "style", "total_variation"])
 
 
-@pytest.mark.slow
 def test_the_decoder_learns_and_nothing_else_is_trained(config, tmp_path):
     changes = {"devices": 1, "optimizer.learning_rate": 0.02, "content_weight": 0.001}
     training, start, _ = contract.stepped(configs.override(config, changes), tmp_path, 1)
