@@ -88,11 +88,15 @@ class StyleNetwork(nn.Module):
     multiple = 4  # of which sides must be; others are mirrored up to one, and the result is cropped
     merge = staticmethod(instance_norm.merge)  # of strips' statistics
 
+    def check(self) -> None:
+        """Raises `JaxstyleError` for an output that is none of `OUTPUTS`."""
+        if self.output not in OUTPUTS:
+            raise JaxstyleError(f"unknown output {self.output!r}; {did_you_mean(self.output, OUTPUTS)}")
+
     @property
     def plan(self) -> tuple[Layer, ...]:
         """All layers in their order."""
-        if self.output not in OUTPUTS:
-            raise JaxstyleError(f"unknown output {self.output!r}; {did_you_mean(self.output, OUTPUTS)}")
+        self.check()
         width, half = self.width, Fraction(1, 2)
         layers = [Layer("contract1", 9, width)]
         layers += [Layer("contract2", 3, 2 * width, half), Layer("contract3", 3, 4 * width, half)]

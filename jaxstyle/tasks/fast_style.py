@@ -46,7 +46,7 @@ def make(config: Any, setting: Setting) -> FastStyle:
     at_least(config, {"model.width": 1, "model.blocks": 0})
     model = config.model
     network = StyleNetwork(len(config.styles), model.width, model.blocks, model.output, jnp.dtype(config.dtype))
-    assert network.plan  # which raises for an unknown output
+    network.check()
     return FastStyle(
         network,
         make_optimizer(config.optimizer, setting.extent, setting.steps, config.ema_decay),
