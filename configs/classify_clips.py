@@ -1,4 +1,4 @@
-"""Telling what moves: films of ten kinds of shapes, classified by what a ConvLSTM remembers of twenty frames.
+"""Telling what moves: films of ten kinds of shapes, classified by what a ConvLSTM remembers of eighteen frames.
 
     python train.py --config configs/classify_clips.py --workdir runs/clips
 

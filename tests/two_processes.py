@@ -28,8 +28,9 @@ loop.run(ConfigDict(json.loads(sys.argv[1])), sys.argv[2])
 """
 
 
-def run_two(config, workdir, stops=("", "")):
-    """Two processes with two devices each; `stops` tells at which step one gets a SIGTERM."""
+def run_two(config, workdir, stops=("", ""), expected=0):
+    """What two processes with two devices each tell, or complain of where they are expected to fail; `stops` tells at
+    which step one gets a SIGTERM."""
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         address = f"127.0.0.1:{free.getsockname()[1]}"
@@ -48,8 +49,8 @@ def run_two(config, workdir, stops=("", "")):
         for child in children:
             child.kill()
     for child, (_, error) in zip(children, told, strict=True):
-        assert child.returncode == 0, error
-    return [output for output, _ in told]
+        assert child.returncode == expected, error
+    return [error if expected else output for output, error in told]
 
 
 def saved(config, workdir):

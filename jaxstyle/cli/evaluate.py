@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import math
 from typing import Any
 
 from jaxstyle.errors import JaxstyleError
@@ -54,8 +55,17 @@ def run(args: argparse.Namespace) -> int:
     metrics = [name.strip() for name in args.metrics.split(",") if name.strip()]
     options = {name: getattr(args, name) for name in ("features", "count", "seed", "checkpoint", "split")}
     report = scoring.evaluate(args.workdir, metrics, **options)
-    print(json.dumps(report._asdict(), indent=2) if args.json else table(report))
+    print(json.dumps(finite(report._asdict()), indent=2, allow_nan=False) if args.json else table(report))
     return 0
+
+
+def finite(value: Any) -> Any:
+    """A report as JSON can have it: null in the place of numbers that are not finite."""
+    if isinstance(value, dict):
+        return {name: finite(inner) for name, inner in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [finite(inner) for inner in value]
+    return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
 def table(report: Any) -> str:
@@ -77,10 +87,13 @@ def table(report: Any) -> str:
 
 
 def add(rows: list[tuple[str, str]], each: dict[str, list[float]], classes: Any, name: str, value: Any) -> None:
-    """Puts a value where it belongs: a number into the rows, one for each class into its table, a matrix nowhere."""
+    """Puts a value where it belongs: a number into the rows, one for each class into its table, a matrix nowhere.
+
+    What is named `frame_…` has one for each frame, of which there may be as many as of classes.
+    """
     if isinstance(value, list) and value and isinstance(value[0], list):
         return
-    if isinstance(value, list) and len(value) == len(classes):
+    if isinstance(value, list) and len(value) == len(classes) and not name.startswith("frame_"):
         each[name] = value
     else:
         rows.append((name, value if isinstance(value, str) else number(value)))

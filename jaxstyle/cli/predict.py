@@ -1,4 +1,4 @@
-"""`jaxstyle predict`: tell what pictures show."""
+"""`jaxstyle predict`: tell what pictures or clips show."""
 
 from __future__ import annotations
 
@@ -9,13 +9,13 @@ import numpy as np
 
 from jaxstyle.errors import JaxstyleError
 
-HELP = "tell what pictures show, by a trained classifier"
+HELP = "tell what pictures or clips show, by a trained classifier"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """What to look at, and how much to tell."""
     parser.add_argument("workdir", metavar="WORKDIR", help="of a classifier's training, finished or still running")
-    parser.add_argument("pictures", metavar="IMAGE", nargs="+", help="pictures, or folders of pictures")
+    parser.add_argument("pictures", metavar="IMAGE", nargs="+", help="pictures, or folders of them; or clips")
     parser.add_argument("--top", type=int, default=3, metavar="N", help="classes told of each picture (default: 3)")
     which = "which state to use (default: newest)"
     parser.add_argument("--checkpoint", default="newest", metavar="newest|best|STEP", help=which)
@@ -29,12 +29,13 @@ def run(args: argparse.Namespace) -> int:
       JaxstyleError: Bad input.
     """
     from jaxstyle.pixels.files import list_contents  # late: the other commands do not need what this imports
-    from jaxstyle.training.predicting import predict
+    from jaxstyle.training.predicting import classifier, sees_clips, tell
 
     if args.top < 1:
         raise JaxstyleError(f"--top is {args.top}; it must be at least 1")
-    paths = list_contents(args.pictures)
-    seen = predict(args.workdir, paths, checkpoint=args.checkpoint)
+    opened = classifier(args.workdir, args.checkpoint)
+    paths = args.pictures if sees_clips(opened) else list_contents(args.pictures)
+    seen = tell(opened, paths)
     if args.json:
         print(
             json.dumps([described(*one, seen.classes) for one in zip(paths, seen.probabilities, strict=True)], indent=2)

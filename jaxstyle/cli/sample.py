@@ -36,6 +36,8 @@ def run(args: argparse.Namespace) -> int:
     from jaxstyle.training import sampling, workdir, writers  # late: stylising does not need what training imports
 
     check_targets(args)
+    if args.count < 1:
+        raise JaxstyleError(f"-n is {args.count}; it must be at least 1")
     opened = workdir.open_run(args.workdir, args.checkpoint)
     turn = sampling.parse_labels(args.labels, opened.setting.classes) if args.labels else []
     labels = np.resize(turn, args.count).tolist() if turn else None

@@ -16,6 +16,7 @@ from jaxstyle.data.sources import Source
 from jaxstyle.errors import JaxstyleError, did_you_mean
 
 Batch = dict[str, Any]
+EIGHT_BITS = ("image", "video")  # fields that are numbers of eight bits
 PROBED = 3  # examples looked at before all are read: first, middle, last
 
 
@@ -38,6 +39,8 @@ def example_spec(source: Source, fields: Sequence[str]) -> dict[str, jax.ShapeDt
         shapes = {np.shape(probe[name]) for probe in probes}
         if len(shapes) > 1:
             raise JaxstyleError(f"{name!r} has several sizes, {sorted(shapes)}: choose one by --config.data.size=64")
+        if name in EIGHT_BITS and (kind := np.asarray(probes[0][name]).dtype) != np.uint8:
+            raise JaxstyleError(f"{name!r} is {kind}; pictures and films must be uint8, 0 to 255")
     return {name: jax.ShapeDtypeStruct(np.shape(probes[0][name]), np.asarray(probes[0][name]).dtype) for name in fields}
 
 
@@ -62,6 +65,16 @@ def check_labels(labels: np.ndarray, classes: Sequence[str], indices: Sequence[i
             f"example {indices[wrong[0]]} has label {labels[wrong[0]]}, and there are {len(classes)} classes, "
             f"0 to {len(classes) - 1}: correct the dataset"
         )
+
+
+def check_classes(data: Batches, classes: Sequence[str]) -> None:
+    """Raises `JaxstyleError` where a class has no example to learn from, as far as the examples are on the devices."""
+    if classes and isinstance(data, Resident) and "label" in data.whole:
+        missing = sorted(set(range(len(classes))) - set(np.unique(data.whole["label"]).tolist()))
+        if missing:
+            raise JaxstyleError(
+                f"no example of the class {classes[missing[0]]!r} is there to learn from: take more data"
+            )
 
 
 class Resident:

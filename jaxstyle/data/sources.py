@@ -161,6 +161,11 @@ def folder_source(folder: str, split: str) -> Source:
         raise JaxstyleError(f"a folder has no split {split!r}; {did_you_mean(split, ('train', 'test'))}")
     parted = (root / "train").is_dir()
     classes = class_folders(root / "train" if parted else root)
+    if classes and not parted and (loose := pictures(root)):
+        raise JaxstyleError(
+            f"pictures lie both in {folder!r}, such as {loose[0].name!r}, and in its folder {classes[0]!r}, a class: "
+            "put each into a class's folder, or all into one"
+        )
     root = root / split if parted else root
     if not root.is_dir():
         raise JaxstyleError(f"there is no folder {str(root)!r}")
@@ -172,6 +177,12 @@ def folder_source(folder: str, split: str) -> Source:
             f"the folder {str(root)!r} holds no pictures ({', '.join(sorted(images.PICTURE_SUFFIXES))})"
         )
     entries = [(path, label) for group, label in groups for path in (group if parted else part(group, split))]
+    lacking = set(range(len(classes))) - {label for _, label in entries}
+    if lacking:
+        raise JaxstyleError(
+            f"the class {classes[min(lacking)]!r} of {folder!r} has no picture for {split!r}, for which every fifth is "
+            f"taken: give it at least {HELD_OUT}"
+        )
     paths = tuple(path for path, _ in entries)
     return Source(len(entries), lambda index: read_entry(*entries[index]), classes, paths)
 

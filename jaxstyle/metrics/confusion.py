@@ -5,6 +5,8 @@ Matrices of several batches or devices are merged by adding. Rows are what is, c
 
 from __future__ import annotations
 
+from typing import Any
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -76,3 +78,10 @@ def ratio(part: np.ndarray, whole: np.ndarray) -> np.ndarray:
     """Quotients in float64, NaN where the whole is 0."""
     part, whole = np.asarray(part, np.float64), np.asarray(whole, np.float64)
     return np.divide(part, whole, out=np.full(np.shape(whole), np.nan), where=whole != 0)
+
+
+def summary(matrix: np.ndarray) -> dict[str, Any]:
+    """What a confusion matrix `[C, C]` tells: `accuracy`, `macro_f1`; `precision`, `recall` and `f1`, `[C]`; itself."""
+    each = {"precision": precision(matrix), "recall": recall(matrix), "f1": f1(matrix)}
+    whole = {"accuracy": accuracy(matrix), "macro_f1": mean_of_present(each["f1"])}
+    return {**whole, **each, "confusion": matrix}

@@ -25,7 +25,7 @@ class Forecast(NamedTuple):
     Attributes:
       past: Logits of the second to last input frame, each as foreseen one step before, `[N, T - 1, H, W, C]` float32.
       future: Logits of the frames after them `[N, K, H, W, C]` float32.
-      classes: Logits `[N, classes]` float32 by what the encoder remembers; None without classes.
+      classes: Logits `[N, classes]` float32 by what the encoder remembers of all input frames; None without classes.
     """
 
     past: jax.Array
@@ -129,13 +129,16 @@ class Forecaster(nn.Module):
         states, frame = self.encoder.first(seen.shape[1:4]), jnp.zeros_like(seen[0])
         every = jnp.ones(seen.shape[:2], bool)
         (states, _), past = self.run(self.encoder, (states, frame), seen[:-1], every[:-1])
+        remembered = states
+        if self.classes:  # the last frame, too, which else only the forecaster sees
+            (remembered, _), _ = self.run(self.encoder, (states, frame), seen[-1:], every[-1:])
         known = jnp.concatenate([seen[-1:], jnp.zeros((count - 1, *seen.shape[1:]), seen.dtype)])
         told = jnp.concatenate([every[-1:], jnp.zeros((count - 1, seen.shape[1]), bool)])
         if truth is not None and follow is not None:
             known = known.at[1:].set(self.cut(truth[:, :-1]))
             told = told.at[1:].set(follow.T)
         _, future = self.run(self.forecaster, (states, frame), known, told)
-        return Forecast(self.joined(past), self.joined(future), self.classify(states))
+        return Forecast(self.joined(past), self.joined(future), self.classify(remembered))
 
     def run(self, stack: Stack, start: Any, frames: jax.Array, follow: jax.Array) -> tuple[Any, jax.Array]:
         """Steps through time.

@@ -19,11 +19,13 @@ from jaxstyle.models.cnn import SmallCNN
 from jaxstyle.models.resnet import ResNet, blocks_of
 from jaxstyle.training import config as configs
 from jaxstyle.training import step
+from jaxstyle.training.config import at_least
 from jaxstyle.training.optimizers import Optimizer, make_optimizer
 from jaxstyle.training.state import TrainState
 from jaxstyle.training.task import Batch, Metrics, Setting
 
 MODELS = ("cnn", "resnet")
+LEAST = 4  # pixels a side, of which halving twice leaves one
 
 
 def defaults() -> ConfigDict:
@@ -63,6 +65,10 @@ def make(config: Any, setting: Setting) -> Classify:
     if not config.mixup >= 0:
         raise JaxstyleError(f"mixup is {config.mixup:g}; it must be at least 0")
     blocks_of(model.depth)
+    at_least(config, {"model.width": 1} if model.name == "resnet" else {})
+    height, width = setting.spec["image"].shape[:2]
+    if min(height, width) < LEAST:
+        raise JaxstyleError(f"pictures of {width}x{height} px are too small; the networks want {LEAST} a side")
     common: dict[str, Any] = {"classes": len(setting.classes), "dropout": model.dropout}
     common |= {"dtype": jnp.dtype(config.dtype), "remat": config.remat}
     network: Any = SmallCNN(**common)
@@ -152,10 +158,7 @@ class Classify:
     def summary(self, metrics: dict[str, Any]) -> dict[str, Any]:
         """What an evaluation reports, of its means: with the confusion matrix, as shares of all examples, what it
         tells of all classes and, as lists, of every single one."""
-        matrix = np.asarray(metrics["confusion"], np.float64)
-        each = {name: getattr(confusion, name)(matrix) for name in ("precision", "recall", "f1")}
-        whole = {"accuracy": confusion.accuracy(matrix), "macro_f1": confusion.mean_of_present(each["f1"])}
-        return {"loss": metrics["loss"], **whole, **each, "confusion": matrix}
+        return {"loss": metrics["loss"], **confusion.summary(np.asarray(metrics["confusion"], np.float64))}
 
     def charts(self, scores: dict[str, Any]) -> dict[str, np.ndarray]:
         """The confusion matrix as a picture `[H, W, 3]`, of what `summary` returned."""

@@ -16,9 +16,10 @@ from jaxstyle.errors import JaxstyleError
 from jaxstyle.models.style_network import StyleNetwork
 from jaxstyle.tasks import perceptual
 from jaxstyle.tasks.classify import scaled
-from jaxstyle.tasks.observation import at_least, beside
+from jaxstyle.tasks.observation import beside
 from jaxstyle.tasks.perceptual import Perceptual, Styles
 from jaxstyle.training import step
+from jaxstyle.training.config import at_least
 from jaxstyle.training.optimizers import Optimizer, make_optimizer
 from jaxstyle.training.state import TrainState
 from jaxstyle.training.task import Batch, Metrics, Setting

@@ -12,11 +12,14 @@ from typing import Any
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jax import lax
 
+from jaxstyle.charts import confusion_chart
 from jaxstyle.losses.adversarial import OBJECTIVES, Objective
 from jaxstyle.losses.classification import cross_entropy
 from jaxstyle.losses.frames import FRAME_LOSSES
+from jaxstyle.metrics.confusion import confusion_matrix, summary
 from jaxstyle.metrics.structural import psnr, ssim
 from jaxstyle.models.forecaster import Forecast, Forecaster
 from jaxstyle.models.video_discriminator import VideoDiscriminator
@@ -66,6 +69,7 @@ def make(config: Any, setting: Setting) -> FilmForecast:
         told=truth_told(config.teacher.start, config.teacher.fall, setting.extent.steps(config, "teacher")),
         discriminator=VideoDiscriminator(shape, rival.width, dtype) if rival.objective else None,
         objective=OBJECTIVES[rival.objective] if rival.objective else None,
+        classes=setting.classes if config.classify else (),
     )
 
 
@@ -83,6 +87,7 @@ class FilmForecast:
       told: Step -> probability that the next input is the true frame.
       discriminator: The other player; None for none.
       objective: What the two play for.
+      classes: The names of the clips' classes; empty where they are not classified.
     """
 
     forecaster: Forecaster
@@ -94,6 +99,7 @@ class FilmForecast:
     told: Callable[[jax.Array], jax.Array]
     discriminator: VideoDiscriminator | None = None
     objective: Objective | None = None
+    classes: tuple[str, ...] = ()
 
     @property
     def outputs(self) -> int:
@@ -182,8 +188,23 @@ class FilmForecast:
         metrics |= {"frame_mse": squared, "frame_ssim": like}
         if self.weights[2]:
             metrics["cross_entropy"] = cross_entropy(forecast.classes, batch["label"])
-            metrics["accuracy"] = jnp.argmax(forecast.classes, -1) == batch["label"]
+            cells = jax.vmap(lambda label, said: confusion_matrix(label, said, len(self.classes)))
+            metrics["confusion"] = cells(batch["label"], jnp.argmax(forecast.classes, -1).astype(jnp.int32))
         return metrics | trivial_scores(inputs, truth, state.collections["mean_frame"])
+
+    def summary(self, metrics: dict[str, Any]) -> dict[str, Any]:
+        """What an evaluation reports, of its means; of classified clips with what the confusion matrix tells."""
+        if "confusion" not in metrics:
+            return metrics
+        return {**metrics, **summary(np.asarray(metrics["confusion"], np.float64))}
+
+    def charts(self, scores: dict[str, Any]) -> dict[str, np.ndarray]:
+        """The confusion matrix as a picture `[H, W, 3]`, where clips are classified."""
+        return {"confusion": confusion_chart(scores["confusion"], self.classes)} if "confusion" in scores else {}
+
+    def class_logits(self, state: TrainState, inputs: jax.Array) -> jax.Array:
+        """Logits `[N, classes]` of clips `[N, T, H, W, C]` in [0, 1], all of whose frames are seen."""
+        return self.foretell(state.best_params, inputs, 1).classes
 
     def foresee(self, state: TrainState, inputs: jax.Array, count: int) -> jax.Array:
         """The frames that follow.

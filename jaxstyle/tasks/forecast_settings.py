@@ -15,8 +15,8 @@ from jaxstyle.losses.adversarial import OBJECTIVES
 from jaxstyle.losses.frames import FRAME_LOSSES
 from jaxstyle.models.dcgan import levels_of
 from jaxstyle.models.forecaster import CELLS
-from jaxstyle.tasks.observation import at_least
 from jaxstyle.training import config as training
+from jaxstyle.training.config import at_least
 from jaxstyle.training.task import Setting
 
 UNROLL = ("auto", "on", "off")
@@ -49,6 +49,7 @@ def defaults() -> ConfigDict:
 def check(config: Any, setting: Setting) -> None:
     """Refuses settings that cannot be; see `forecast.make`."""
     model = config.model
+    training.unused(config, "augment.pad", "augment.flip", "remat")
     at_least(config, {"model.inputs": 2, "model.outputs": 1, "model.kernel": 1, "model.patch": 1})
     at_least(config, {"past": 0, "future": 0, "classify": 0, "teacher.start": 0, "adversary.weight": 0})
     at_least(config, {"adversary.width": 1})

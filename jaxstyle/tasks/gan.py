@@ -92,6 +92,13 @@ class GAN:
     clip_weights: float = 0.0
 
     @property
+    def parts(self) -> int:
+        """Into how many parts of equal size a device's pictures are divided: the updates of the discriminator, and of
+        each's those that are penalised and the others."""
+        players = self.players
+        return self.rounds * (players.penalty_every if players.r1 > 0 or players.gradient_penalty > 0 else 1)
+
+    @property
     def classes(self) -> int:
         """Number of labels; 0 for none."""
         return self.players.generator.classes

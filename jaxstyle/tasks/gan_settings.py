@@ -5,13 +5,13 @@ from __future__ import annotations
 import math
 from typing import Any
 
-import jax
 from ml_collections import ConfigDict
 
 from jaxstyle.diff_augment import check_policy
 from jaxstyle.errors import JaxstyleError, did_you_mean
 from jaxstyle.losses.adversarial import OBJECTIVES
 from jaxstyle.training import config as training
+from jaxstyle.training.config import unused
 
 ARCHITECTURES = ("dcgan", "resnet")
 UPDATES = ("alternating", "simultaneous")
@@ -70,13 +70,7 @@ def check(config: Any) -> None:
             "a penalty on the discriminator's gradient takes each picture for itself, and batch normalisation mixes "
             "them: set model.batch_norm to False, or model.r1 and model.gradient_penalty to 0"
         )
-    devices = (config.devices or jax.local_device_count()) * jax.process_count()
-    parts = model.discriminator_steps * (model.penalty_every if penalised else 1)
-    if config.batch_size % (devices * parts):
-        raise JaxstyleError(
-            f"batch_size {config.batch_size} cannot be shared by {devices} devices and {parts} parts (model."
-            f"discriminator_steps, and model.penalty_every under a penalty); {devices * parts} and its multiples can"
-        )
+    unused(config, "augment.pad", "augment.flip", "remat")
 
 
 def small(config: ConfigDict) -> ConfigDict:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping
 from typing import Any
 
 import jax
@@ -12,7 +11,7 @@ import jax.numpy as jnp
 from jaxstyle.errors import JaxstyleError, did_you_mean
 from jaxstyle.losses.variational import LIKELIHOODS
 from jaxstyle.tasks.classify import scaled
-from jaxstyle.training.config import flat
+from jaxstyle.training.config import unused
 
 BINARIZE = ("none", "dynamic")
 SHOWN = 8  # rows and columns of a sheet of pictures
@@ -58,20 +57,15 @@ class Observation:
 
 
 def observation(config: Any) -> Observation:
-    """How a config wants pictures seen."""
-    return Observation(config.model.likelihood, config.model.binarize)
-
-
-def at_least(config: Any, least: Mapping[str, float]) -> None:
-    """Checks numbers of a config against the smallest that can be.
+    """How a config wants pictures seen.
 
     Raises:
-      JaxstyleError: One is smaller, or not a number.
+      JaxstyleError: A name is unknown, a layer has no channels, or a setting is given that autoencoders do not have.
     """
-    given = flat(config)
-    for name, bound in least.items():
-        if not given[name] >= bound:
-            raise JaxstyleError(f"{name} is {given[name]:g}; it must be at least {bound:g}")
+    unused(config, "augment.pad", "augment.flip", "remat")
+    if not config.model.widths or min(config.model.widths) < 1:
+        raise JaxstyleError("model.widths must be channels of at least one layer, each at least 1")
+    return Observation(config.model.likelihood, config.model.binarize)
 
 
 def beside(pictures: jax.Array, reconstructions: jax.Array) -> jax.Array:

@@ -20,9 +20,9 @@ from jaxstyle.pixels.config import StyleTransferConfig
 from jaxstyle.pixels.files import read
 from jaxstyle.pixels.schedule import least_longer_side
 from jaxstyle.pixels.style_transfer import Style, StyleObjective, Targets, Weights
-from jaxstyle.tasks.observation import at_least
 from jaxstyle.training import config as configs
 from jaxstyle.training import step
+from jaxstyle.training.config import at_least
 from jaxstyle.training.optimizers import Optimizer
 from jaxstyle.training.state import TrainState
 from jaxstyle.training.task import Metrics, Setting

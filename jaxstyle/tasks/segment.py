@@ -20,9 +20,10 @@ from jaxstyle.metrics import confusion
 from jaxstyle.models.unet import UNet
 from jaxstyle.overlay import colored, overlay
 from jaxstyle.tasks.classify import scaled
-from jaxstyle.tasks.observation import SHOWN, at_least, beside
+from jaxstyle.tasks.observation import SHOWN, beside
 from jaxstyle.training import config as configs
 from jaxstyle.training import step
+from jaxstyle.training.config import at_least
 from jaxstyle.training.optimizers import Optimizer, make_optimizer
 from jaxstyle.training.state import TrainState
 from jaxstyle.training.task import Batch, Metrics, Setting

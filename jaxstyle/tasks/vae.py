@@ -15,9 +15,10 @@ from jaxstyle.losses import variational
 from jaxstyle.metrics.iwae import iwae_bound
 from jaxstyle.models.autoencoder import coarse_shape
 from jaxstyle.models.vae import VAE
-from jaxstyle.tasks.observation import SHOWN, Observation, at_least, beside, observation
+from jaxstyle.tasks.observation import SHOWN, Observation, beside, observation
 from jaxstyle.training import config as configs
 from jaxstyle.training import step
+from jaxstyle.training.config import at_least
 from jaxstyle.training.optimizers import Optimizer, make_optimizer
 from jaxstyle.training.state import TrainState
 from jaxstyle.training.task import Batch, Metrics, Setting
@@ -55,8 +56,8 @@ def make(config: Any, setting: Setting) -> VariationalAutoencoder:
         raise JaxstyleError("a conditional model needs class labels; a folder needs one sub-folder a class")
     at_least(config, {"beta": 0, "free_bits": 0, "iwae_samples": 0})
     at_least(config, {"model.latents": 1, "model.hidden": 1, "model.blocks": 0})
-    coarse_shape(setting.spec["image"].shape, tuple(config.model.widths))
     seen = observation(config)
+    coarse_shape(setting.spec["image"].shape, tuple(config.model.widths))
     classes = len(setting.classes) if config.model.conditional else 0
     model = VAE(
         setting.spec["image"].shape,

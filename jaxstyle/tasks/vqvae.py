@@ -17,9 +17,10 @@ from jaxstyle.losses import variational
 from jaxstyle.losses.classification import cross_entropy
 from jaxstyle.models.autoencoder import coarse_shape
 from jaxstyle.models.vqvae import VQVAE
-from jaxstyle.tasks.observation import SHOWN, Observation, at_least, beside, observation
+from jaxstyle.tasks.observation import SHOWN, Observation, beside, observation
 from jaxstyle.training import config as configs
 from jaxstyle.training import step
+from jaxstyle.training.config import at_least
 from jaxstyle.training.optimizers import Optimizer, make_optimizer
 from jaxstyle.training.state import TrainState
 from jaxstyle.training.task import Batch, Metrics, Setting
@@ -49,8 +50,8 @@ def make(config: Any, setting: Setting) -> VectorQuantised:
     """
     at_least(config, {"commitment": 0, "model.codes": 2, "model.code_width": 2, "model.blocks": 0})
     at_least(config, {"model.prior_blocks": 0})
-    coarse_shape(setting.spec["image"].shape, tuple(config.model.widths))
     seen, model = observation(config), config.model
+    coarse_shape(setting.spec["image"].shape, tuple(config.model.widths))
     network = VQVAE(
         setting.spec["image"].shape,
         model.codes,

@@ -77,13 +77,14 @@ class Checkpoints:
             host = jax.tree.map(lambda leaf: np.array(leaf, copy=True), jax.device_get(state))
             self.manager.save(step, args=ocp.args.StandardSave(host), metrics=metrics, force=True)
 
-    def restore(self, template: Any, step: int | None = None, fallback: bool = False) -> Any:
+    def restore(self, template: Any, step: int | None = None, fallback: bool = False, way_out: str = "") -> Any:
         """Reads a state.
 
         Args:
           template: Pytree of arrays of the wanted shapes and dtypes; its values are not used.
           step: Of which one, None for the newest.
           fallback: Whether to take the one before, where one cannot be read.
+          way_out: The option that takes the one before; "" is the `--checkpoint STEP` of the reading commands.
 
         Returns:
           The template's structure with numpy arrays.
@@ -98,31 +99,32 @@ class Checkpoints:
         problems = []
         for candidate in reversed(steps):
             try:
-                return self.read(template, candidate)
+                return self.read(template, candidate, way_out)
             except JaxstyleError as error:
                 problems.append(str(error))
                 if not fallback:
                     break
         raise JaxstyleError("; ".join(problems))
 
-    def read(self, template: Any, step: int) -> Any:
+    def read(self, template: Any, step: int, way_out: str = "") -> Any:
         """The state of one step; see `restore`."""
         where = f"the checkpoint of step {step} in {os.fspath(self.folder)!r}"
         older = [s for s in self.steps() if s < step]
-        way_out = " (--config.fallback=True takes the one before)" if older else ""
+        option = way_out or (f"--checkpoint {older[-1]}" if older else "")
+        hint = f" ({option} takes the one before)" if older else ""
         try:
             metadata = self.manager.item_metadata(step)
             stored = getattr(metadata, "tree", metadata)
             differences = compare(described(stored), described(template)) if stored else ["nothing in it can be read"]
         except Exception as error:  # orbax, tensorstore and JSON each have their own
-            raise JaxstyleError(f"{where} cannot be read, it is torn: {brief(error)}{way_out}") from error
+            raise JaxstyleError(f"{where} cannot be read, it is torn: {brief(error)}{hint}") from error
         if differences:
             more = f"; and {len(differences) - SHOWN} more" if len(differences) > SHOWN else ""
-            raise JaxstyleError(f"{where} is of another network: {'; '.join(differences[:SHOWN])}{more}{way_out}")
+            raise JaxstyleError(f"{where} is of another network: {'; '.join(differences[:SHOWN])}{more}")
         try:
             return self.manager.restore(step, args=ocp.args.StandardRestore(jax.device_get(template)))
         except Exception as error:
-            raise JaxstyleError(f"{where} cannot be read, it is torn: {brief(error)}{way_out}") from error
+            raise JaxstyleError(f"{where} cannot be read, it is torn: {brief(error)}{hint}") from error
 
     def drop_after(self, step: int) -> None:
         """Deletes checkpoints newer than the one gone on from: they are broken, and stand in the way of new ones."""

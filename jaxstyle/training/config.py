@@ -15,6 +15,14 @@ from jaxstyle.errors import JaxstyleError, did_you_mean
 FIXED = ("task", "seed", "batch_size", "data", "model")
 """What cannot change when a run goes on: the batches and the network would not be the same."""
 
+FREE = ("data.data_dir", "data.eval_split", "data.resident_megabytes")
+"""What of it can: neither what is trained on nor the network depends on it."""
+
+PATHS = ("folder", "masks", "data_dir")
+"""Fields of `data` that are places."""
+
+DTYPES = ("float32", "bfloat16", "float16")
+
 
 def defaults() -> ConfigDict:
     """A training recipe with nothing decided but the ordinary.
@@ -106,6 +114,54 @@ def absolute(workdir: str | os.PathLike) -> epath.Path:
     return epath.Path(text if "://" in text else os.path.abspath(os.path.expanduser(text)))
 
 
+def check(config: Any, workdir: epath.Path) -> None:
+    """Looks at the settings that no one else does.
+
+    Raises:
+      JaxstyleError: A dtype in which nothing computes, a seed below 0, or a workdir that is a file or below one.
+    """
+    if config.dtype not in DTYPES:
+        raise JaxstyleError(f"unknown dtype {config.dtype!r}; {did_you_mean(config.dtype, DTYPES)}")
+    if config.seed < 0:
+        raise JaxstyleError(f"seed is {config.seed}; it must be at least 0")
+    for place in (workdir, *workdir.parents):
+        if place.exists():
+            if not place.is_dir():
+                raise JaxstyleError(f"there can be no workdir {os.fspath(workdir)!r}: {os.fspath(place)!r} is a file")
+            break
+
+
+def with_absolute_paths(config: ConfigDict) -> ConfigDict:
+    """A config whose places mean the same from every folder: later commands read it, wherever they are run."""
+    given = {f"data.{name}": config.data[name] for name in PATHS if config.data[name]}
+    return override(config, {name: path if fixed(path) else os.path.abspath(path) for name, path in given.items()})
+
+
+def fixed(path: str) -> bool:
+    """Whether a place is of a bucket, or named after the workdir."""
+    return "://" in path or path.startswith("{")
+
+
+def at_least(config: Any, least: Mapping[str, float]) -> None:
+    """Checks numbers of a config against the smallest that can be.
+
+    Raises:
+      JaxstyleError: One is smaller, or not a number.
+    """
+    given = flat(config)
+    for name, bound in least.items():
+        if not given[name] >= bound:
+            raise JaxstyleError(f"{name} is {given[name]:g}; it must be at least {bound:g}")
+
+
+def unused(config: Any, *names: str) -> None:
+    """Raises `JaxstyleError` for a setting which every recipe has, a task has no use for, and somebody has set."""
+    known, before = flat(config), flat(defaults())
+    for name in names:
+        if known[name] != before[name]:
+            raise JaxstyleError(f"{name} is {known[name]!r}, and {config.task} does nothing with it; leave it out")
+
+
 def read_config(workdir: str | os.PathLike) -> ConfigDict:
     """The config with which a workdir's run was started.
 
@@ -144,8 +200,9 @@ def check_same_run(workdir: epath.Path, config: ConfigDict, base: ConfigDict) ->
     """
     if (workdir / "config.json").exists():
         # What is new since the run began has the default, which is how the run was begun.
-        before, now = (flat(json.loads(as_json(one))) for one in (completed(read_config(workdir), base), config))
-        names = sorted(name for name in {*before, *now} if name.split(".")[0] in FIXED)
+        saved = with_absolute_paths(completed(read_config(workdir), base))
+        before, now = (flat(json.loads(as_json(one))) for one in (saved, config))
+        names = sorted(name for name in {*before, *now} if name.split(".")[0] in FIXED and name not in FREE)
         changed = [f"{n} was {before.get(n)!r}, is {now.get(n)!r}" for n in names if before.get(n) != now.get(n)]
         if changed:
             raise JaxstyleError(

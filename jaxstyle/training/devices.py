@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import TypeVar
 
 import jax
+import numpy as np
 from jax.experimental import multihost_utils
 
 from jaxstyle.errors import JaxstyleError
@@ -42,14 +43,38 @@ def barrier(name: str) -> None:
         multihost_utils.sync_global_devices(name)
 
 
+def check_share(batch_size: int, devices: int, parts: int) -> None:
+    """Raises `JaxstyleError` where a device's share of a batch cannot be divided into a task's `parts`."""
+    share = devices * jax.process_count()
+    if batch_size % (share * parts):
+        raise JaxstyleError(
+            f"batch_size {batch_size} cannot be shared by {share} devices and {parts} parts of each one's share; "
+            f"{share * parts} and its multiples can"
+        )
+
+
 def leader_first(make: Callable[[], T]) -> T:
-    """What `make` returns, called by process 0 first, so that the others find what it leaves on disk."""
-    if jax.process_index() == 0:
-        made = make()
-        barrier("leader first")
-        return made
-    barrier("leader first")
-    return make()
+    """What `make` returns, called by process 0 first, so that the others find what it leaves on disk.
+
+    Raises:
+      JaxstyleError: `make` failed in another process, which tells why; else this one would wait for it in vain.
+    """
+    if jax.process_count() == 1:
+        return make()
+    made: list[T] = []
+    for turn in (0, 1):
+        problem: Exception | None = None
+        if turn == min(jax.process_index(), 1):
+            try:
+                made.append(make())
+            except Exception as error:
+                problem = error
+        failed = np.flatnonzero(multihost_utils.process_allgather(np.array(problem is not None)))
+        if problem:
+            raise problem
+        if failed.size:
+            raise JaxstyleError(f"process {failed[0]} cannot go on; it tells why")
+    return made[0]
 
 
 def join(coordinator: str = "", processes: int = 0, process: int = -1) -> None:

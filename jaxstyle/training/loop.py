@@ -24,13 +24,13 @@ from jaxstyle.data import pipeline
 from jaxstyle.data.masks import Masks
 from jaxstyle.data.order import Order, in_turn
 from jaxstyle.data.sources import Source, open_source
-from jaxstyle.errors import JaxstyleError
+from jaxstyle.errors import JaxstyleError, did_you_mean
 from jaxstyle.interrupts import interruptible
 from jaxstyle.training import config as configs
 from jaxstyle.training import step as steps
 from jaxstyle.training import workdir as workdirs
 from jaxstyle.training.checkpoints import Checkpoints
-from jaxstyle.training.devices import barrier, choose_devices, leader_first
+from jaxstyle.training.devices import barrier, check_share, choose_devices, leader_first
 from jaxstyle.training.durations import Extent, due
 from jaxstyle.training.meter import Meter, Profiler
 from jaxstyle.training.state import TrainState, parameter_table
@@ -62,15 +62,18 @@ def run(config: ConfigDict, workdir: str | os.PathLike) -> TrainState:
       Diverged: A loss or gradient is no longer finite; it names step and term.
     """
     folder = configs.absolute(workdir)
+    configs.check(config, folder)
+    config = configs.with_absolute_paths(config)
     training = Training(config, folder)
     configs.check_same_run(folder, config, defaults_of(config))
     barrier("config checked")
     if jax.process_index() == 0:
         folder.mkdir(parents=True, exist_ok=True)
-        atomic.write_text(folder / "config.json", configs.as_json(config))
-        workdirs.save_setting(folder, training.setting)
     with closing(Checkpoints(folder / "checkpoints", config.keep, config.best, config.best_mode)) as checkpoints:
         training.begin(checkpoints)
+        if jax.process_index() == 0:  # not before: what cannot go on leaves the run as it is
+            atomic.write_text(folder / "config.json", configs.as_json(config))
+            workdirs.save_setting(folder, training.setting)
         with interruptible() as stop, closing(training.writers()) as writers:
             finished = training.go(stop, checkpoints, writers)
     if not finished and jax.process_index() == 0:
@@ -114,8 +117,11 @@ class Training:
         spec = pipeline.example_spec(source, fields)
         self.setting = Setting(self.extent, self.total, spec, source.classes)
         self.task = module.make(config, self.setting)
+        parts = getattr(self.task, "parts", 1)
         if trains:
+            check_share(config.batch_size, len(self.devices), parts)
             self.data = pipeline.place(source, fields, self.devices, config.data.resident_megabytes)
+            pipeline.check_classes(self.data, source.classes)
         self.eval_data = pipeline.place(held_out, fields, self.devices, config.data.resident_megabytes)
         self.eval_count = held_out.count
         self.order = Order(source.count, config.batch_size, config.seed)
@@ -124,6 +130,27 @@ class Training:
         self.train_step = steps.compile_train(self.task, self.devices)
         self.eval_step = steps.compile_eval(self.task, self.devices)
         self.shows = {n: jax.jit(getattr(self.task, n)) for n in ("pictures", "films") if hasattr(self.task, n)}
+        if trains and config.best:
+            self.check_best()
+
+    def metrics(self) -> list[str]:
+        """The names of what an evaluation gives, found out without running it."""
+        lead = (len(self.devices), 1)
+        batch = {name: np.zeros((*lead, *leaf.shape), leaf.dtype) for name, leaf in self.setting.spec.items()}
+        batch |= {steps.WEIGHT: np.ones(lead, np.float32), steps.INDEX: np.zeros(lead, np.int32)}
+        state = getattr(self, "state", None)
+        if state is None:
+            fixed = self.task.fixed() if hasattr(self.task, "fixed") else None
+            state = jax.eval_shape(self.task.init, self.init_key).with_fixed(fixed)
+        sums, _ = jax.eval_shape(self.eval_step.mapped, state, batch, self.eval_key)
+        means = {name: np.ones(leaf.shape) for name, leaf in sums.items()}
+        return list(self.task.summary(means) if hasattr(self.task, "summary") else means)
+
+    def check_best(self) -> None:
+        """Raises `JaxstyleError` where the evaluation does not give what checkpoints are to be chosen by."""
+        best, names = self.config.best, self.metrics()
+        if best not in names:
+            raise JaxstyleError(f"best is {best!r}, which the evaluation does not give; {did_you_mean(best, names)}")
 
     def source(self, split: str) -> Source:
         """A split of the config's dataset."""
@@ -136,7 +163,9 @@ class Training:
     def begin(self, checkpoints: Checkpoints) -> None:
         """The state before the first step, or the newest checkpoint's where there is one."""
         if checkpoints.steps():
-            state = checkpoints.restore(workdirs.template(self.task), fallback=self.config.fallback)
+            state = checkpoints.restore(
+                workdirs.template(self.task), fallback=self.config.fallback, way_out="--config.fallback=True"
+            )
             checkpoints.drop_after(int(state.step))
         else:
             options = ONCE if self.devices[0].platform == "cpu" else None
@@ -233,7 +262,9 @@ class Training:
         if hasattr(self.task, "charts"):
             writers.pictures(step, {name: chart[None] for name, chart in self.task.charts(scores).items()})
         if self.shows:
-            indices = np.arange(min(64, self.eval_count)).repeat(len(self.devices)).reshape(-1, len(self.devices)).T
+            count = min(64, self.eval_count)
+            spread = np.arange(count) * self.eval_count // count  # of all classes, where they lie one after the other
+            indices = spread.repeat(len(self.devices)).reshape(-1, len(self.devices)).T
             shown = {name: value[0] for name, value in jax.device_get(self.eval_data(indices)).items()}
             local = jax.device_get(self.state)
             for name, show in self.shows.items():

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import math
 from typing import Any
 
 import jax
@@ -17,6 +18,12 @@ from jaxstyle.training.state import TrainState, copied
 
 OPTIMIZERS = ("adam", "adamw", "muon", "sgd", "rmsprop")
 DECAYING = ("adamw", "sgd")
+
+LIMITS = {
+    **dict.fromkeys(("learning_rate", "final", "weight_decay", "clip_norm", "eps"), math.inf),
+    **dict.fromkeys(("b1", "b2", "momentum"), 1),
+}
+"""Below what numbers must be; all are at least 0."""
 
 STATISTICS_DECAY = 0.9
 """Of the running averages of batch statistics where the parameters have no moving average."""
@@ -86,6 +93,10 @@ def make_optimizer(config: Any, extent: Extent, steps: int, ema_decay: float = 0
         raise JaxstyleError(f"unknown optimizer {config.name!r}; {did_you_mean(config.name, OPTIMIZERS)}")
     if config.accumulate < 1:
         raise JaxstyleError(f"optimizer.accumulate is {config.accumulate}; it must be at least 1")
+    for name, limit in LIMITS.items():
+        if not 0 <= config[name] < limit:
+            most = " to below 1" if limit == 1 else ", and finite"
+            raise JaxstyleError(f"optimizer.{name} is {config[name]:g}; it must be from 0{most}")
     if not 0 <= ema_decay < 1:
         raise JaxstyleError(f"ema_decay is {ema_decay:g}; it must be from 0 to below 1")
     if config.weight_decay and config.name not in DECAYING:

@@ -1,4 +1,4 @@
-"""What a trained classifier sees in pictures of any size."""
+"""What a trained classifier sees in pictures of any size, or in clips."""
 
 from __future__ import annotations
 
@@ -13,9 +13,11 @@ import numpy as np
 from jaxstyle import compiling, images
 from jaxstyle.errors import JaxstyleError
 from jaxstyle.images import Source
-from jaxstyle.training.workdir import open_run
+from jaxstyle.training.forecasting import seen_of
+from jaxstyle.training.workdir import Run, open_run
 
 CHUNK = 64  # pictures looked at at once
+CLIPS = 8  # clips
 
 
 class Prediction(NamedTuple):
@@ -43,21 +45,45 @@ def predict(
     Args:
       workdir: Of a classifier's training, finished or running.
       pictures: Paths, PIL images or floats `[H, W, 3]` in [0, 1], one or several, of any size: the middle of each, in
-        the shape of the training's, is resized to theirs, and made grey if those are.
+        the shape of the training's, is resized to theirs, and made grey if those are. For a classifier of clips films,
+        of each of which the last frames are seen: paths (see `jaxstyle.video.read_film`) or `[T, H, W, 1 or 3]`.
       checkpoint: `"newest"`, `"best"` or a step.
 
     Raises:
       JaxstyleError: No such run or checkpoint, another task, or a picture that cannot be read.
     """
+    return tell(classifier(workdir, checkpoint), list(pictures) if isinstance(pictures, (list, tuple)) else [pictures])
+
+
+def classifier(workdir: str | os.PathLike, checkpoint: str = "newest") -> Run:
+    """Opens a classifier's workdir.
+
+    Raises:
+      JaxstyleError: It holds none.
+    """
     run = open_run(workdir, checkpoint)
-    if not hasattr(run.task, "features") or not run.setting.classes:
+    tells = getattr(run.task, "classes", ()) if sees_clips(run) else hasattr(run.task, "features")
+    if not tells or not run.setting.classes:
         raise JaxstyleError(f"the task {run.config.task!r} tells no classes apart; give the workdir of a classifier")
-    several: Any = list(pictures) if isinstance(pictures, (list, tuple)) else [pictures]
-    shape = run.setting.spec["image"].shape
-    seen = np.stack([images.fitted(images.read_picture(picture).rgb, shape) for picture in several])
-    look = compiling.jit(lambda state, images: jax.nn.softmax(run.task.features(state, images)[1]))
+    return run
+
+
+def sees_clips(run: Run) -> bool:
+    """Whether a run's examples are films, not pictures."""
+    return "video" in run.setting.spec
+
+
+def tell(run: Run, several: Sequence[Any]) -> Prediction:
+    """Tells what pictures or clips show; see `predict`."""
+    task: Any = run.task
+    if sees_clips(run):
+        logits, chunk, seen = task.class_logits, CLIPS, np.stack([seen_of(run, clip) for clip in several])
+    else:
+        logits, chunk, shape = lambda *given: task.features(*given)[1], CHUNK, run.setting.spec["image"].shape
+        seen = np.stack([images.fitted(images.read_picture(picture).rgb, shape) for picture in several])
+    look = compiling.jit(lambda state, seen: jax.nn.softmax(logits(state, seen)))
     state, found = jax.device_put(run.state), []
-    for start in range(0, len(seen), CHUNK):
-        places = np.minimum(start + np.arange(min(CHUNK, len(seen))), len(seen) - 1)  # one shape for all chunks
+    for start in range(0, len(seen), chunk):
+        places = np.minimum(start + np.arange(min(chunk, len(seen))), len(seen) - 1)  # one shape for all chunks
         found.append(np.asarray(look(state, jnp.asarray(seen[places]))))
     return Prediction(run.setting.classes, np.concatenate(found)[: len(seen)])

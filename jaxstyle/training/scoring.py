@@ -17,7 +17,7 @@ from jaxstyle.errors import JaxstyleError, did_you_mean
 from jaxstyle.training import config as configs
 from jaxstyle.training import loop, sampling
 from jaxstyle.training.feature_space import FeatureSpace, eight_bits, open_space
-from jaxstyle.training.step import INDEX, WEIGHT, on_all
+from jaxstyle.training.step import on_all
 from jaxstyle.training.workdir import Run, open_run
 
 
@@ -143,12 +143,13 @@ def evaluate(
     run = open_run(workdir, checkpoint)
     space = open_space(features) if features else None
     training = reopened(run, split)
-    own, generative = sorted_out(metrics, own_names(training, run), run, space)
+    own, generative = sorted_out(metrics, training.metrics(), run, space)
     if generative and space:
         check_shapes(run, space, run.setting.spec["image"].shape)
     scores = training.evaluate() if own else {}
     plain = {name: as_plain(scores[name]) for name in own}
-    report = Report(os.fspath(workdir), int(run.state.step), plain, {}, classes=run.setting.classes)
+    classes = tuple(run.config.data.mask_classes) or run.setting.classes
+    report = Report(os.fspath(workdir), int(run.state.step), plain, {}, classes=classes)
     if not generative or not space:
         return report
     drawn = look_at_samples(run, space, count, seed)
@@ -172,16 +173,6 @@ def reopened(run: Run, split: str = "") -> loop.Training:
     return training
 
 
-def own_names(training: loop.Training, run: Run) -> list[str]:
-    """The names of the task's own metrics, found out without running it."""
-    lead = (len(training.devices), 1)
-    batch = {name: np.zeros((*lead, *leaf.shape), leaf.dtype) for name, leaf in run.setting.spec.items()}
-    batch |= {WEIGHT: np.ones(lead, np.float32), INDEX: np.zeros(lead, np.int32)}
-    sums, _ = jax.eval_shape(training.eval_step.mapped, training.state, batch, training.eval_key)
-    means = {name: np.ones(leaf.shape) for name, leaf in sums.items()}
-    return list(run.task.summary(means) if hasattr(run.task, "summary") else means)
-
-
 def sorted_out(
     metrics: Sequence[str], own: Sequence[str], run: Run, space: FeatureSpace | None
 ) -> tuple[list[str], list[str]]:
@@ -190,13 +181,15 @@ def sorted_out(
     Raises:
       JaxstyleError: One that is neither, or that cannot be had here.
     """
+    draws = hasattr(run.task, "sample")
+    if space and not draws:
+        raise JaxstyleError(f"the task {run.config.task!r} draws no pictures for features to compare: leave them out")
     if not metrics:
         lacking: dict[Measure, bool] = {
             label_scores: not classifies(space, run),
             label_check: not checks_labels(space, run),
         }
         return list(own), [name for name, measure in GENERATIVE.items() if space and not lacking.get(measure)]
-    draws = hasattr(run.task, "sample")
     generative = [name for name in metrics if name in GENERATIVE and (draws or name not in own)]
     rest = [name for name in metrics if name not in generative]
     for name in rest:
@@ -258,7 +251,8 @@ def look_at_samples(run: Run, space: FeatureSpace, count: int, seed: int) -> See
 
 
 def look_at_real(training: loop.Training, space: FeatureSpace, count: int) -> Seen:
-    """Looks at the first pictures of the evaluation split."""
+    """Looks at pictures of the evaluation split, drawn from all of it: it may be in the order of its classes."""
+    chosen = np.sort(np.random.default_rng(0).permutation(training.eval_count)[:count])
 
     def look(params: Any, images: jax.Array) -> Seen:
         return Seen(*space.look(params, images.astype(np.float32) / 255))
@@ -270,7 +264,7 @@ def look_at_real(training: loop.Training, space: FeatureSpace, count: int) -> Se
     def parts() -> Any:
         for start in range(0, count, sampling.CHUNK * len(devices)):
             places = start + np.arange(sampling.CHUNK * len(devices)).reshape(len(devices), -1)
-            batch = training.eval_data(np.minimum(places, count - 1))
+            batch = training.eval_data(chosen[np.minimum(places, count - 1)])
             seen = jax.device_get(mapped(params, batch["image"])._replace(labels=batch.get("label")))
             yield jax.tree.map(lambda leaf, left=count - start: leaf.reshape(-1, *leaf.shape[2:])[:left], seen)
 

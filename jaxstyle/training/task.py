@@ -48,6 +48,8 @@ class Task(Protocol):
     A task whose steps look at arrays that never change, such as a pretrained network, has `fixed() -> pytree`, which is
     called once, on the host; steps find it in `state.fixed`, and checkpoints do not have it.
 
+    A task that divides a device's share of the batch has `parts`, into how many.
+
     A task that generates has `sample(state, key, count, labels=None) -> [count, H, W, C] in [0, 1]`.
     There `count` is static, `labels` `[count]` int32; a conditional model draws the labels where none are given, and
     another raises `JaxstyleError` where some are. A classifier has `features(state, images [N, H, W, C] in [0, 1]) ->

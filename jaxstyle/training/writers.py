@@ -17,6 +17,7 @@ from etils import epath
 from tensorboardX import SummaryWriter
 from tqdm import tqdm
 
+from jaxstyle import atomic
 from jaxstyle.image_files import write_picture
 from jaxstyle.video import write_frames
 
@@ -42,8 +43,10 @@ class Writers:
         self.bar = tqdm(total=steps, initial=step, unit="step", disable=disable, dynamic_ncols=True)
         if self.active:
             kept = [row for row in read_metrics(workdir) if row["step"] <= step]
-            (workdir / METRICS).write_text("".join(json.dumps(row) + "\n" for row in kept))
-            if "://" not in str(workdir):
+            self.lines = [json.dumps(row) + "\n" for row in kept]
+            self.local = "://" not in str(workdir)
+            atomic.write_text(workdir / METRICS, "".join(self.lines))
+            if self.local:
                 self.board = SummaryWriter(str(workdir / "tensorboard"), purge_step=step + 1 if step else None)
 
     def scalars(self, step: int, kind: str, values: Mapping[str, Any]) -> None:
@@ -57,11 +60,19 @@ class Writers:
         if not self.active:
             return
         row = {"step": step, "kind": kind, **{name: plain(value) for name, value in values.items()}}
-        with (self.workdir / METRICS).open("a") as file:
-            file.write(json.dumps(row) + "\n")
+        self.write(json.dumps(row) + "\n")
         for name, value in row.items():
             if self.board and name != "step" and isinstance(value, float):
                 self.board.add_scalar(f"{kind}/{name}", value, step)
+
+    def write(self, line: str) -> None:
+        """Adds a line to the metrics: to what is there, or, as nothing can be added to a bucket's objects, anew."""
+        self.lines.append(line)
+        if self.local:
+            with (self.workdir / METRICS).open("a") as file:
+                file.write(line)
+        else:
+            atomic.write_text(self.workdir / METRICS, "".join(self.lines))
 
     def pictures(self, step: int, pictures: Mapping[str, Any]) -> None:
         """Grids of pictures `[N, H, W, C]` in [0, 1], as PNG and in TensorBoard."""

@@ -99,6 +99,21 @@ def test_a_class_without_pictures_is_told(tmp_path):
         open_source("", "train", folder=str(tmp_path))
 
 
+def test_a_class_too_small_to_be_tested_is_told(tmp_path):
+    for name in [f"cats/{i}.png" for i in range(5)] + ["dogs/0.png"]:
+        write(tmp_path / name)
+    assert open_source("", "train", folder=str(tmp_path)).count == 5
+    with pytest.raises(JaxstyleError, match=r"the class 'dogs' of .* has no picture for 'test', .* at least 5"):
+        open_source("", "test", folder=str(tmp_path))
+
+
+def test_pictures_beside_class_folders_are_told(tmp_path):
+    for name in ("cats/0.png", "1.png"):
+        write(tmp_path / name)
+    with pytest.raises(JaxstyleError, match=r"pictures lie both in .*, such as '1.png', and in its folder 'cats'"):
+        open_source("", "train", folder=str(tmp_path))
+
+
 def test_splits_of_different_classes_are_told(tmp_path):
     for name in ("train/cats", "train/dogs", "test/dogs"):
         write(tmp_path / name / "0.png")

@@ -101,6 +101,14 @@ def test_shapes_and_that_unrolled_steps_are_the_loops(cell):
         np.testing.assert_allclose(a, b, rtol=1e-4, atol=1e-5)
 
 
+@pytest.mark.parametrize("place", range(3))
+def test_classes_are_told_by_every_input_frame(place):
+    model, params = made(cell="lstm", classes=5)
+    frames, but_one = clip()[:, :3], (np.arange(3) != place).reshape(3, 1, 1, 1)
+    whole, rest = (applied(model, params, seen).classes for seen in (frames, frames * but_one))
+    assert np.max(np.abs(whole - rest)) > 1e-3
+
+
 def test_a_tied_forecaster_that_follows_the_truth_reads_on():
     """What it then foresees is what it foresees of a longer past."""
     model, params = made(tied=True)

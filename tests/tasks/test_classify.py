@@ -31,6 +31,11 @@ def test_devices_agree(config, tmp_path):
     contract.check_devices_agree(config, tmp_path)
 
 
+@pytest.mark.slow
+def test_processes_agree(config, tmp_path):
+    contract.check_processes_agree(config, tmp_path)
+
+
 def test_resume_after_kill_is_bit_for_bit(config, tmp_path):
     contract.check_resume_after_kill(config, tmp_path)
 
@@ -55,7 +60,7 @@ def test_bfloat16_computes_with_float32_parameters(config, tmp_path):
 
 
 def test_it_learns(config, tmp_path):
-    changes = {"train_steps": 80, "eval_steps": 0, "checkpoint_steps": 0, "log_steps": 60, "devices": 1}
+    changes = {"train_steps": 160, "eval_steps": 0, "checkpoint_steps": 0, "log_steps": 60, "devices": 1}
     changes |= {"batch_size": 32, "model.dropout": 0.0, "model.name": "cnn", "label_smoothing": 0.0, "mixup": 0.0}
     changes |= {"augment.pad": 0, "data.eval_split": "train[:100]"}
     config = configs.override(config, changes)

@@ -12,6 +12,7 @@ from jaxstyle.tasks import gan
 from jaxstyle.tasks.gan_players import Hand, great_circle
 from jaxstyle.tasks.gan_settings import defaults
 from jaxstyle.training import config as configs
+from jaxstyle.training.config import absolute
 from jaxstyle.training.task import Setting
 
 FORMS = {
@@ -225,15 +226,18 @@ def test_the_way_between_two_noises_keeps_their_length():
         ({"r1": -1.0}, "model.r1 is -1"),
         ({"architecture": "resnet", "hidden": 9}, "model.hidden is 9; it is for the architecture 'dcgan'"),
         ({"batch_norm": True, "r1": 1.0}, "batch normalisation mixes them: set model.batch_norm to False"),
-        (
-            {"discriminator_steps": 3},
-            "batch_size 16 cannot be shared by 8 devices and 3 parts .*; 24 and its multiples",
-        ),
     ],
 )
 def test_bad_settings_are_told_in_a_sentence(config, changes, sentence):
     with pytest.raises(JaxstyleError, match=sentence):
         made(changed(config, **changes))
+
+
+def test_a_batch_that_devices_and_parts_cannot_share_hinders_training_only(config, tmp_path):
+    config = changed(config, discriminator_steps=3)
+    with pytest.raises(JaxstyleError, match=r"batch_size 16 cannot be shared by 8 devices and 3 parts .*; 24 and its"):
+        contract.loop.Training(config, absolute(tmp_path))
+    contract.loop.Training(config, absolute(tmp_path), trains=False)
 
 
 def test_data_that_does_not_fit_is_told(config):

@@ -1,5 +1,6 @@
 """Going on with films, from Python and from the command line."""
 
+import jax
 import numpy as np
 import pytest
 
@@ -18,7 +19,7 @@ def workdir(tmp_path_factory):
     config = forecast.defaults()
     config.model.update(inputs=3, outputs=2, widths=(2,), patch=8)
     config.data.update(name="moving_shapes/tiny", data_dir=str(workdir / "data"), size=16, eval_split="test[:4]")
-    config.update(train_steps=1, batch_size=4, devices=1, progress="off")
+    config.update(train_steps=1, batch_size=4, devices=1, progress="off", classify=1.0)
     loop.run(config, workdir)
     return workdir
 
@@ -33,6 +34,17 @@ def test_only_the_last_frames_count(workdir):
     assert foreseen.min() >= 0 and foreseen.max() <= 1
     np.testing.assert_array_equal(foreseen, jaxstyle.forecast(workdir, film()[2:]))
     np.testing.assert_allclose(jaxstyle.forecast(workdir, film(), 3)[:2], foreseen, rtol=1e-4, atol=1e-6)
+
+
+def test_clips_are_told_apart(workdir, tmp_path, capsys):
+    films, run = [film(seed=seed) for seed in range(2)], forecasting.forecaster(workdir)
+    seen = jaxstyle.predict(workdir, films)
+    expected = jax.nn.softmax(run.task.class_logits(run.state, np.stack(films)[:, 2:]))
+    np.testing.assert_allclose(seen.probabilities, expected, rtol=1e-4, atol=1e-6)
+    write_frames(tmp_path / "film.gif", films[0], 8)
+    assert main(["predict", str(workdir), str(tmp_path / "film.gif")]) == 0
+    path, label, *_ = capsys.readouterr().out.split()
+    assert path.endswith("film.gif") and label in seen.classes
 
 
 def test_frames_of_another_shape_are_cut_and_resized(workdir):

@@ -1,5 +1,7 @@
 """Several processes on one machine, as several hosts would be."""
 
+import time
+
 import jax
 import numpy as np
 import pytest
@@ -29,3 +31,11 @@ def test_preempt_of_one_process_saves_and_ends_both(shapes_dir, tmp_path, which)
     outputs = run_two(config, tmp_path, stops)
     assert "stopped after step 10 of 100" in outputs[0]
     assert int(saved(config, tmp_path).step) == 10
+
+
+def test_bad_input_ends_both_at_once_and_one_tells_why(tmp_path):
+    config = tiny_config("", data__folder=str(tmp_path / "none"))
+    began = time.monotonic()
+    told = run_two(config, tmp_path / "run", expected=1)
+    assert "there is no folder" in told[0] and "process 0 cannot go on; it tells why" in told[1]
+    assert time.monotonic() - began < 60  # where one waits for the other in vain, both end after minutes

@@ -97,7 +97,8 @@ def test_the_command_writes_a_grid_and_single_pictures(workdir, tmp_path, capsys
         (["-o", "nowhere/grid.png"], "output folder 'nowhere' does not exist"),
         (["-o", "grid.gif"], "grid.gif"),
         (["-o", "grid.png", "--label", "cirle"], "there is no class 'cirle'; did you mean 'circle'?"),
-        (["-o", "grid.png", "-n", "0"], "0 pictures cannot be drawn"),
+        (["-o", "grid.png", "-n", "0"], "-n is 0; it must be at least 1"),
+        (["-o", "grid.png", "-n", "-1", "--label", "circle"], "-n is -1; it must be at least 1"),
     ],
 )
 def test_the_command_tells_what_cannot_be(workdir, tmp_path, monkeypatch, capsys, words, sentence):

@@ -1,6 +1,7 @@
 """A run scored: the task's own evaluation, and its samples against real pictures among a classifier's features."""
 
 import json
+import math
 
 import jax
 import numpy as np
@@ -160,6 +161,28 @@ def test_what_there_is_one_of_for_each_class_is_a_table():
     assert lines[1].split() == ["loss", "1.5"] and lines[4].split()[-1] == "0.5"
     assert lines[5].split() == ["recall", "asked", "for", "is", "seen"]
     assert [line.split() for line in lines[6:]] == [["cat", "0.25", "0"], ["horse", "1", "1"]]
+
+
+def test_frames_are_no_classes():
+    report = scoring.Report("runs/a", 7, {"frame_mse": [1.0, 2.0]}, {}, classes=("cat", "horse"))
+    assert table(report).splitlines()[1].split() == ["frame_mse", "1", "2"]
+
+
+def test_json_has_null_where_there_is_no_number(workdir, monkeypatch, capsys):
+    own = {"recall": [0.5, math.nan], "psnr": math.inf}
+    monkeypatch.setattr(scoring, "evaluate", lambda *_, **__: scoring.Report("runs/a", 7, own, {}))
+    assert cli.main(["evaluate", str(workdir), "--json"]) == 0
+    told = json.loads(capsys.readouterr().out, parse_constant=pytest.fail)
+    assert told["own"] == {"recall": [0.5, None], "psnr": None}
+
+
+def test_real_pictures_are_of_all_classes_where_they_lie_one_after_the_other(workdir):
+    training = scoring.reopened(open_run(workdir))
+    read, every = training.eval_data, np.arange(100)[None].repeat(len(training.devices), 0)
+    order = np.argsort(np.asarray(read(every)["label"])[0], kind="stable")
+    training.eval_data = lambda places: read(order[places])
+    seen = scoring.look_at_real(training, feature_space.classifier_space(workdir), 50)
+    assert len(set(seen.labels.tolist())) == 10 and len(seen.features) == 50
 
 
 def test_the_table_names_the_space():

@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import signal
 
 import jax
@@ -13,6 +14,7 @@ from jaxstyle.errors import JaxstyleError
 from jaxstyle.training import loop
 from jaxstyle.training.checkpoints import Checkpoints
 from jaxstyle.training.config import absolute, read_config
+from jaxstyle.training.workdir import open_run
 
 
 def equal(a, b):
@@ -148,6 +150,33 @@ def test_a_run_does_not_go_on_with_other_data(shapes_dir, tmp_path):
         loop.run(tiny_config(shapes_dir, batch_size=32, seed=1), tmp_path)
 
 
+def test_what_cannot_go_on_leaves_the_run_as_it_is(shapes_dir, tmp_path):
+    loop.run(tiny_config(shapes_dir, train_steps=5), tmp_path)
+    before = {name: (tmp_path / name).read_bytes() for name in ("config.json", "setting.json", "metrics.jsonl")}
+    with pytest.raises(JaxstyleError, match="is of another network"):
+        loop.run(tiny_config(shapes_dir, optimizer__name="sgd"), tmp_path)
+    assert {name: (tmp_path / name).read_bytes() for name in before} == before
+    assert int(open_run(tmp_path).state.step) == 5
+
+
+def test_places_mean_the_same_from_every_folder(shapes_dir, tmp_path, monkeypatch):
+    """And data that has moved is no other data; a folder is."""
+    monkeypatch.chdir(os.path.dirname(shapes_dir))
+    loop.run(tiny_config(os.path.basename(shapes_dir), train_steps=1), tmp_path / "run")
+    monkeypatch.chdir(tmp_path)
+    assert read_config("run").data.data_dir == os.path.abspath(shapes_dir)
+    shutil.copytree(shapes_dir, tmp_path / "moved")
+    config = tiny_config("moved", train_steps=2, data__resident_megabytes=0.0, data__eval_split="test[:20]")
+    assert int(loop.run(config, "run").step) == 2
+
+
+@pytest.mark.parametrize("below", ["", "run"])
+def test_a_workdir_that_is_a_file_is_told(shapes_dir, tmp_path, below):
+    (tmp_path / "file").write_text("")
+    with pytest.raises(JaxstyleError, match=r"there can be no workdir .* is a file"):
+        loop.run(tiny_config(shapes_dir), tmp_path / "file" / below)
+
+
 @pytest.mark.parametrize(
     ("changes", "sentence"),
     [
@@ -160,7 +189,13 @@ def test_a_run_does_not_go_on_with_other_data(shapes_dir, tmp_path):
         ({"data__split": "trian"}, "no split 'trian' in .* did you mean 'train'?"),
         ({"progress": "of"}, "progress is 'of'"),
         ({"best_mode": "top"}, "best_mode is 'top'"),
-        ({"best": "acuracy"}, "best is 'acuracy', and the evaluation gave only loss"),
+        ({"data__split": "train[:5]"}, "no example of the class '[a-z]+' is there to learn from"),
+        ({"best": "los"}, "best is 'los', which the evaluation does not give; did you mean 'loss'?"),
+        ({"dtype": "bf16"}, "unknown dtype 'bf16'; did you mean"),
+        ({"seed": -1}, "seed is -1; it must be at least 0"),
+        ({"optimizer__clip_norm": -1.0}, "optimizer.clip_norm is -1; it must be from 0, and finite"),
+        ({"optimizer__learning_rate": float("nan")}, "optimizer.learning_rate is nan"),
+        ({"optimizer__b1": 1.0}, "optimizer.b1 is 1; it must be from 0 to below 1"),
     ],
 )
 def test_bad_settings_are_told_in_a_sentence(shapes_dir, tmp_path, changes, sentence):

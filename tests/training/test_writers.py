@@ -20,6 +20,24 @@ def test_rows_of_a_killed_run_are_dropped_when_it_goes_on(tmp_path):
     assert read_metrics(workdir) == [*rows[:2], {"step": 3, "kind": "train", "loss": None, "parts": [1.0, 2.0]}]
 
 
+class Bucket(type(epath.Path("/"))):
+    """A place whose objects are written whole, whatever they are opened for."""
+
+    def __str__(self):
+        return "gs://" + super().__str__()
+
+    def open(self, mode="r", **more):
+        return super().open(mode.replace("a", "w"), **more)
+
+
+def test_in_a_bucket_every_row_is_kept(tmp_path):
+    writers = Writers(Bucket(tmp_path), step=0, steps=10, progress="off")
+    for step in (1, 2, 3):
+        writers.scalars(step, "train", {"loss": 0.5})
+    writers.close()
+    assert [row["step"] for row in read_metrics(epath.Path(tmp_path))] == [1, 2, 3]
+
+
 def test_pictures_are_written_as_a_grid(tmp_path):
     writers = Writers(epath.Path(tmp_path), 0, 1, "off")
     writers.pictures(7, {"samples": np.zeros((3, 4, 5, 1), np.float32)})
