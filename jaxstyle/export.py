@@ -12,6 +12,7 @@ import jax.numpy as jnp
 from jax import export
 
 from jaxstyle.errors import JaxstyleError
+from jaxstyle.feedforward.applying import Look
 from jaxstyle.feedforward.model import StyleModel
 from jaxstyle.feedforward.styles import blend_of, known_weights, seen_styles
 from jaxstyle.image_files import write_whole
@@ -181,6 +182,9 @@ def export_model(
     """
     target = pathlib.Path(path)
     check_target(target, size)
+    Look(style, strength, style_size=style_size).check(model)
+    if not blend_of(style) and (strength != 1 or style_size is not None):
+        raise JaxstyleError("strength and style-size are of paintings that are built in: choose a style")
     what = signature(model, style, strength=strength, style_size=style_size)
     if target.suffix.lower() == ".onnx":
         what = fixed(what, *(size or ONNX_SIZE))

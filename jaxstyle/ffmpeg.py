@@ -119,8 +119,8 @@ def frames(path: pathlib.Path, shape: tuple[int, int], fps: Fraction) -> Iterato
         while len(data := process.stdout.read(size)) == size:
             count += 1
             yield np.frombuffer(data, np.uint8).reshape(height, width, 3)
-        if data or not count:
-            raise JaxstyleError(f"ffmpeg failed: {complaints() or 'a frame was cut short'}")
+        if process.wait() or data or not count:
+            raise JaxstyleError(f"ffmpeg failed after {count} frames: {complaints() or 'a frame was cut short'}")
 
 
 def first_frame(path: pathlib.Path) -> bytes:
@@ -140,7 +140,7 @@ def first_frame(path: pathlib.Path) -> bytes:
 def encoder(
     path: pathlib.Path, shape: tuple[int, int], fps: Fraction, comment: str, sound: tuple[pathlib.Path, str] | None
 ) -> Iterator[Callable[[np.ndarray], None]]:
-    """Writes H.264 that every player plays; odd sides get one more pixel, which 4:2:0 needs.
+    """Writes H.264 that every player plays; odd sides get one more pixel, as 4:2:0 needs, the last again.
 
     Args:
       path: Ends in .mp4.
@@ -155,8 +155,10 @@ def encoder(
     Raises:
       JaxstyleError: ffmpeg fails.
     """
-    given = ["-f", "rawvideo", "-pix_fmt", "rgb24", "-s", f"{shape[1]}x{shape[0]}", "-framerate", str(fps), "-i", "-"]
-    made = ["-vf", "pad=ceil(iw/2)*2:ceil(ih/2)*2,scale=out_color_matrix=bt709,format=yuv420p", "-c:v", "libx264"]
+    more = [(0, side % 2) for side in shape] + [(0, 0)]
+    size = f"{shape[1] + shape[1] % 2}x{shape[0] + shape[0] % 2}"
+    given = ["-f", "rawvideo", "-pix_fmt", "rgb24", "-s", size, "-framerate", str(fps), "-i", "-"]
+    made = ["-vf", "scale=out_color_matrix=bt709,format=yuv420p", "-c:v", "libx264"]
     if sound is not None:
         given += ["-i", local(sound[0]), "-map", "0:v", "-map", "1:a:0"]
         made += ["-c:a", "copy" if sound[1] in COPIED else "aac"]
@@ -164,7 +166,7 @@ def encoder(
     command = ["-y", *given, *made, *about, local(path)]
     with running(command, stdin=subprocess.PIPE) as (process, complaints):
         try:
-            yield lambda frame: process.stdin.write(np.ascontiguousarray(frame).data)
+            yield lambda frame: process.stdin.write(np.ascontiguousarray(np.pad(frame, more, mode="edge")).data)
             process.stdin.close()
         except BrokenPipeError:
             process.wait()

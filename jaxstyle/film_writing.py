@@ -82,7 +82,8 @@ def film_writer(
     Args:
       path: Ends in .gif or .mp4, or is a pattern such as `frames/%04d.png`.
       shape: Height and width of the frames, in pixels.
-      fps: Frames a second; a GIF's are rounded to hundredths of a second, so that they are right on average.
+      fps: Frames a second. A GIF's last whole hundredths of a second, right on average, and two at least: above 50 a
+        second some are left out.
       settings: Kept in the file as JSON; of numbered frames, in every one.
       bits: Bits a channel of numbered frames.
       sound: A film whose sound an .mp4 gets, and the sound's codec; or None.
@@ -144,13 +145,16 @@ def gif_frames(file: Any, shape: tuple[int, int], fps: Fraction | float, comment
     file.write(b"!\xff\x0bNETSCAPE2.0\x03\x01\0\0\0")  # repeat for ever
     if comment:
         file.write(b"!\xfe" + blocks(comment.encode()) + b"\0")
-    shown = 0
+    count = clock = 0  # frames so far; hundredths of a second that those written last
 
     def add(frame: np.ndarray) -> None:
-        nonlocal shown
-        until = round(100 * (shown + 1) / fps)
-        delay = max(LEAST_DELAY, until - round(100 * shown / fps))
-        shown += 1
+        nonlocal count, clock
+        count += 1
+        delay = round(100 * count / fps) - clock
+        if delay < LEAST_DELAY and clock:
+            return
+        delay = max(LEAST_DELAY, delay)
+        clock += delay
         file.write(b"!\xf9\x04" + struct.pack("<BHBB", 0x04, min(delay, 65535), 0, 0) + gif_picture(frame))
 
     return add

@@ -44,6 +44,15 @@ def test_a_gif_is_what_pillow_would_have_written(tmp_path):
     assert lasts == [30, 40, 30, 30]  # 30 a second: 3⅓ hundredths each
 
 
+def test_a_gif_takes_as_long_as_its_film_however_fast_that_is(tmp_path):
+    write(tmp_path / "film.gif", film(60), fps=60)
+    with Image.open(tmp_path / "film.gif") as found:
+        lasts = [found.seek(index) or found.info["duration"] for index in range(found.n_frames)]
+    assert sum(lasts) == 1000 and set(lasts) == {20, 30}
+    write(tmp_path / "one.gif", film(1), fps=120)
+    assert len(list(open_film(tmp_path / "one.gif").frames())) == 1
+
+
 def test_few_colours_make_small_tables(tmp_path):
     flat = np.zeros((2, 16, 16, 3), np.float32)
     flat[1, :8] = 1
@@ -137,6 +146,30 @@ def test_how_ffmpeg_is_called(tmp_path, monkeypatch):
     with pytest.raises(JaxstyleError, match=r"ffmpeg failed: .* -s 24x16 -framerate 10 .*comment={.made.: .so.}"):
         write(path, film(), settings={"made": "so"})
     assert sorted(child.name for child in tmp_path.iterdir()) == ["a.mp4", "bad", "good"]
+
+
+def test_an_odd_side_is_made_even_by_its_last_pixels(tmp_path, monkeypatch):
+    stand_in(tmp_path / "ffmpeg", 'for last; do :; done; cat > "${last#file:}"')
+    monkeypatch.setenv("PATH", f"{tmp_path}:{os.environ['PATH']}")
+    frames = film(2, 15, 23)
+    write(tmp_path / "a.mp4", frames)
+    wanted = np.pad(np.uint8(np.rint(255 * frames)), ((0, 0), (0, 1), (0, 1), (0, 0)), mode="edge")
+    assert (tmp_path / "a.mp4").read_bytes() == wanted.tobytes()
+
+
+def test_a_decoder_that_dies_is_told(tmp_path, monkeypatch):
+    stand_in(tmp_path / "ffmpeg", "head -c 24 /dev/zero; echo out of memory >&2; exit 1")
+    monkeypatch.setenv("PATH", f"{tmp_path}:{os.environ['PATH']}")
+    frames = ffmpeg.frames(tmp_path / "a.mp4", (2, 2), Fraction(10))
+    assert len([next(frames), next(frames)]) == 2
+    with pytest.raises(JaxstyleError, match="ffmpeg failed after 2 frames: out of memory"):
+        next(frames)
+
+
+def stand_in(path, script):
+    """A program of its own in the place of another."""
+    path.write_text(f"#!/bin/sh\n{script}\n")
+    path.chmod(0o755)
 
 
 def test_a_movie_without_ffmpeg_is_told(tmp_path, monkeypatch):

@@ -17,12 +17,14 @@ from jaxstyle import images
 from jaxstyle.errors import JaxstyleError
 from jaxstyle.feedforward.applying import Look, Stylizer, check_photo
 from jaxstyle.feedforward.films import Reel, open_reels, stylise_film
-from jaxstyle.feedforward.model import load_model
+from jaxstyle.feedforward.model import FILES, load_model
 from jaxstyle.feedforward.styles import blend_of
 from jaxstyle.film_reading import check_choice
 from jaxstyle.image_reading import Picture
 from jaxstyle.pixels.files import Files, check_apart, check_results, list_contents, output_paths, read
 from jaxstyle.pixels.film_files import check_fps, part_films, skipped
+
+MAX_SIDE = 30_000  # pixels; a square of it takes ten gigabytes to hold
 
 
 @dataclasses.dataclass(frozen=True)
@@ -64,11 +66,11 @@ def apply_files(
 
     Raises:
       JaxstyleError: Bad input.
-      KeyboardInterrupt: Ctrl-C or SIGTERM; no half-written film is left.
+      KeyboardInterrupt: Ctrl-C, or, in a film, SIGTERM; no half-written film is left.
     """
     check_choice(bad_frames)
-    if size is not None and size < images.MIN_SIDE:
-        raise JaxstyleError(f"--size is {size}; it must be at least {images.MIN_SIDE}")
+    if size is not None and not images.MIN_SIDE <= size <= MAX_SIDE:
+        raise JaxstyleError(f"--size is {size}; it must be from {images.MIN_SIDE} to {MAX_SIDE}")
     check_fps(fps)
     stylizer = Stylizer(load_model(model), look)
     films, photos = part_films(files.contents, files.output)
@@ -76,7 +78,8 @@ def apply_files(
     for reel in reels:
         reel.film.check(bad_frames)
     entries = find_entries(files, photos, look, size, bad_frames) if photos else []
-    sources = (*files.contents, *files.styles, *files.content_masks, *(entry.path for entry in entries))
+    own = [os.path.join(model, name) for name in FILES]
+    sources = (*files.contents, *files.styles, *files.content_masks, *(entry.path for entry in entries), *own)
     check_results([entry.target for entry in entries], files.bits, sources)
     check_apart([reel.target for reel in reels], sources)
     for problem in (problem for reel in reels for problem in reel.film.bad):

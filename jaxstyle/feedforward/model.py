@@ -22,6 +22,7 @@ from jaxstyle.models.style_network import StyleNetwork
 
 FORMAT, VERSION = "jaxstyle-style-model", 1
 CONFIG, PARAMS, PREVIEW = "config.json", "params.safetensors", "preview.png"
+FILES = (CONFIG, PARAMS, PREVIEW)
 NETWORKS: dict[str, Any] = {"style-network": StyleNetwork, "adain": AdaIN}
 MAX_PROBLEMS = 4  # that one error message lists
 
@@ -93,7 +94,7 @@ def save_model(folder: str | os.PathLike, model: StyleModel, preview: np.ndarray
     Args:
       folder: There must be none of that name, but its parent.
       model: What to save.
-      preview: `[H, W, 3]` in [0, 1], what it makes (`jaxstyle.feedforward.preview`).
+      preview: `[H, W, 3]` in [0, 1], what it makes (`jaxstyle.feedforward.applying.preview`).
 
     Raises:
       JaxstyleError: The model is not whole, there is something of that name, or writing fails.
@@ -157,10 +158,14 @@ def load_model(folder: str | os.PathLike) -> StyleModel:
     tensors, _ = read_tensors(path / PARAMS)
     params = flax.traverse_util.unflatten_dict(tensors, sep="/")
     try:
+        if not (
+            set(config["network"]) <= set(settings(NETWORKS[config["kind"]])) and isinstance(config["notes"], dict)
+        ):
+            raise ValueError("its network or its notes have a field that is none")
         network = NETWORKS[config["kind"]](**{name: frozen(value) for name, value in config["network"].items()})
         model = StyleModel(network, params, tuple(config["styles"]), config["notes"])
         model.check()
-    except (KeyError, TypeError, AttributeError, IndexError) as error:
+    except (KeyError, TypeError, ValueError, ArithmeticError, AttributeError, IndexError) as error:
         raise JaxstyleError(f"{str(path / CONFIG)!r} is damaged, or of another version ({error})") from error
     except JaxstyleError as error:
         raise JaxstyleError(f"the model {str(folder)!r}: {error}") from error
@@ -186,10 +191,9 @@ def read_config(path: pathlib.Path) -> dict[str, Any]:
         ) from error
     if not isinstance(config, dict) or config.get("format") != FORMAT or config.get("version") != VERSION:
         raise JaxstyleError(f"{str(path / CONFIG)!r} is not of a style model of version {VERSION}")
-    if config.get("kind") not in NETWORKS:
-        raise JaxstyleError(
-            f"{str(path)!r}: unknown network {config.get('kind')!r}; {did_you_mean(str(config.get('kind')), NETWORKS)}"
-        )
+    kind = str(config.get("kind"))
+    if kind not in NETWORKS:
+        raise JaxstyleError(f"{str(path)!r}: unknown network {kind!r}; {did_you_mean(kind, NETWORKS)}")
     return config
 
 

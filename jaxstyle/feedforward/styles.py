@@ -54,10 +54,11 @@ def blend_of(style: Any) -> Blend:
     for _, weight in pairs:
         if not (math.isfinite(weight) and weight >= 0):
             raise JaxstyleError(f"a style's weight is {weight:g}; it must be a finite number of at least 0")
-    total = sum(weight for _, weight in pairs)
-    if not total:
+    most = max(weight for _, weight in pairs)
+    if not most:
         raise JaxstyleError("the styles' weights are all zero; give one at least a part")
-    return [(each, weight / total) for each, weight in pairs]
+    total = sum(weight / most for _, weight in pairs)  # which is finite, however large the weights are
+    return [(each, weight / most / total) for each, weight in pairs]
 
 
 def known_weights(model: StyleModel, blend: Blend) -> np.ndarray:
@@ -84,11 +85,10 @@ def number_of(model: StyleModel, style: Any) -> int:
     word = str(style).strip()
     if word in model.styles:
         return model.styles.index(word)
-    if word.isdigit() and int(word) < len(model.styles):
+    if word.isdecimal() and int(word) < len(model.styles):
         return int(word)
-    raise JaxstyleError(
-        f"the model has no style {word!r}; {did_you_mean(word, model.styles)}, or a number below {len(model.styles)}"
-    )
+    last = len(model.styles) - 1
+    raise JaxstyleError(f"the model has no style {word!r} (numbers: 0 to {last}); {did_you_mean(word, model.styles)}")
 
 
 def seen_styles(model: StyleModel, paintings: Sequence[Source], size: int | None, strength: float) -> Styles:
@@ -106,8 +106,9 @@ def seen_styles(model: StyleModel, paintings: Sequence[Source], size: int | None
     for painting in paintings:
         rgb = images.read_picture(painting).rgb
         height, width = rgb.shape[:2]
-        images.check_size(height, width, painting if isinstance(painting, str) else "style")
         if size is not None:
-            rgb = images.resize(rgb, *images.fit_size(height, width, size))
+            height, width = images.fit_size(height, width, size)
+            rgb = images.resize(rgb, height, width)
+        images.check_size(height, width, painting if isinstance(painting, str) else "style")
         found.append(jax.device_get(look(model.params, rgb[None])))
     return Styles(jax.tree.map(lambda *leaves: np.stack(leaves, 1), *found), jnp.full(1, strength))

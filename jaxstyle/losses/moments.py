@@ -104,7 +104,8 @@ def combine(parts: Sequence[Moments], weights: jax.Array | None = None) -> Momen
     weights = stacked.count if weights is None else jnp.asarray(weights, jnp.float32)
     if weights.shape[:1] != (len(parts),):
         raise JaxstyleError(f"combine got {len(parts)} Moments and weights of shape {weights.shape}")
-    shares = weights / jnp.sum(weights, 0, keepdims=True)
+    total = jnp.sum(weights, 0, keepdims=True)
+    shares = weights / jnp.where(total > 0, total, 1)  # of no position at all every moment is 0
 
     def average(leaf: jax.Array) -> jax.Array:
         return jnp.sum(leaf * shares.reshape(shares.shape + (1,) * (leaf.ndim - shares.ndim)), 0)

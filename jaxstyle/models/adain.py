@@ -178,12 +178,10 @@ class AdaIN(nn.Module):
         """Features `[N, H / multiple, W / multiple, C]` of pictures `[N, H, W, 3]`."""
         return self.encoder(pictures, (self.layer,))[0]
 
-    def style_of(self, pictures: jax.Array, weights: jax.Array | None = None) -> Moments:
-        """Moments `[N, …]` of the features of paintings `[N, H, W, 3]`, `[N, H, W]` of which counts."""
+    def style_of(self, pictures: jax.Array) -> Moments:
+        """Moments `[N, …]` of the features of paintings `[N, H, W, 3]`, less some last rows and columns."""
         height, width = (side - side % self.multiple for side in pictures.shape[1:3])
-        if weights is not None:
-            weights = average_pool(weights[:, :height, :width, None], self.multiple)[..., 0]
-        return moments(self.encode(pictures[:, :height, :width]), weights)
+        return moments(self.encode(pictures[:, :height, :width]))
 
     def decode(self, features: jax.Array) -> jax.Array:
         """Pictures `[N, H, W, 3]` float32 of features `[N, H / multiple, W / multiple, C]`."""

@@ -89,7 +89,9 @@ class StyleNetwork(nn.Module):
     merge = staticmethod(instance_norm.merge)  # of strips' statistics
 
     def check(self) -> None:
-        """Raises `JaxstyleError` for an output that is none of `OUTPUTS`."""
+        """Raises `JaxstyleError` for an output that is none of `OUTPUTS`, or a size that cannot be."""
+        if self.width < 1 or self.blocks < 0 or self.styles < 1:
+            raise JaxstyleError(f"no network has {self.styles} styles, {self.width} channels and {self.blocks} blocks")
         if self.output not in OUTPUTS:
             raise JaxstyleError(f"unknown output {self.output!r}; {did_you_mean(self.output, OUTPUTS)}")
 

@@ -53,7 +53,7 @@ class FilmTargets(NamedTuple):
 class FilmObjective:
     """`(picture, targets, network parameters, key) -> (loss, terms)`: the loss of a picture, and a temporal term.
 
-        loss = style transfer + weight · Σ trust |picture - expected|² / Σ trust
+        loss = style transfer + weight · Σ trust |picture - expected|² / (3 Σ trust)
 
     What is expected and where it counts are arguments, so that all frames are one compiled program.
 

@@ -105,6 +105,10 @@ class Painter:
         )
         inputs.check()
         features = load(config.features, pooling=config.pooling, padding=config.padding)
+        if more.flow is not None and film.bad:
+            raise JaxstyleError(
+                "the flow in a folder is of all frames, and damaged ones are left out; leave --flow out, too"
+            )
         flow = None
         if config.temporal_weight:
             flow = opencv_flow() if more.flow is None else folder_flow(more.flow, film.count)

@@ -118,7 +118,8 @@ def test_models_show(here, capsys):
     ("words", "message"),
     [
         (("known", "photo.png"), "the model knows 2 styles (red, blue, …): choose by name or number"),
-        (("known", "photo.png", "--style=rde"), "the model has no style 'rde'; did you mean 'red'"),
+        (("known", "photo.png", "--style=rde"), "the model has no style 'rde' (numbers: 0 to 1); did you mean 'red'"),
+        (("known", "photo.png", "--style=²"), "the model has no style '²'"),
         (("known", "photo.png", "--style=2"), "the model has no style '2'"),
         (("known", "photo.png", "--style=red", "--interpolate=red:1"), "--style and --interpolate both say"),
         (("known", "photo.png", "--interpolate=red"), "--interpolate 'red' is not of the form a:0.3,b:0.7"),
@@ -127,7 +128,8 @@ def test_models_show(here, capsys):
         (("known", "photo.png", "--style=red", "--strength=0.5"), "masks and strength are for models of any style"),
         (("known", "photo.png", "--style=red", "--preserve-color=luma"), "did you mean 'luminance'"),
         (("known", "photo.png", "--style=red", "--tile-size=3"), "tile-size is 3; it must be at least 16"),
-        (("known", "photo.png", "--style=red", "--size=3"), "--size is 3; it must be at least 16"),
+        (("known", "photo.png", "--style=red", "--size=3"), "--size is 3; it must be from 16 to 30000"),
+        (("known", "photo.png", "--style=red", "--size=60000"), "--size is 60000; it must be from 16 to 30000"),
         (("known", "photo.png", "--style=red", "--devices=99"), "99 devices asked for"),
         (("known", "photos", "--style=red"), "several pictures go into a folder"),
         (("known", "small.png", "--style=red"), "'small.png' has 8x8 pixels, too few"),
@@ -136,6 +138,7 @@ def test_models_show(here, capsys):
         (("photo.png", "photo.png", "--style=red"), "the model 'photo.png' is a file; name a folder"),
         (("any", "photo.png"), "the model takes any style: name a painting"),
         (("any", "photo.png", "--style=none.png"), "'none.png' does not exist"),
+        (("any", "photo.png", "--style=painting.png", "--style-size=20"), "'painting.png' has 20x15 pixels, too few"),
         (("any", "photo.png", "--style=painting.png", "--strength=2"), "the strength is 2; it must be from 0"),
         (("any", "photo.png", "--style=painting.png", "--mask=small.png"), "mask 1 is 8×8 px and photo.png is 32×24"),
         (("any", "photo.png", "--style=painting.png", "--mask=mask.png", "--mask=rest.png"), "there are 2 masks for 1"),
@@ -154,10 +157,13 @@ def test_the_result_must_not_be_what_it_is_made_from(here, monkeypatch, capsys):
     monkeypatch.chdir(here)
     assert main(["apply", "known", "photo.png", "-o", "photo.png", "--style=red"]) == 2
     assert "would overwrite 'photo.png'" in capsys.readouterr().err
+    assert main(["apply", "known", "photo.png", "-o", "known/preview.png", "--style=red"]) == 2
+    assert "would overwrite 'known/preview.png'" in capsys.readouterr().err
 
 
 def test_a_blend_is_read():
     assert parse_blend("a.b:1, c:3") == [("a.b", 0.25), ("c", 0.75)]
+    assert parse_blend("a:1e308,b:1e308") == [("a", 0.5), ("b", 0.5)]
     with pytest.raises(JaxstyleError, match="finite"):
         parse_blend("a:nan")
 

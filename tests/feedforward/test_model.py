@@ -54,7 +54,18 @@ def config_of(folder, **changes):
         (lambda folder: (folder / "config.json").write_text("{"), "a config.json that cannot be read"),
         (lambda folder: config_of(folder, version=2), "is not of a style model of version 1"),
         (lambda folder: config_of(folder, kind="adian"), "unknown network 'adian'; did you mean 'adain'"),
+        (lambda folder: config_of(folder, kind=["adain"]), "unknown network"),
         (lambda folder: config_of(folder, network={"layers": 3}), "is damaged, or of another version"),
+        (lambda folder: config_of(folder, network={"styles": 2, "width": 4, "parent": 1}), "is damaged, or of another"),
+        (lambda folder: config_of(folder, notes=["MIT"]), "is damaged, or of another version"),
+        (
+            lambda folder: config_of(folder, network={"styles": 2, "width": 0, "blocks": 1}),
+            "no network has 2 styles, 0",
+        ),
+        (
+            lambda folder: config_of(folder, network={"styles": -1, "width": 4, "blocks": 1}),
+            "is damaged, or of another version",
+        ),
         (lambda folder: config_of(folder, styles=["a", "a"]), "1 different names for 2 styles"),
         (lambda folder: config_of(folder, network={"styles": 2, "width": 8, "blocks": 1}), "has shape"),
         (lambda folder: config_of(folder, network={"styles": 2, "width": 4, "blocks": 0}), "is not of this network"),

@@ -20,8 +20,9 @@ def style_network():
     return network, jax.jit(network.init)(jax.random.key(0), x[:, :8, :8], weights)["params"], (x,), weights
 
 
-def any_style():
-    network, carry = AdaIN(((4,), (6,))), (random(1, 64, 16, 3), random(1, 64, 16, 2) / 2)
+def any_style(share=1.0):
+    shares = random(1, 64, 16, 2) / 2 * np.array([1, share], np.float32)
+    network, carry = AdaIN(((4,), (6,))), (random(1, 64, 16, 3), shares)
     seen = jax.vmap(moments)(random(2, 5, 5, 6))
     style = Styles(jax.tree.map(lambda leaf: leaf[None], seen), jnp.array([0.8]))
     return (
@@ -32,7 +33,11 @@ def any_style():
     )
 
 
-@pytest.mark.parametrize("make", [style_network, any_style])
+def any_style_without_a_share():
+    return any_style(0.0)
+
+
+@pytest.mark.parametrize("make", [style_network, any_style, any_style_without_a_share])
 def test_strips_give_the_same_picture(make):
     network, params, carry, style = make()
     whole = jax.jit(lambda params, carry, style: network.apply({"params": params}, *carry, style))(params, carry, style)

@@ -83,6 +83,13 @@ def test_moments_of_tiles_combine_to_those_of_the_whole(seed, cut):
     assert_moments(combine([moments(tile) for tile in tiles]), reference.moments(f))
 
 
+def test_parts_of_which_nothing_counts_combine_to_nothing():
+    """As of a style that has no place in any strip."""
+    none = jax.tree.map(jnp.zeros_like, moments(jnp.ones((2, 3, 4))))
+    both = combine([none, none])
+    assert all(not np.any(leaf) for leaf in jax.tree.leaves(both))
+
+
 def test_the_gradient_through_combined_tiles_is_that_of_the_whole():
     f, target = jnp.asarray(features(4, 5, 6, 3)), features(5, 3, 3)
 

@@ -102,16 +102,6 @@ def test_the_whole_network_by_hand():
     np.testing.assert_allclose(made[0], x[:9], rtol=1e-3, atol=1e-3)
 
 
-def test_a_paintings_mask():
-    module, params = network()
-    painting = np.random.default_rng(0).random((1, 8, 16, 3), np.float32)
-    mask = np.zeros((1, 8, 16), np.float32)
-    mask[:, :, :8] = 1
-    look = jax.jit(lambda x, mask: module.apply({"params": params}, x, mask, method="style_of"))
-    features = jax.jit(lambda x: module.apply({"params": params}, x, method="encode"))(painting)
-    np.testing.assert_allclose(look(painting, mask).mean[0], np.asarray(features)[0, :, :4].mean((0, 1)), rtol=1e-4)
-
-
 def test_names_and_sizes_follow_from_the_widths():
     full = AdaIN(((64, 64), (128, 128), (256,) * 4, (512,)))
     assert full.layer == "relu4_1" and full.multiple == 8

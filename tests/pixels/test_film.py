@@ -157,8 +157,11 @@ def test_a_damaged_frame_is_named_and_skipped(run, here, capsys, tiny_features):
     (here / "film.gif").write_bytes(data[: gif_places(data)[2] + 40])
     with pytest.raises(JaxstyleError, match=r"frame 3 of 'film\.gif'"):
         run("out/%d.png")
-    words = tiny.options(tiny_features, size=34, frame_iterations=3, flow="flow", devices=1)
-    assert main(["stylize", "film.gif", "painting.png", "-o", "out/%d.png", "--bad-frames=skip", *words]) == 0
+    words = ["film.gif", "painting.png", "-o", "out/%d.png", "--bad-frames=skip"]
+    words += tiny.options(tiny_features, size=34, frame_iterations=3, temporal_weight=0, devices=1)
+    assert main(["stylize", *words, "--flow=flow"]) == 2
+    assert "the flow in a folder is of all frames" in capsys.readouterr().err
+    assert main(["stylize", *words]) == 0
     assert "frame 3 of 'film.gif'" in capsys.readouterr().err and names(here / "out") == ["0.png", "1.png"]
 
 
