@@ -14,6 +14,7 @@ from typing import Any
 import jaxstyle
 from jaxstyle import images
 from jaxstyle.errors import JaxstyleError, did_you_mean
+from jaxstyle.film_reading import MOVIES
 from jaxstyle.images import Picture
 from jaxstyle.pixels.config import INITS, SWEEPABLE, StyleTransferConfig
 from jaxstyle.pixels.inputs import Inputs
@@ -54,6 +55,9 @@ def list_contents(sources: Sequence[str]) -> list[str]:
     for source in sources:
         if os.path.isdir(source):
             found = sorted(path for path in pathlib.Path(source).iterdir() if is_picture(path))
+            films = sorted(path for path in pathlib.Path(source).iterdir() if path.suffix.lower() in MOVIES)
+            if films:
+                raise JaxstyleError(f"the folder {source!r} holds a film, {films[0].name!r}: name films one by one")
             if not found:
                 raise JaxstyleError(
                     f"the folder {source!r} holds no pictures ({', '.join(sorted(images.PICTURE_SUFFIXES))})"

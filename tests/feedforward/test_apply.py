@@ -25,6 +25,8 @@ def here(tmp_path_factory):
     (folder / "photos").mkdir()
     for i, name in enumerate(("photos/a.png", "photos/b.png", "photo.png", "painting.png")):
         images.write_picture(folder / name, tiny.picture(i, 24, 32))
+    (folder / "films").mkdir()
+    (folder / "films" / "a.mp4").write_bytes(b"")
     images.write_picture(folder / "small.png", tiny.picture(7, 8, 8))
     mask = np.zeros((24, 32, 3))
     mask[:, :16] = 1
@@ -134,6 +136,7 @@ def test_models_show(here, capsys):
         (("known", "photos", "--style=red"), "several pictures go into a folder"),
         (("known", "small.png", "--style=red"), "'small.png' has 8x8 pixels, too few"),
         (("known", "none.png", "--style=red"), "'none.png' does not exist"),
+        (("known", "films", "--style=red"), "the folder 'films' holds a film, 'a.mp4': name films one by one"),
         (("photos", "photo.png", "--style=red"), "'photos' is no style model, it has no config.json"),
         (("photo.png", "photo.png", "--style=red"), "the model 'photo.png' is a file; name a folder"),
         (("any", "photo.png"), "the model takes any style: name a painting"),
