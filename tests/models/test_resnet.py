@@ -55,6 +55,7 @@ def test_in_evaluation_a_picture_is_seen_for_itself():
     assert np.abs(changed - together).max() > 1e-2  # the batch's own statistics are others
 
 
+@pytest.mark.slow
 def test_rematerialised_it_computes_the_same():
     plain, again = small(), small(remat=True)
     variables = plain.init(jax.random.key(0), IMAGES)

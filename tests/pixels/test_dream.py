@@ -51,6 +51,7 @@ def test_the_objective_rises_at_every_octave():
     assert made.picture.shape == (36, 48, 3) and (look(made.picture) ** 2).mean() > 1.2 * (look(photo) ** 2).mean()
 
 
+@pytest.mark.slow
 def test_without_steps_worth_the_name_the_photo_comes_back_in_all_detail():
     made = dream(learning_rate=1e-7)
     # Resizing overshoots at edges and is clipped, there and back, by some thousandths.

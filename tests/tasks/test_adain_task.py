@@ -58,6 +58,7 @@ def test_evaluation_is_whole(config, tmp_path):
     contract.check_evaluation_is_whole(config, tmp_path, ["loss", "content", "style", "total_variation"])
 
 
+@pytest.mark.slow
 def test_the_decoder_learns_and_nothing_else_is_trained(config, tmp_path):
     changes = {"devices": 1, "optimizer.learning_rate": 0.02, "content_weight": 0.001}
     training, start, _ = contract.stepped(configs.override(config, changes), tmp_path, 1)

@@ -52,6 +52,7 @@ def test_evaluation_is_whole(config, tmp_path):
     contract.check_evaluation_is_whole(config, tmp_path, ["loss", "accuracy", "f1", "confusion"])
 
 
+@pytest.mark.slow
 def test_bfloat16_computes_with_float32_parameters(config, tmp_path):
     config = configs.override(config, {"dtype": "bfloat16", "devices": 1})
     training, _, metrics = contract.stepped(config, tmp_path, 2)
@@ -59,6 +60,7 @@ def test_bfloat16_computes_with_float32_parameters(config, tmp_path):
     assert np.isfinite(metrics["loss"]) and metrics["loss"].dtype == np.float32
 
 
+@pytest.mark.slow
 def test_it_learns(config, tmp_path):
     changes = {"train_steps": 160, "eval_steps": 0, "checkpoint_steps": 0, "log_steps": 60, "devices": 1}
     changes |= {"batch_size": 32, "model.dropout": 0.0, "model.name": "cnn", "label_smoothing": 0.0, "mixup": 0.0}

@@ -115,6 +115,7 @@ def test_the_terms_are_those_of_pixel_stylisation(whole):
         np.testing.assert_allclose(terms["style"][i], sum(styles), rtol=1e-4)
 
 
+@pytest.mark.slow
 def test_the_gradient_is_that_of_differences(whole):
     """Along the gradient, of all terms together; in float32 such a difference has some three digits."""
     task = task_of(whole)
