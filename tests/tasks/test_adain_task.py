@@ -28,10 +28,10 @@ def config(shapes_dir, tiny_features, pictures):
     config.model.layer = "relu2_1"
     config.augment.update(crop=12, flip=True)
     config.update(train_steps=10, eval_steps=10, checkpoint_steps=5, log_steps=1, batch_size=8, progress="off")
-    config.devices = 2  # of the eight: programs for fewer compile faster
     return config
 
 
+@pytest.mark.slow
 def test_devices_agree(config, tmp_path):
     contract.check_devices_agree(config, tmp_path)
 
@@ -41,6 +41,7 @@ def test_processes_agree(config, tmp_path):
     contract.check_processes_agree(config, tmp_path)
 
 
+@pytest.mark.slow
 def test_resume_after_kill_is_bit_for_bit(config, tmp_path):
     contract.check_resume_after_kill(config, tmp_path)
 

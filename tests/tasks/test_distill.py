@@ -52,7 +52,6 @@ def config(teachers, shapes_dir):
     config.model.update(widths=((4, 4), (6, 6), (6,)), layers=LAYERS, layer_weights=(1.0, 1.0, 1.0))
     config.model.update(moments=0.1, view=16)
     config.optimizer.learning_rate = 5e-3
-    config.devices = 2  # of the eight: programs for fewer compile faster
     config.data.eval_split = "test[:40]"
     return config
 

@@ -31,7 +31,6 @@ def config(shapes_dir, tiny_features, pictures):
     config.model.update(width=4, blocks=0)
     config.augment.update(crop=12, flip=True)
     config.update(train_steps=10, eval_steps=10, checkpoint_steps=5, log_steps=1, batch_size=8, progress="off")
-    config.devices = 2  # of the eight: programs for fewer compile faster
     config.ema_decay = 0.9
     return config
 
@@ -129,6 +128,7 @@ def test_the_gradient_is_that_of_differences(whole):
     np.testing.assert_allclose((ends[0] - ends[1]) / 2e-3, size, rtol=2e-2)
 
 
+@pytest.mark.slow
 def test_it_learns_each_style(config, tmp_path):
     changes = {"devices": 1, "content_weight": 0.001, "optimizer.learning_rate": 0.02}
     training, _, metrics = contract.stepped(configs.override(config, changes), tmp_path, 1)
