@@ -119,6 +119,7 @@ def test_noise_seeds_and_frames():
     assert (keys[0] != keys[1]).any()
 
 
+@pytest.mark.slow
 def test_tiles_dream_nearly_what_the_whole_does():
     """At every step another part of the picture is at a seam, so that none shows: energies agree, and rise."""
     whole, tiled = dream(size=96, octaves=1), dream(size=96, octaves=1, tile_size=64)

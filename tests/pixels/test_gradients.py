@@ -29,6 +29,7 @@ def test_every_octave_gets_an_equal_step():
     np.testing.assert_allclose(apply(gradients.normalize_octaves(3), strong), pyramid.merge(even), rtol=1e-4, atol=1e-5)
 
 
+@pytest.mark.slow
 def test_smoothing_is_the_mean_of_three_blurs():
     blurs = [
         gaussian_filter(GRADS.astype(np.float64), (s, s, 0), mode="nearest", radius=(round(3 * s), round(3 * s), 0))

@@ -263,6 +263,7 @@ def test_a_start_from_a_file(paint, pictures, reference):
     assert np.abs(images.resize(made, 25, 34) - start).mean() < 0.1
 
 
+@pytest.mark.slow
 def test_resume_skips_what_is_done_and_only_that(paint, folder, tmp_path, monkeypatch):
     (tmp_path / "out").mkdir()
     photos = [str(folder / "wide0.png"), str(folder / "high.jpg")]

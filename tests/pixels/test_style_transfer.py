@@ -135,6 +135,7 @@ def test_the_gradient_equals_central_differences(style_loss, masked):
         np.testing.assert_allclose((ahead - behind) / 2e-4, np.vdot(slope, direction), rtol=0.02, atol=0.01 * cancelled)
 
 
+@pytest.mark.slow
 def test_bfloat16_is_near_float32(style_loss="wasserstein"):
     """Eight bits of mantissa: activations are off by some 0.4 % a layer; moments and the picture stay float32."""
     results = []

@@ -29,6 +29,7 @@ def activation(picture, index, layer="relu3_1"):
     )
 
 
+@pytest.mark.slow
 def test_channels_of_a_batch_are_what_they_are_alone_and_devices_do_not_matter():
     together = jaxstyle.visualize(config=SMALL, features=FEATURES)
     assert together.pictures.shape == (3, 24, 24, 3)

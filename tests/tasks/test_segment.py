@@ -56,6 +56,7 @@ def test_evaluation_is_whole(config, tmp_path):
     contract.check_evaluation_is_whole(config, tmp_path, ["loss", "dice", "mean_iou", "picture_dice", "confusion"])
 
 
+@pytest.mark.slow
 def test_it_learns(config, tmp_path):
     """The losses fall below those of the best constant answer, the share of shapes: 0.5 nats, and Dice 0.5."""
     changes = {"devices": 1, "batch_size": 32, "augment.crop": 0, "augment.color": 0.0, "loss.focal": 0.0}

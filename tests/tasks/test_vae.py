@@ -83,6 +83,7 @@ def images(count, seed=0):
     return np.random.default_rng(seed).integers(0, 256, (count, 8, 8, 1), np.uint8)
 
 
+@pytest.mark.slow
 def test_it_learns_and_uses_its_latents(config, tmp_path):
     """Better than any constant picture: the entropy of a Gaussian with the pixels' own variance."""
     changes = {"model.likelihood": "gaussian", "model.binarize": "none", "model.conditional": False, "devices": 1}

@@ -73,6 +73,7 @@ def images(count, seed=0):
     return np.random.default_rng(seed).integers(0, 256, (count, 8, 8, 1), np.uint8)
 
 
+@pytest.mark.slow
 def test_it_learns_and_so_do_prior_and_codebook(config, tmp_path):
     changes = {"devices": 1, "optimizer.learning_rate": 0.01}
     training = contract.begun(configs.override(config, changes), tmp_path)
