@@ -3,6 +3,7 @@
 import jax
 import jax.numpy as jnp
 import numpy as np
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -23,6 +24,7 @@ def test_a_view_is_a_picture_in_range_and_a_function_of_its_key(seed):
     np.testing.assert_array_equal(view, VIEW(jax.random.key(seed)))
 
 
+@pytest.mark.slow
 def test_views_are_of_photos_more_often_than_of_textures():
     """A picture of one colour outside [0, 1] never leaves its photo's part, so shares can be counted."""
     grey = jnp.full((32, 32, 3), 0.5)

@@ -13,10 +13,15 @@ CASES = {
     "googlenet": (("inception_4a/output", "inception_3a/5x5", "conv2/norm2"), 16, 16),
     "inception_v3": (("mixed_3/conv", "mixed/tower_2/conv", "conv_2"), 16, 16),
 }
+SLOW = ("googlenet", "inception_v3")  # for their many layers
 
 
 @pytest.mark.parametrize(
-    ("architecture", "pooling"), [*((name, "max") for name in CASES), ("vgg16", "l2"), ("squeezenet1_0", "average")]
+    ("architecture", "pooling"),
+    [
+        *(pytest.param(name, "max", marks=[pytest.mark.slow] * (name in SLOW)) for name in CASES),
+        *[("vgg16", "l2"), ("squeezenet1_0", "average")],
+    ],
 )
 def test_a_rolled_picture_is_seen_rolled(architecture, pooling):
     taps, stride, shift = CASES[architecture]

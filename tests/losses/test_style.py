@@ -161,6 +161,7 @@ def test_bfloat16_features_give_a_float32_distance(name):
     np.testing.assert_allclose(value, DISTANCES[name][1](np.asarray(f, np.float32), target), rtol=1e-4)
 
 
+@pytest.mark.slow
 def test_a_root_at_hand_changes_neither_value_nor_gradient():
     f, target = jnp.asarray(features(20, 6, 6, 5)), moments(features(21, 6, 6, 5))
     root = wasserstein_root(target)

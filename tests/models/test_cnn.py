@@ -40,11 +40,12 @@ def test_dropout_drops_where_the_noise_is_small():
     np.testing.assert_allclose(kept, 2 * features @ dense["kernel"] + dense["bias"][None], rtol=1e-4, atol=1e-6)
 
 
+@pytest.mark.slow
 def test_rematerialised_it_computes_the_same_and_keeps_less():
     """The names and values of parameters and gradients are those of the plain model."""
     plain, again = SmallCNN(5), SmallCNN(5, remat=True)
     images = np.random.default_rng(0).uniform(size=(2, 8, 8, 3)).astype(np.float32)
-    params = plain.init(jax.random.key(0), images)
+    params = jax.jit(plain.init)(jax.random.key(0), images)
     found, expected = (jax.jit(jax.grad(loss))(params) for loss in (loss_of(again, images), loss_of(plain, images)))
     jax.tree.map(lambda a, b: np.testing.assert_allclose(a, b, rtol=1e-5, atol=1e-6), found, expected)
     programs = [str(jax.make_jaxpr(jax.grad(loss_of(model, images)))(params)) for model in (plain, again)]

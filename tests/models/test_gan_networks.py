@@ -39,6 +39,7 @@ def test_a_hidden_layer_makes_it_infogans():
     assert (found["Dense_0"], found["Verdict_0/Dense_0"]) == ((7 * 7 * 128, 1024), (1024, 1))
 
 
+@pytest.mark.slow
 def test_with_a_hidden_layer_no_pattern_drowns_the_noise():
     """The layer behind it has inputs of one sign, so any of its kernels may paint one pattern for every noise."""
     generator = dcgan.Generator((16, 16, 1), width=4, hidden=256)

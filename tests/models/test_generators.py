@@ -30,7 +30,9 @@ def test_coordinates_are_of_unit_variance_and_lie_at_the_centres_of_pixels():
     assert np.all(np.diff(coarse[:, 0, 0]) > 0) and np.all(np.diff(coarse[0, :, 1]) > 0)
 
 
-@pytest.mark.parametrize("shape", [(16, 16), (17, 23), (9, 40)])
+@pytest.mark.parametrize(
+    "shape", [(17, 23), *(pytest.param(shape, marks=pytest.mark.slow) for shape in [(16, 16), (9, 40)])]
+)
 def test_an_hourglass_gives_features_of_every_pixel(shape):
     module = Hourglass(width=6, skip=2, depth=3)
     noise = jnp.asarray(np.random.default_rng(0).random((*shape, 3)), jnp.float32)

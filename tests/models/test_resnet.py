@@ -34,7 +34,7 @@ IMAGES = np.random.default_rng(0).uniform(size=(4, 9, 12, 3)).astype(np.float32)
 
 def test_shapes_dtypes_and_statistics():
     model = small(dtype=jnp.bfloat16, dropout=0.5)
-    variables = model.init(jax.random.key(0), IMAGES)
+    variables = jax.jit(model.init)(jax.random.key(0), IMAGES)
     (logits, features), seen = model.apply(
         variables, IMAGES, True, jnp.ones((4, 16), jnp.float32), mutable=["batch_stats"]
     )
@@ -47,7 +47,7 @@ def test_shapes_dtypes_and_statistics():
 
 def test_in_evaluation_a_picture_is_seen_for_itself():
     model = small()
-    variables = model.init(jax.random.key(0), IMAGES)
+    variables = jax.jit(model.init)(jax.random.key(0), IMAGES)
     together, _ = model.apply(variables, IMAGES)
     alone, _ = model.apply(variables, IMAGES[1:2])
     np.testing.assert_allclose(together[1:2], alone, atol=1e-5)
@@ -58,8 +58,8 @@ def test_in_evaluation_a_picture_is_seen_for_itself():
 @pytest.mark.slow
 def test_rematerialised_it_computes_the_same():
     plain, again = small(), small(remat=True)
-    variables = plain.init(jax.random.key(0), IMAGES)
-    names = [jax.tree.structure(model.init(jax.random.key(0), IMAGES)) for model in (plain, again)]
+    variables = jax.jit(plain.init)(jax.random.key(0), IMAGES)
+    names = [jax.tree.structure(jax.jit(model.init)(jax.random.key(0), IMAGES)) for model in (plain, again)]
     assert names[0] == names[1]
 
     def gradient(model):

@@ -42,7 +42,9 @@ def run(module, params, pictures, weights):
     return np.asarray(compiled(module)(params, pictures, weights))
 
 
-@pytest.mark.parametrize("output", ["sigmoid", "tanh"])  # linear ones: see the converted checkpoint
+@pytest.mark.parametrize(
+    "output", ["sigmoid", pytest.param("tanh", marks=pytest.mark.slow)]
+)  # linear ones: see the converted checkpoint
 def test_equals_the_papers_forward(output):
     module, params = network(output)
     pictures, weights = picture(16, 12, 2), np.array([[0, 1, 0], [0.3, 0, 0.7]], np.float32)

@@ -74,6 +74,7 @@ def test_a_mask_keeps_the_photo_elsewhere():
     assert np.abs(made.picture[:, :31] - photo[:, :31]).mean() > 0.02
 
 
+@pytest.mark.slow
 def test_content_weight_holds_the_photo():
     free, held = dream(octaves=1), dream(octaves=1, content_weight=20.0)
     photo = images.resize(PHOTO, 36, 48)
@@ -101,6 +102,7 @@ def test_any_objective_can_be_dreamt():
     assert set(made.history[0]) > {"channel/relu1_1", "total_variation"}
 
 
+@pytest.mark.slow
 def test_the_photos_colours_can_stay():
     made = dream(preserve_color="luminance")
     chroma = [

@@ -38,7 +38,7 @@ def test_smoothing_is_the_mean_of_three_blurs():
     np.testing.assert_allclose(apply(gradients.smooth((1.0, 2.0, 4.0))), np.mean(blurs, 0), atol=1e-4)
 
 
-@pytest.mark.parametrize(("smoothing", "octaves"), [(0.0, 0), (1.0, 0), (0.5, 3)])
+@pytest.mark.parametrize(("smoothing", "octaves"), [(0.0, 0), pytest.param(1.0, 0, marks=pytest.mark.slow), (0.5, 3)])
 def test_an_ascent_goes_against_the_loss_by_one_step(smoothing, octaves):
     step = apply(gradients.ascent(smoothing, octaves))
     np.testing.assert_allclose(np.abs(step).mean(), 1, rtol=1e-5)

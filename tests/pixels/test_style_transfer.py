@@ -150,6 +150,7 @@ def test_bfloat16_is_near_float32(style_loss="wasserstein"):
     assert cosine > 0.95
 
 
+@pytest.mark.slow
 def test_rematerialisation_changes_nothing():
     data = targets(objective())
     (value, _), slope = look()(start(), data, FEATURES.params)

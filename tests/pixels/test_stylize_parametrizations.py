@@ -32,6 +32,7 @@ def test_the_loss_falls_at_every_scale(parametrization):
         assert scales[1][0]["loss"] < scales[0][0]["loss"]
 
 
+@pytest.mark.slow
 def test_lbfgs_moves_fourier_coefficients():
     made = paint("fourier", optimizer="lbfgs", learning_rate=0.3, size=34)
     assert made.history[-1]["loss"] < 0.7 * made.history[0]["loss"]

@@ -92,7 +92,9 @@ def test_an_exemplar_too_large_for_the_memory(monkeypatch):
         texture.prepare(config(style_size=2000), FEATURES, EXEMPLARS[1:])
 
 
-@pytest.mark.parametrize("size", [(18, 28), (9, 14), (12, 16), (6, 7)])
+@pytest.mark.parametrize(
+    "size", [(18, 28), *(pytest.param(s, marks=pytest.mark.slow) for s in [(9, 14), (12, 16), (6, 7)])]
+)
 @pytest.mark.parametrize("method", ["cubic", "linear"])
 def test_a_periodic_resize_is_that_of_many_copies(method, size):
     """Up, down, unequally: of copies side by side the middle one has only its like around it."""

@@ -106,6 +106,7 @@ def test_the_activation_rises(painted):
         assert (history[-10:].mean(0) > 1.5 * history[:3].mean(0))[alive].all()
 
 
+@pytest.mark.slow
 def test_facets_are_unlike_one_another():
     def likeness(weight):
         config = change(channels="1", facets=2, diversity_weight=weight, iterations=12, size=24)

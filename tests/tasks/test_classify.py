@@ -112,6 +112,7 @@ def test_an_evaluation_reports_what_scikit_learn_does(config, tmp_path):
     assert chart.ndim == 3 and chart.std() > 0.05
 
 
+@pytest.mark.slow
 def test_the_chart_is_written_at_every_evaluation(config, tmp_path):
     config.update(train_steps=2, eval_steps=1, checkpoint_steps=2)
     config.model.name = "cnn"

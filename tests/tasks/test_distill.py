@@ -79,6 +79,7 @@ def test_lowers_for_every_platform(shallow, tmp_path):
     contract.check_lowers(shallow, tmp_path)
 
 
+@pytest.mark.slow
 def test_evaluation_is_whole(config, tmp_path):
     contract.check_evaluation_is_whole(config, tmp_path, ["loss", *LAYERS])
 
