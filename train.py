@@ -1,5 +1,6 @@
 """Runs a recipe: `python train.py --config configs/NAME.py --workdir DIR [--config.FIELD=VALUE …]`."""
 
+import runpy
 import sys
 from importlib import import_module
 
@@ -23,12 +24,26 @@ def main(argv: list[str]) -> None:
     logging.set_verbosity(logging.WARNING)  # JAX tells at INFO of every backend it does not find
     module, _, function = CONFIG.value.run.partition(":")
     try:
+        check_variant(config_flags.get_config_filename(flags.FLAGS["config"]))
         if COORDINATOR.value:
             devices.join("" if COORDINATOR.value == "cluster" else COORDINATOR.value, PROCESSES.value, PROCESS.value)
         getattr(import_module(module), function)(CONFIG.value, WORKDIR.value)
     except JaxstyleError as error:
         print(f"train.py: {error}", file=sys.stderr)
         sys.exit(2)
+
+
+def check_variant(recipe: str) -> None:
+    """A word after a recipe, as in `file.py:test`, must change something: misspelt, it would train for hours.
+
+    Raises:
+      JaxstyleError: It does not.
+    """
+    path, _, variant = recipe.partition(".py:")
+    if variant:
+        get_config = runpy.run_path(f"{path}.py")["get_config"]
+        if get_config(variant) == get_config(""):
+            raise JaxstyleError(f"{path}.py has no variant {variant!r}; those of jaxstyle's recipes have one, 'test'")
 
 
 def parse(argv: list[str]) -> list[str]:

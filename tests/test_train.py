@@ -71,6 +71,11 @@ def test_what_cannot_be_is_one_sentence(train, tmp_path, word, message):
     assert not list(tmp_path.glob("run/*.png"))
 
 
+def test_a_variant_that_changes_nothing_is_told(train):
+    done = train(recipe=f"{RECIPE}:tset")
+    assert done.returncode == 2 and done.stderr.startswith(f"train.py: {RECIPE} has no variant 'tset'"), done.stderr
+
+
 def test_a_missing_flag_or_a_stray_word_is_told(train):
     assert "unexpected argument 'stray'" in train("stray").stderr
     bare = subprocess.run([sys.executable, "train.py"], cwd=ROOT, capture_output=True, text=True, timeout=60)
