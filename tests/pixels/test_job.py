@@ -1,14 +1,10 @@
-"""Jobs from files to files: folders, sweeps, masks, colours, traces, metadata, interruption."""
+"""Jobs from files to files: folders, sweeps, masks, colours, traces, metadata, resuming."""
 
 import contextlib
 import itertools
 import json
 import os
 import pathlib
-import signal
-import subprocess
-import sys
-import time
 
 import numpy as np
 import pytest
@@ -18,7 +14,6 @@ from PIL import Image
 
 import jaxstyle
 from jaxstyle import images
-from jaxstyle.cli import main
 from jaxstyle.pixels import execution
 from jaxstyle.pixels.files import Files, distinct
 from jaxstyle.pixels.job import stylize_files
@@ -295,63 +290,3 @@ def test_an_unfinished_picture_is_not_taken_for_a_result(paint, tmp_path, monkey
     (tmp_path / ".out.png.resume").unlink()  # as the errors about snapshots advise
     assert paint(resume=True)[0].read_bytes() == reference.read_bytes()
     assert names(tmp_path) == ["out.png"]
-
-
-LONG = {"initial_iterations": 400, "iterations": 1500, "optimizer": "adam", "init": "noise"}
-CHILD = """
-import sys
-from jaxstyle.pixels import watchers
-watchers.SnapshotSaver.__init__.__defaults__ = (0.0,)
-from jaxstyle.cli import main
-sys.exit(main(sys.argv[1:]))
-"""
-
-
-@pytest.fixture(scope="module")
-def long_run(tiny_features, pictures, tmp_path_factory):
-    """The command line of a run of seconds, and its uninterrupted result."""
-    options = tiny.options(tiny_features, **LONG)
-    words = ["stylize", str(pictures / "photo.png"), str(pictures / "painting.png"), *options]
-    whole = tmp_path_factory.mktemp("whole") / "out.png"
-    assert main([*words, "-o", str(whole)]) == 0
-    return words, whole.read_bytes()
-
-
-@pytest.mark.parametrize(
-    "number", [pytest.param(signal.SIGINT, marks=pytest.mark.slow), signal.SIGKILL], ids=["INT", "KILL"]
-)
-def test_an_interrupted_run_goes_on_to_the_same_bytes(long_run, tmp_path, capsys, number):
-    words, whole = long_run
-    output, trace = tmp_path / "out.png", tmp_path / "trace.jsonl"
-    words = [*words, "-o", str(output), "--trace", str(trace)]
-    environment = {**os.environ, "JAXSTYLE_CACHE": str(tmp_path / "cache")}
-    child = subprocess.Popen([sys.executable, "-c", CHILD, *words], env=environment, stderr=subprocess.PIPE, text=True)
-    with child:
-        deadline = time.monotonic() + 120
-        while not (trace.exists() and trace.read_bytes().count(b"\n") > 450) and child.poll() is None:
-            assert time.monotonic() < deadline
-            time.sleep(0.01)
-        child.send_signal(number)
-        _, errors = child.communicate(timeout=60)
-    assert (tmp_path / ".out.png.resume").exists()
-    if number == signal.SIGKILL:
-        assert child.returncode == -signal.SIGKILL
-    else:
-        assert child.returncode == 130
-        assert errors.count("\n") == 1 and errors.startswith("jaxstyle: stopped; the picture so far is in")
-        assert images.read_settings(output)["unfinished"] is True
-        assert rgb(output).shape in {(25, 34, 3), (36, 48, 3)}
-    steps = trace.read_bytes().count(b"\n")
-    assert steps < 1900
-    assert main([*words, "--resume"]) == 0
-    assert output.read_bytes() == whole
-    assert sorted(set(names(tmp_path)) - {"cache"}) == ["out.png", "trace.jsonl"]
-    rows = [json.loads(line) for line in trace.read_text().splitlines()]
-    places = [(row["scale"], row["iteration"]) for row in rows]
-    expected = [(34, i) for i in range(1, 401)] + [(48, i) for i in range(1, 1501)]
-    if number == signal.SIGKILL:  # the step that the snapshot was ahead of the trace may be missing
-        assert sorted(set(places)) == places and len(set(expected) - set(places)) <= 1
-    else:
-        assert places == expected
-    assert main([*words, "--resume"]) == 0 and output.read_bytes() == whole
-    capsys.readouterr()
