@@ -16,7 +16,8 @@ def get_config(variant: str = "") -> ConfigDict:
     config = forecast.defaults()
     config.data.update(name="moving_shapes", size=32)
     config.model.update(inputs=18, outputs=2, widths=(32, 32), patch=4)
-    config.update(batch_size=8, train_epochs=10.0, ema_decay=0.99, loss="mse")
+    config.update(batch_size=8, train_epochs=10.0, ema_decay=0.99)
+    config.loss.update(bce=0.0, mse=1.0)
     config.update(classify=100.0, best="accuracy", best_mode="max")  # beside squared errors of some hundred
     config.optimizer.update(learning_rate=2e-3, schedule="cosine", clip_norm=10.0)
     if variant == "test":

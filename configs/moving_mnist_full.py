@@ -19,7 +19,7 @@ def get_config(variant: str = "") -> ConfigDict:
     small = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(small)
     config = small.get_config(variant)
-    config.loss = "mse"
+    config.loss.update(bce=0.0, mse=1.0)
     config.optimizer.learning_rate = 5e-4
     if variant == "test":
         config.model.widths = (4, 4)
@@ -28,4 +28,5 @@ def get_config(variant: str = "") -> ConfigDict:
     config.data.eval_split = "test"  # all 10,000
     config.model.update(widths=(128, 128, 128, 128), kernel=5, patch=4)
     config.teacher_steps = 50_000
+    config.finish_epochs = 0.0
     return config

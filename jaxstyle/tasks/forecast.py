@@ -18,7 +18,7 @@ from jax import lax
 from jaxstyle.charts import confusion_chart
 from jaxstyle.losses.adversarial import OBJECTIVES, Objective
 from jaxstyle.losses.classification import cross_entropy
-from jaxstyle.losses.frames import FRAME_LOSSES
+from jaxstyle.losses.frames import mixture
 from jaxstyle.metrics.confusion import confusion_matrix, summary
 from jaxstyle.metrics.structural import psnr, ssim
 from jaxstyle.models.forecaster import Forecast, Forecaster
@@ -31,6 +31,8 @@ from jaxstyle.training.state import TrainState
 from jaxstyle.training.task import Batch, Metrics, Setting
 
 __all__ = ["FilmForecast", "defaults", "fields", "make"]
+
+FrameLoss = Callable[[jax.Array, jax.Array], jax.Array]
 
 SHOWN = 8  # clips in a film or a picture of strips
 RANGE = 2.0  # of pixels, as OpenSTL's SSIM has it; see `ssim`
@@ -64,7 +66,8 @@ def make(config: Any, setting: Setting) -> FilmForecast:
         optimizer=make_optimizer(config.optimizer, setting.extent, setting.steps, config.ema_decay),
         shape=shape,
         inputs=model.inputs,
-        loss=FRAME_LOSSES[config.loss],
+        losses=(mixture(config.loss), mixture(config.finish)),
+        finish=setting.steps - setting.extent.steps(config, "finish"),
         weights=(config.past, config.future, config.classify, rival.weight),
         told=truth_told(config.teacher.start, config.teacher.fall, setting.extent.steps(config, "teacher")),
         discriminator=VideoDiscriminator(shape, rival.width, dtype) if rival.objective else None,
@@ -82,7 +85,8 @@ class FilmForecast:
       optimizer: Of all parameters.
       shape: Of a clip, `(T, H, W, C)`, the frames to see and those to foresee.
       inputs: How many frames are seen.
-      loss: Of logits and frames; one of `FRAME_LOSSES`.
+      losses: Of logits and frames, both as in `FRAME_LOSSES`: the first, and that of the last part of the training.
+      finish: The step at which that begins.
       weights: Of the losses of past and future frames, of classes, and of the discriminator's verdict.
       told: Step -> probability that the next input is the true frame.
       discriminator: The other player; None for none.
@@ -94,7 +98,8 @@ class FilmForecast:
     optimizer: Optimizer
     shape: tuple[int, ...]
     inputs: int
-    loss: Callable[[jax.Array, jax.Array], jax.Array]
+    losses: tuple[FrameLoss, FrameLoss]
+    finish: int
     weights: tuple[float, float, float, float]
     told: Callable[[jax.Array], jax.Array]
     discriminator: VideoDiscriminator | None = None
@@ -129,7 +134,7 @@ class FilmForecast:
 
         def loss(params: Any) -> tuple[jax.Array, Metrics]:
             forecast = self.foretell(params, inputs, self.outputs, truth, draws < told)
-            terms = self.terms(forecast, inputs, truth, batch)
+            terms = self.terms(forecast, inputs, truth, batch, state.step)
             total = sum(terms.values(), jnp.float32(0))
             if self.discriminator:
                 game, verdicts = self.play(params, inputs, truth, jax.nn.sigmoid(forecast.future))
@@ -147,14 +152,19 @@ class FilmForecast:
         """What the network foresees; see `Forecaster`."""
         return self.forecaster.apply({"params": params["forecaster"]}, inputs, count, *truth)  # type: ignore[return-value]
 
-    def terms(self, forecast: Forecast, inputs: jax.Array, truth: jax.Array, batch: Batch) -> Metrics:
+    def lost(self, logits: jax.Array, truth: jax.Array, step: jax.Array) -> jax.Array:
+        """What frames lose by the loss of a step: `[N]` of `[N, T, H, W, C]`."""
+        first, last = self.losses
+        return jnp.where(step < self.finish, first(logits, truth), last(logits, truth))
+
+    def terms(self, forecast: Forecast, inputs: jax.Array, truth: jax.Array, batch: Batch, step: jax.Array) -> Metrics:
         """The weighted means of what a forecast loses, those that have a weight."""
         past, future, classes, _ = self.weights
         terms = {}
         if past:
-            terms["past"] = past * jnp.mean(self.loss(forecast.past, inputs[:, 1:]))
+            terms["past"] = past * jnp.mean(self.lost(forecast.past, inputs[:, 1:], step))
         if future:
-            terms["future"] = future * jnp.mean(self.loss(forecast.future, truth))
+            terms["future"] = future * jnp.mean(self.lost(forecast.future, truth, step))
         if classes:
             terms["cross_entropy"] = classes * jnp.mean(cross_entropy(forecast.classes, batch["label"]))
         return terms
@@ -182,7 +192,11 @@ class FilmForecast:
         foreseen = jax.nn.sigmoid(forecast.future)
         squared = jnp.sum(jnp.square(foreseen - truth), (2, 3, 4))
         like = ssim(foreseen, truth, value_range=RANGE)
-        metrics = {"loss": self.loss(forecast.future, truth), "mse": jnp.mean(squared, 1), "ssim": jnp.mean(like, 1)}
+        metrics = {
+            "loss": self.lost(forecast.future, truth, state.step),
+            "mse": jnp.mean(squared, 1),
+            "ssim": jnp.mean(like, 1),
+        }
         metrics["mae"] = jnp.mean(jnp.sum(jnp.abs(foreseen - truth), (2, 3, 4)), 1)
         metrics["psnr"] = jnp.mean(psnr(foreseen, truth), 1)
         metrics |= {"frame_mse": squared, "frame_ssim": like}

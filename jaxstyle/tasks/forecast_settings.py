@@ -12,7 +12,6 @@ from ml_collections import ConfigDict
 
 from jaxstyle.errors import JaxstyleError, did_you_mean
 from jaxstyle.losses.adversarial import OBJECTIVES
-from jaxstyle.losses.frames import FRAME_LOSSES
 from jaxstyle.models.dcgan import levels_of
 from jaxstyle.models.forecaster import CELLS
 from jaxstyle.training import config as training
@@ -35,7 +34,9 @@ def defaults() -> ConfigDict:
     config.model.update(inputs=10, outputs=10)  # frames seen and foreseen
     config.model.update(widths=(64, 64), kernel=3, patch=4, cell="lstm", peepholes=False, tied=True)
     config.model.unroll = "auto"  # steps of time: on a CPU; or on, off
-    config.loss = "bce"  # mse, l1+l2
+    config.loss = ConfigDict({"bce": 1.0, "mse": 0.0, "l1": 0.0})  # weights of the sum, of every frame
+    config.finish = ConfigDict({"bce": 0.0, "mse": 1.0, "l1": 0.0})  # the same, in the last part of the training
+    training.duration(config, "finish")  # how long that is; not given: there is none
     config.past = 1.0  # weight of the input frames, each as foreseen from those before it
     config.future = 1.0  # weight of the frames after them
     config.classify = 0.0  # weight of the clips' classes; 0 for no such head
@@ -53,7 +54,11 @@ def check(config: Any, setting: Setting) -> None:
     at_least(config, {"model.inputs": 2, "model.outputs": 1, "model.kernel": 1, "model.patch": 1})
     at_least(config, {"past": 0, "future": 0, "classify": 0, "teacher.start": 0, "adversary.weight": 0})
     at_least(config, {"adversary.width": 1})
-    known = {"model.cell": CELLS, "model.unroll": UNROLL, "loss": tuple(FRAME_LOSSES), "teacher.fall": tuple(FALLS)}
+    at_least(config, {f"{part}.{name}": 0 for part in ("loss", "finish") for name in config[part]})
+    for part in ("loss", "finish"):
+        if not any(config[part].values()):
+            raise JaxstyleError(f"all weights of {part} are 0; give one of {', '.join(config[part])} some weight")
+    known = {"model.cell": CELLS, "model.unroll": UNROLL, "teacher.fall": tuple(FALLS)}
     known["adversary.objective"] = ("", *OBJECTIVES)
     for name, names in known.items():
         given = training.flat(config)[name]
