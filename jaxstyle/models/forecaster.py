@@ -36,9 +36,13 @@ class Forecast(NamedTuple):
 class Stack(nn.Module):
     """One step of time: patches through a stack of cells, to the logits of the next frame's patches.
 
+    Cells of a larger scale see further, those of scale 1 see finer. One that returns to a finer scale also sees what
+    the last cell of that scale gave, as in a U-Net.
+
     Attributes:
       channels: Of patches.
       widths: Channels of each cell's state.
+      scales: Of each cell, how many patches a position of its maps is high and wide; as many as `widths`, the last 1.
       kernel: Side of the cells' convolutions.
       cell: Name in `CELLS`.
       peepholes: See `ConvLSTMCell`.
@@ -47,6 +51,7 @@ class Stack(nn.Module):
 
     channels: int
     widths: tuple[int, ...] = (64, 64)
+    scales: tuple[int, ...] = (1, 1)
     kernel: int = 3
     cell: str = "lstm"
     peepholes: bool = False
@@ -64,15 +69,26 @@ class Stack(nn.Module):
 
     def __call__(self, states: list[Any], patches: jax.Array) -> tuple[list[Any], jax.Array]:
         """The next states, and logits `[N, H, W, channels]`."""
-        moved, x = [], patches
-        for cell, state in zip(self.cells, states, strict=True):
+        moved, x, before = [], patches, 1
+        given: dict[int, jax.Array] = {}  # by scale, what its last cell gave
+        for cell, scale, state in zip(self.cells, self.scales, states, strict=True):
+            if scale > before:
+                x = space_to_depth(x, scale // before)
+            elif scale < before:
+                fine = depth_to_space(x, before // scale)
+                x = jnp.concatenate([fine, given[scale]], -1) if scale in given else fine
             state, x = cell(state, x)
             moved.append(state)
+            given[scale], before = x, scale
         return moved, self.readout(x).astype(jnp.float32)
 
     def first(self, shape: tuple[int, ...]) -> list[Any]:
-        """The states before the first step, for maps of `(N, H, W)`."""
-        return [cell.first(shape) for cell in self.cells]
+        """The states before the first step, for patches of `(N, H, W)`."""
+        count, height, width = shape
+        return [
+            cell.first((count, height // scale, width // scale))
+            for cell, scale in zip(self.cells, self.scales, strict=True)
+        ]
 
 
 class Forecaster(nn.Module):
@@ -81,6 +97,7 @@ class Forecaster(nn.Module):
     Attributes:
       channels: Of a frame.
       widths: Channels of each cell's state, in either stack.
+      scales: Of each cell; see `Stack`. None is 1 for all.
       kernel: Side of the cells' convolutions.
       patch: Side of the square patches that frames are cut into, and that cells see as one position.
       cell: Name in `CELLS`.
@@ -94,6 +111,7 @@ class Forecaster(nn.Module):
 
     channels: int
     widths: tuple[int, ...] = (64, 64)
+    scales: tuple[int, ...] | None = None
     kernel: int = 3
     patch: int = 4
     cell: str = "lstm"
@@ -111,7 +129,8 @@ class Forecaster(nn.Module):
     def stack(self) -> Stack:
         """The cells of one half."""
         parts = self.patch**2 * self.channels
-        return Stack(parts, self.widths, self.kernel, self.cell, self.peepholes, self.dtype)
+        scales = self.scales or (1,) * len(self.widths)
+        return Stack(parts, self.widths, scales, self.kernel, self.cell, self.peepholes, self.dtype)
 
     def __call__(
         self, inputs: jax.Array, count: int, truth: jax.Array | None = None, follow: jax.Array | None = None

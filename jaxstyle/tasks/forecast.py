@@ -55,6 +55,7 @@ def make(config: Any, setting: Setting) -> FilmForecast:
     forecaster = Forecaster(
         channels=shape[-1],
         widths=tuple(model.widths),
+        scales=tuple(model.scales) or None,
         classes=len(setting.classes) if config.classify else 0,
         unroll=model.unroll == "on" or (model.unroll == "auto" and jax.default_backend() == "cpu"),
         dtype=dtype,

@@ -33,6 +33,7 @@ def defaults() -> ConfigDict:
     config.task = "jaxstyle.tasks.forecast"
     config.model.update(inputs=10, outputs=10)  # frames seen and foreseen
     config.model.update(widths=(64, 64), kernel=3, patch=4, cell="lstm", peepholes=False, tied=True)
+    config.model.scales = ()  # patches a position of each cell's maps spans, such as (1, 2, 1); not given: 1 for all
     config.model.unroll = "auto"  # steps of time: on a CPU; or on, off
     config.loss = ConfigDict({"bce": 1.0, "mse": 0.0, "l1": 0.0})  # weights of the sum, of every frame
     config.finish = ConfigDict({"bce": 0.0, "mse": 1.0, "l1": 0.0})  # the same, in the last part of the training
@@ -87,11 +88,28 @@ def check_clips(model: Any, shape: tuple[int, ...]) -> None:
             f"clips of {frames} frames are too short for {model.inputs} to see and {model.outputs} to foresee; "
             "lower --config.model.inputs or --config.model.outputs"
         )
-    if height % model.patch or width % model.patch:
+    scales = tuple(model.scales) or (1,)
+    check_scales(scales, tuple(model.widths))
+    side = model.patch * max(scales)
+    if height % side or width % side:
+        across = f"patches of {model.patch}" if side == model.patch else f"{max(scales)} patches of {model.patch}"
         raise JaxstyleError(
-            f"frames of {width}×{height} pixels cannot be cut into patches of {model.patch}: choose a multiple of it "
-            f"by --config.data.size={math.ceil(min(height, width) / model.patch) * model.patch}, or another model.patch"
+            f"frames of {width}×{height} pixels cannot be cut into {across}: choose a multiple of {side} "
+            f"by --config.data.size={math.ceil(min(height, width) / side) * side}, or another model.patch"
         )
+
+
+def check_scales(scales: tuple[int, ...], widths: tuple[int, ...]) -> None:
+    """Refuses scales that do not belong to `widths`, and steps between them that cannot be taken."""
+    if len(scales) not in (1, len(widths)) or scales[-1] != 1 or min(scales) < 1:
+        raise JaxstyleError(f"model.scales is {scales}: it must have one number for each of model.widths, the last a 1")
+    for before, after, width in zip(scales, scales[1:], widths, strict=False):
+        fine, coarse = sorted((before, after))
+        if coarse % fine or (after < before and width % (coarse // fine) ** 2):
+            raise JaxstyleError(
+                f"model.scales go from {before} to {after}: one must be a multiple of the other, and on the way to a "
+                f"finer scale the {width} channels of model.widths a multiple of its square"
+            )
 
 
 def truth_told(start: float, fall: str, steps: int) -> Callable[[jax.Array], jax.Array]:

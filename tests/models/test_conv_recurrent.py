@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from jaxstyle.models.conv_recurrent import ConvGRUCell, ConvLSTMCell
-from jaxstyle.models.forecaster import Forecaster
+from jaxstyle.models.forecaster import Forecaster, Stack
 from jaxstyle.models.resampling import depth_to_space, space_to_depth
 from jaxstyle.models.video_discriminator import VideoDiscriminator
 
@@ -118,6 +118,21 @@ def test_a_tied_forecaster_that_follows_the_truth_reads_on():
     told = applied(model, params, frames[:, :3], frames[:, 3:], np.ones((2, 2), bool))
     np.testing.assert_allclose(told.future[:, :2], longer.past[:, 2:4], rtol=1e-4, atol=1e-5)
     np.testing.assert_allclose(told.past, longer.past[:, :2], rtol=1e-4, atol=1e-5)
+
+
+def test_a_coarser_cell_sees_further_and_the_finer_one_after_it_still_sees_the_fine():
+    stack = Stack(channels=2, widths=(3, 4, 3), scales=(1, 2, 1))
+    patches = normal(0, 1, 4, 12, 2)
+    states = stack.bind({}).first((1, 4, 12))
+    assert [state[0].shape for state in states] == [(1, 4, 12, 3), (1, 2, 6, 4), (1, 4, 12, 3)]
+    params = jax.jit(stack.init)(jax.random.key(0), states, patches)
+    look = jax.jit(lambda params, patches: stack.apply(params, states, patches)[1])
+    touched = jnp.asarray(patches).at[:, :, 0].add(1)
+    apart = np.abs(look(params, touched) - look(params, patches)).max((0, 1, 3))
+    assert np.all(apart[:5] > 1e-6) and np.all(apart[5:] == 0)  # 1, then a coarse one, then 1; else 3
+    params["params"]["cells_1"] = jax.tree.map(jnp.zeros_like, params["params"]["cells_1"])  # the coarse one is silent
+    apart = np.abs(look(params, touched) - look(params, patches)).max((0, 1, 3))
+    assert np.all(apart[:3] > 1e-6) and np.all(apart[3:] == 0)
 
 
 def test_truth_counts_only_where_it_is_followed():

@@ -211,6 +211,15 @@ def test_strips_and_films_show_what_they_say():
     [
         ({"model.inputs": 5}, "clips of 6 frames are too short for 5 to see and 2 to foresee; lower"),
         ({"model.patch": 3}, r"frames of 8×8 pixels cannot be cut into patches of 3: choose .*data\.size=9"),
+        (
+            {"model.scales": (2, 1), "model.widths": (4, 4), "model.patch": 8},
+            "cannot be cut into 2 patches of 8: .*size=16",
+        ),
+        ({"model.scales": (1, 2)}, r"model.scales is \(1, 2\): it must have one number for each of model.widths"),
+        (
+            {"model.scales": (2, 1), "model.widths": (6, 4)},
+            "model.scales go from 2 to 1: .* the 6 channels of model.widths",
+        ),
         ({"model.inputs": 1}, "model.inputs is 1; it must be at least 2"),
         ({"model.cell": "lsmt"}, "unknown model.cell 'lsmt'; did you mean 'lstm'"),
         ({"model.kernel": 4}, "model.kernel odd"),
