@@ -32,6 +32,7 @@ from jaxstyle.training.task import Batch, Metrics, Setting
 
 __all__ = ["FilmForecast", "defaults", "fields", "make"]
 
+NEVER = 2**31 - 1  # a step that no training comes to
 FrameLoss = Callable[[jax.Array, jax.Array], jax.Array]
 
 SHOWN = 8  # clips in a film or a picture of strips
@@ -61,14 +62,14 @@ def make(config: Any, setting: Setting) -> FilmForecast:
         dtype=dtype,
         **{name: model[name] for name in ("kernel", "patch", "cell", "peepholes", "tied")},
     )
-    rival = config.adversary
+    rival, finish = config.adversary, setting.extent.steps(config, "finish")
     return FilmForecast(
         forecaster=forecaster,
         optimizer=make_optimizer(config.optimizer, setting.extent, setting.steps, config.ema_decay),
         shape=shape,
         inputs=model.inputs,
         losses=(mixture(config.loss), mixture(config.finish)),
-        finish=setting.steps - setting.extent.steps(config, "finish"),
+        finish=setting.steps - finish if finish else NEVER,
         weights=(config.past, config.future, config.classify, rival.weight),
         told=truth_told(config.teacher.start, config.teacher.fall, setting.extent.steps(config, "teacher")),
         discriminator=VideoDiscriminator(shape, rival.width, dtype) if rival.objective else None,

@@ -125,6 +125,8 @@ def test_the_last_part_of_a_training_has_a_loss_of_its_own():
 
     assert best(29) == pytest.approx(1 / 3, abs=1e-3)
     assert best(30) == pytest.approx(1.5 / 3 - 0.25, abs=1e-3)
+    task, _ = plain()
+    assert best(50) == pytest.approx(1 / 3, abs=1e-3)  # the evaluation after the last step
 
 
 def test_clips_that_are_always_told_the_truth_cost_what_the_network_says_of_it():
