@@ -26,7 +26,7 @@ def get_config(variant: str = "") -> ConfigDict:
         return config
     config.train_epochs = 1.0  # of two million clips: as many as 200 epochs of 10,000
     config.data.eval_split = "test"  # all 10,000
-    config.model.update(widths=(128, 128, 128, 128), kernel=5, patch=4)
+    config.model.update(widths=(128, 128, 128, 128), scales=(), kernel=5)
     config.teacher_steps = 50_000
     config.finish_epochs = 0.0
     return config

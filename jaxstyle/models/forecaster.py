@@ -6,6 +6,7 @@ so there the steps of time are unrolled. Loops compile faster and are as fast on
 
 from __future__ import annotations
 
+import math
 from typing import Any, NamedTuple
 
 import flax.linen as nn
@@ -46,6 +47,9 @@ class Stack(nn.Module):
       kernel: Side of the cells' convolutions.
       cell: Name in `CELLS`.
       peepholes: See `ConvLSTMCell`.
+      brightness: Of what is foreseen before any training, above 0 and below 1; the mean of the frames is best. Where
+        films of digits, 5 % of which is white, were first foreseen grey, the steps that turned it black left cells
+        from which three layers learned nothing in 600 more; begun at 0.05 they were past that after 100.
       dtype: In which it computes; parameters are float32, and so are the logits.
     """
 
@@ -55,11 +59,13 @@ class Stack(nn.Module):
     kernel: int = 3
     cell: str = "lstm"
     peepholes: bool = False
+    brightness: float = 0.5
     dtype: Any = jnp.float32
 
     def setup(self) -> None:
         self.cells = [self.make(width) for width in self.widths]
-        self.readout = Conv(self.channels, (1, 1), dtype=self.dtype)
+        bias = nn.initializers.constant(math.log(self.brightness / (1 - self.brightness)))
+        self.readout = Conv(self.channels, (1, 1), dtype=self.dtype, bias_init=bias)
 
     def make(self, width: int) -> Any:
         """A cell."""
@@ -102,6 +108,7 @@ class Forecaster(nn.Module):
       patch: Side of the square patches that frames are cut into, and that cells see as one position.
       cell: Name in `CELLS`.
       peepholes: See `ConvLSTMCell`.
+      brightness: See `Stack`.
       tied: Whether one stack does both: the ConvLSTM baseline of OpenSTL. Else the second begins with the first's
         states and parameters of its own (Shi et al. 2015, section 3.2).
       classes: Of clips; 0 for none.
@@ -116,6 +123,7 @@ class Forecaster(nn.Module):
     patch: int = 4
     cell: str = "lstm"
     peepholes: bool = False
+    brightness: float = 0.5
     tied: bool = False
     classes: int = 0
     unroll: bool = False
@@ -130,7 +138,8 @@ class Forecaster(nn.Module):
         """The cells of one half."""
         parts = self.patch**2 * self.channels
         scales = self.scales or (1,) * len(self.widths)
-        return Stack(parts, self.widths, scales, self.kernel, self.cell, self.peepholes, self.dtype)
+        own = (self.kernel, self.cell, self.peepholes, self.brightness, self.dtype)
+        return Stack(parts, self.widths, scales, *own)
 
     def __call__(
         self, inputs: jax.Array, count: int, truth: jax.Array | None = None, follow: jax.Array | None = None

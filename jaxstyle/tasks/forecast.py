@@ -60,7 +60,7 @@ def make(config: Any, setting: Setting) -> FilmForecast:
         classes=len(setting.classes) if config.classify else 0,
         unroll=model.unroll == "on" or (model.unroll == "auto" and jax.default_backend() == "cpu"),
         dtype=dtype,
-        **{name: model[name] for name in ("kernel", "patch", "cell", "peepholes", "tied")},
+        **{name: model[name] for name in ("kernel", "patch", "cell", "peepholes", "brightness", "tied")},
     )
     rival, finish = config.adversary, setting.extent.steps(config, "finish")
     return FilmForecast(

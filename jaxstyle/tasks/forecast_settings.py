@@ -33,6 +33,7 @@ def defaults() -> ConfigDict:
     config.task = "jaxstyle.tasks.forecast"
     config.model.update(inputs=10, outputs=10)  # frames seen and foreseen
     config.model.update(widths=(64, 64), kernel=3, patch=4, cell="lstm", peepholes=False, tied=True)
+    config.model.brightness = 0.5  # of what is foreseen before any training; near the frames' mean is best
     config.model.scales = ()  # patches a position of each cell's maps spans, such as (1, 2, 1); not given: 1 for all
     config.model.unroll = "auto"  # steps of time: on a CPU; or on, off
     config.loss = ConfigDict({"bce": 1.0, "mse": 0.0, "l1": 0.0})  # weights of the sum, of every frame
@@ -75,6 +76,8 @@ def check(config: Any, setting: Setting) -> None:
         raise JaxstyleError("clips can be classified only where the dataset has class labels: set classify to 0")
     if not config.classify and not config.past + config.future:
         raise JaxstyleError("past, future and classify are all 0: there is nothing to learn")
+    if not 0 < model.brightness < 1:
+        raise JaxstyleError(f"model.brightness is {model.brightness:g}; it must be above 0 and below 1")
     check_clips(model, setting.spec["video"].shape)
     if config.adversary.objective:
         levels_of(setting.spec["video"].shape[1:])

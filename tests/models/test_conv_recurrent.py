@@ -135,6 +135,12 @@ def test_a_coarser_cell_sees_further_and_the_finer_one_after_it_still_sees_the_f
     assert np.all(apart[:3] > 1e-6) and np.all(apart[3:] == 0)
 
 
+def test_an_untrained_forecaster_foresees_the_brightness_it_was_given():
+    model, params = made(brightness=0.2)
+    black = applied(model, params, 0 * clip()[:, :3])
+    np.testing.assert_allclose(jax.nn.sigmoid(black.future), 0.2, atol=0.1)
+
+
 def test_truth_counts_only_where_it_is_followed():
     model, params = made()
     frames, follow = clip(), np.array([[True, False], [False, False]])
