@@ -91,7 +91,7 @@ def check_clips(model: Any, shape: tuple[int, ...]) -> None:
             f"clips of {frames} frames are too short for {model.inputs} to see and {model.outputs} to foresee; "
             "lower --config.model.inputs or --config.model.outputs"
         )
-    scales = tuple(model.scales) or (1,)
+    scales = tuple(model.scales) or (1,) * len(model.widths)
     check_scales(scales, tuple(model.widths))
     side = model.patch * max(scales)
     if height % side or width % side:
@@ -104,9 +104,9 @@ def check_clips(model: Any, shape: tuple[int, ...]) -> None:
 
 def check_scales(scales: tuple[int, ...], widths: tuple[int, ...]) -> None:
     """Refuses scales that do not belong to `widths`, and steps between them that cannot be taken."""
-    if len(scales) not in (1, len(widths)) or scales[-1] != 1 or min(scales) < 1:
+    if len(scales) != len(widths) or scales[-1] != 1 or min(scales) < 1:
         raise JaxstyleError(f"model.scales is {scales}: it must have one number for each of model.widths, the last a 1")
-    for before, after, width in zip(scales, scales[1:], widths, strict=False):
+    for before, after, width in zip(scales[:-1], scales[1:], widths[:-1], strict=True):
         fine, coarse = sorted((before, after))
         if coarse % fine or (after < before and width % (coarse // fine) ** 2):
             raise JaxstyleError(
