@@ -222,6 +222,7 @@ def test_strips_and_films_show_what_they_say():
             {"model.scales": (2, 1), "model.widths": (6, 4)},
             "model.scales go from 2 to 1: .* the 6 channels of model.widths",
         ),
+        ({"model.scales": (1,), "model.widths": (4, 4)}, r"model.scales is \(1,\)"),
         ({"model.brightness": 1.0}, "model.brightness is 1; it must be above 0 and below 1"),
         ({"model.inputs": 1}, "model.inputs is 1; it must be at least 2"),
         ({"model.cell": "lsmt"}, "unknown model.cell 'lsmt'; did you mean 'lstm'"),
