@@ -32,7 +32,6 @@ from jaxstyle.training.task import Batch, Metrics, Setting
 
 __all__ = ["FilmForecast", "defaults", "fields", "make"]
 
-NEVER = 2**31 - 1  # a step that no training comes to
 FrameLoss = Callable[[jax.Array, jax.Array], jax.Array]
 
 SHOWN = 8  # clips in a film or a picture of strips
@@ -69,7 +68,7 @@ def make(config: Any, setting: Setting) -> FilmForecast:
         shape=shape,
         inputs=model.inputs,
         losses=(mixture(config.loss), mixture(config.finish)),
-        finish=setting.steps - finish if finish else NEVER,
+        finish=setting.steps - finish if finish else None,
         weights=(config.past, config.future, config.classify, rival.weight),
         told=truth_told(config.teacher.start, config.teacher.fall, setting.extent.steps(config, "teacher")),
         discriminator=VideoDiscriminator(shape, rival.width, dtype) if rival.objective else None,
@@ -88,7 +87,7 @@ class FilmForecast:
       shape: Of a clip, `(T, H, W, C)`, the frames to see and those to foresee.
       inputs: How many frames are seen.
       losses: Of logits and frames, both as in `FRAME_LOSSES`: the first, and that of the last part of the training.
-      finish: The step at which that begins.
+      finish: The step at which that begins; None for never.
       weights: Of the losses of past and future frames, of classes, and of the discriminator's verdict.
       told: Step -> probability that the next input is the true frame.
       discriminator: The other player; None for none.
@@ -101,7 +100,7 @@ class FilmForecast:
     shape: tuple[int, ...]
     inputs: int
     losses: tuple[FrameLoss, FrameLoss]
-    finish: int
+    finish: int | None
     weights: tuple[float, float, float, float]
     told: Callable[[jax.Array], jax.Array]
     discriminator: VideoDiscriminator | None = None
@@ -157,6 +156,8 @@ class FilmForecast:
     def lost(self, logits: jax.Array, truth: jax.Array, step: jax.Array) -> jax.Array:
         """What frames lose by the loss of a step: `[N]` of `[N, T, H, W, C]`."""
         first, last = self.losses
+        if self.finish is None:
+            return first(logits, truth)
         return jnp.where(step < self.finish, first(logits, truth), last(logits, truth))
 
     def terms(self, forecast: Forecast, inputs: jax.Array, truth: jax.Array, batch: Batch, step: jax.Array) -> Metrics:
