@@ -2,6 +2,10 @@
 
     python train.py --config configs/moving_mnist.py --workdir runs/film
 
+An hour on two cores (0.45 s a step). On 1,000 test clips then: squared error 79.9 and SSIM 0.816, where the mean frame
+has 152 and 0.33 and black 173 and 0.78. The first three or four frames are digits one can read, those after two digits
+overlap and the tenth are soft spots in the right place. `moving_mnist_full.py` is for an accelerator.
+
 `--config configs/moving_mnist.py:test` trains on tiny films of shapes in seconds. Run again with the same workdir, it
 goes on where it was stopped.
 """
