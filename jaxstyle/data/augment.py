@@ -2,83 +2,112 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import jax
 import jax.numpy as jnp
 from jax import lax
 
+from jaxstyle.errors import JaxstyleError
 
-def augment(images: jax.Array, keys: jax.Array, *, pad: int = 0, flip: bool = False, crop: int = 0) -> jax.Array:
-    """Random crops and mirrorings (He et al. 2016, arXiv 1512.03385, section 4.2).
+
+def check_changes(options: Any, shape: tuple[int, ...]) -> None:
+    """Raises `JaxstyleError` where pictures cannot be changed so.
+
+    Args:
+      options: A recipe's `augment`, some of `crop`, `turn`, `color`.
+      shape: Of a picture, `(H, W, C)`.
+    """
+    (height, width, _), crop = shape, options.get("crop", 0)
+    if crop > min(height, width):
+        raise JaxstyleError(f"augment.crop is {crop}; it must be at most the pictures' {width}x{height} pixels")
+    if options.get("turn") and not crop and height != width:
+        way_out = ": set augment.crop" if "crop" in options else ""
+        raise JaxstyleError(f"augment.turn needs squares, the pictures have {width}x{height} pixels{way_out}")
+    if options.get("color", 0) > 1:
+        raise JaxstyleError(f"augment.color is {options.color:g}; it must be from 0 to 1")
+
+
+def augment(
+    images: jax.Array, keys: jax.Array, *, pad: int = 0, crop: int = 0, flip: bool = False, turn: bool = False
+) -> jax.Array:
+    """Random crops and mirrorings (He et al. 2016, arXiv 1512.03385, section 4.2), and quarter turns.
 
     Args:
       images: `[N, H, W, C]`, of any dtype.
       keys: `[N]`, one a picture.
       pad: Pixels of zeros put around every picture, out of which `H × W` are then cut at random.
-      flip: Whether every second picture, at random, is mirrored left to right.
       crop: Side of the squares that are cut out in place of `H × W`, pixels; 0 cuts `H × W`.
+      flip: Whether every second picture, at random, is mirrored left to right.
+      turn: Whether it is turned by 0, 90, 180 or 270 degrees, each as often; what is turned must be square.
 
     Returns:
       `[N, H, W, C]`, or `[N, crop, crop, C]`, of the same dtype.
     """
 
     def one(image: jax.Array, key: jax.Array) -> jax.Array:
-        place, side = jax.random.split(key)
+        place, side, quarters = jax.random.split(key, 3)
         if pad or crop:
             size = (crop, crop) if crop else image.shape[:2]
             room = jnp.array(image.shape[:2]) - jnp.array(size) + 2 * pad
             top, left = jax.random.randint(place, (2,), 0, room + 1)
             padded = jnp.pad(image, ((pad, pad), (pad, pad), (0, 0)))
             image = lax.dynamic_slice(padded, (top, left, jnp.zeros_like(top)), (*size, image.shape[2]))
-        return jnp.where(jax.random.bernoulli(side), image[:, ::-1], image) if flip else image
-
-    return jax.vmap(one)(images, keys) if pad or flip or crop else images
-
-
-def augment_with_masks(
-    images: jax.Array, masks: jax.Array, keys: jax.Array, *, crop: int = 0, flip: bool = False, turn: bool = False
-) -> tuple[jax.Array, jax.Array]:
-    """Random crops, mirrorings and quarter turns, the same of a picture and of its mask.
-
-    Args:
-      images: `[N, H, W, C]`, of any dtype.
-      masks: `[N, H, W]`, of any dtype.
-      keys: `[N]`, one a picture.
-      crop: Side of the squares that are cut out, pixels, at most H and W; 0 takes all.
-      flip: Whether every second picture, at random, is mirrored left to right.
-      turn: Whether it is turned by 0, 90, 180 or 270 degrees, each as often; what is turned must be square.
-
-    Returns:
-      `[N, crop, crop, C]` and `[N, crop, crop]`, of the same dtypes.
-    """
-
-    def one(image: jax.Array, mask: jax.Array, key: jax.Array) -> tuple[jax.Array, jax.Array]:
-        place, side, quarters = jax.random.split(key, 3)
-        both = [image, mask[..., None]]
-        if crop:
-            top = jax.random.randint(place, (2,), 0, jnp.array(mask.shape) - crop + 1)
-            both = [jax.lax.dynamic_slice(x, (*top, 0), (crop, crop, x.shape[2])) for x in both]
         if flip:
-            both = [jnp.where(jax.random.bernoulli(side), x[:, ::-1], x) for x in both]
+            image = jnp.where(jax.random.bernoulli(side), image[:, ::-1], image)
         if turn:
             number = jax.random.randint(quarters, (), 0, 4)
-            both = [jnp.where(number % 2 == 1, jnp.rot90(x), x) for x in both]
-            both = [jnp.where(number >= 2, x[::-1, ::-1], x) for x in both]
-        return both[0], both[1][..., 0]
+            image = jnp.where(number % 2 == 1, jnp.rot90(image), image)
+            image = jnp.where(number >= 2, image[::-1, ::-1], image)
+        return image
 
-    return jax.vmap(one)(images, masks, keys)
+    return jax.vmap(one)(images, keys) if pad or crop or flip or turn else images
+
+
+def augment_with_masks(images: jax.Array, masks: jax.Array, keys: jax.Array, **options: Any) -> Any:
+    """The same changes of pictures and of their masks.
+
+    Args:
+      images: `[N, H, W, C]`.
+      masks: `[N, H, W]`, of the same dtype.
+      keys: `[N]`, one a picture.
+      **options: Of `augment`.
+
+    Returns:
+      Pictures and masks, as `augment` gives them.
+    """
+    both = augment(jnp.concatenate([images, masks[..., None]], -1), keys, **options)
+    return both[..., :-1], both[..., -1]
+
+
+def augment_clips(clips: jax.Array, keys: jax.Array, **options: Any) -> jax.Array:
+    """The same change of all frames of a clip.
+
+    Args:
+      clips: `[N, T, H, W, C]`.
+      keys: `[N]`, one a clip.
+      **options: Of `augment`.
+
+    Returns:
+      Clips, as `augment` gives pictures.
+    """
+    count, frames, height, width, channels = clips.shape
+    beside = jnp.moveaxis(clips, 1, 3).reshape(count, height, width, frames * channels)
+    changed = augment(beside, keys, **options)
+    return jnp.moveaxis(changed.reshape(*changed.shape[:3], frames, channels), 3, 1)
 
 
 def shift_tones(pictures: jax.Array, keys: jax.Array, strength: float) -> jax.Array:
-    """Contrast and brightness changed at random, of a picture as a whole.
+    """Contrast and brightness changed at random, of a picture as a whole, or of a clip.
 
     Args:
-      pictures: `[N, H, W, C]` in [0, 1].
+      pictures: `[N, ..., C]` in [0, 1].
       keys: `[N]`, one a picture.
       strength: Contrast is multiplied by 1 - strength to 1 + strength about the picture's mean, then brightness moved
         by up to half of strength either way; from 0, which changes nothing, to 1.
 
     Returns:
-      `[N, H, W, C]`, clipped to [0, 1].
+      `[N, ..., C]`, clipped to [0, 1].
     """
 
     def one(picture: jax.Array, key: jax.Array) -> jax.Array:

@@ -1,12 +1,14 @@
 """`moving_mnist`: two digits that move over a black ground, through each other, and bounce off the walls.
 
 The standard generator, from stock MNIST: clips are drawn when they are read, so that any number of them takes no disk.
+Of the variant `single`, with one digit, clips have labels.
 """
 
 from __future__ import annotations
 
 import dataclasses
 from collections.abc import Callable
+from typing import NamedTuple
 
 import numpy as np
 
@@ -18,34 +20,47 @@ SPLITS = ("train", "test")
 
 @dataclasses.dataclass(frozen=True)
 class Clips:
-    """How many clips a variant has."""
+    """How many clips a variant has, and how many digits are in each."""
 
     train: int
     test: int
+    digits: int = 2
+
+
+class Digits(NamedTuple):
+    """Pictures `[M, 28, 28, 1]` uint8 and their labels `[M]`."""
+
+    images: np.ndarray
+    labels: np.ndarray
 
 
 VARIANTS = {
     "small": Clips(10_000, 1_000),
     "full": Clips(10_000, 10_000),  # as many as the literature's
     "fresh": Clips(2_000_000, 10_000),  # 200 epochs of 10,000 of which none repeats, as generated on the fly
+    "single": Clips(2_000_000, 10_000, digits=1),
 }
 
 
-def reader(split: str, read_digits: Callable[[], np.ndarray]) -> Callable[[int], dict[str, np.ndarray]]:
-    """Index -> example, `video` [20, 64, 64, 1] uint8: a pure function of split and index.
+def reader(split: str, count: int, read_digits: Callable[[], Digits]) -> Callable[[int], dict[str, np.ndarray]]:
+    """Index -> example, a pure function of split and index: `video` [20, 64, 64, 1] uint8 and, of one digit, `label`.
 
     Args:
       split: "train" or "test".
-      read_digits: Gives that split's digits `[M, 28, 28, 1]` uint8; called at the first example.
+      count: Of digits in a clip.
+      read_digits: Gives that split's digits; called at the first example.
     """
     number = SPLITS.index(split)
-    kept: list[np.ndarray] = []
+    kept: list[Digits] = []
 
     def read(index: int) -> dict[str, np.ndarray]:
         if not kept:
             kept.append(read_digits())
+        images, labels = kept[0]
         rng = np.random.default_rng((number, index))
-        return {"video": film(rng, kept[0][rng.integers(0, len(kept[0]), 2), ..., 0])[..., None]}
+        chosen = rng.integers(0, len(images), count)
+        video = film(rng, images[chosen, ..., 0])[..., None]
+        return {"video": video, "label": labels[chosen[0]]} if count == 1 else {"video": video}
 
     return read
 

@@ -92,7 +92,8 @@ def moving_mnist_source(name: str, split: str, data_dir: str = "") -> Source:
     variants = moving_mnist.VARIANTS
     if variant and variant not in variants:
         raise JaxstyleError(f"no variant {variant!r} of {base!r}; {did_you_mean(variant, variants)}")
-    counts = dataclasses.asdict(variants[variant or "small"])
+    clips = variants[variant or "small"]
+    counts = {"train": clips.train, "test": clips.test}
     infos = {part: tfds.core.SplitInfo(name=part, shard_lengths=[n], num_bytes=0) for part, n in counts.items()}
     try:
         parts = tfds.core.ReadInstruction.from_spec(split).to_absolute(infos)
@@ -103,8 +104,13 @@ def moving_mnist_source(name: str, split: str, data_dir: str = "") -> Source:
     part = parts[0]
     digits = tfds_source("mnist", part.splitname, data_dir)
     first, last = part.from_ or 0, counts[part.splitname] if part.to is None else part.to
-    read = moving_mnist.reader(part.splitname, lambda: np.stack([digits.read(i)["image"] for i in range(digits.count)]))
-    return Source(last - first, lambda index: read(first + index))
+
+    def read_digits() -> moving_mnist.Digits:
+        examples = [digits.read(i) for i in range(digits.count)]
+        return moving_mnist.Digits(*(np.stack([one[name] for one in examples]) for name in ("image", "label")))
+
+    read = moving_mnist.reader(part.splitname, clips.digits, read_digits)
+    return Source(last - first, lambda index: read(first + index), digits.classes if clips.digits == 1 else ())
 
 
 def make_builder(name: str, data_dir: str = "") -> Any:

@@ -97,6 +97,25 @@ class Stack(nn.Module):
         ]
 
 
+class Look(nn.Module):
+    """What is anywhere on some maps: two convolutions, then each channel's largest and mean.
+
+    Attributes:
+      features: Channels of either convolution.
+      dtype: In which it computes; parameters are float32.
+    """
+
+    features: int = 64
+    dtype: Any = jnp.float32
+
+    @nn.compact
+    def __call__(self, maps: jax.Array) -> jax.Array:
+        """`[N, H, W, C]` -> `[N, 2 features]`."""
+        for _ in range(2):
+            maps = nn.relu(Conv(self.features, (3, 3), dtype=self.dtype)(maps))
+        return jnp.concatenate([jnp.max(maps, (1, 2)), jnp.mean(maps, (1, 2))], -1)
+
+
 class Forecaster(nn.Module):
     """Reads frames and foresees those that follow, each from the one before: its own, or the true one where told so.
 
@@ -132,6 +151,7 @@ class Forecaster(nn.Module):
     def setup(self) -> None:
         self.encoder = self.stack()
         self.forecaster = self.encoder if self.tied else self.stack()
+        self.looks = [Look(dtype=self.dtype) for _ in range(len(self.widths) * (2 if self.cell == "lstm" else 1))]
         self.head = nn.Dense(self.classes, dtype=self.dtype)
 
     def stack(self) -> Stack:
@@ -191,11 +211,11 @@ class Forecaster(nn.Module):
         return scanned(stack, start, (frames, follow))
 
     def classify(self, states: list[Any]) -> jax.Array | None:
-        """Logits by the mean over positions of all states."""
+        """Logits by what is anywhere on the maps of all states."""
         if not self.classes:
             return None
-        means = [jnp.mean(leaf, (1, 2)) for leaf in jax.tree.leaves(states)]
-        return self.head(jnp.concatenate(means, -1)).astype(jnp.float32)
+        seen = [look(leaf) for look, leaf in zip(self.looks, jax.tree.leaves(states), strict=True)]
+        return self.head(jnp.concatenate(seen, -1)).astype(jnp.float32)
 
     def cut(self, frames: jax.Array) -> jax.Array:
         """`[N, T, H, W, C]` as patches `[T, N, h, w, P]` float32."""

@@ -7,7 +7,7 @@ players then move at once: one loss holds both, each blind to the other's parame
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import jax
@@ -16,6 +16,7 @@ import numpy as np
 from jax import lax
 
 from jaxstyle.charts import confusion_chart
+from jaxstyle.data.augment import augment_clips, shift_tones
 from jaxstyle.losses.adversarial import OBJECTIVES, Objective
 from jaxstyle.losses.classification import cross_entropy
 from jaxstyle.losses.frames import mixture
@@ -70,6 +71,8 @@ def make(config: Any, setting: Setting) -> FilmForecast:
         losses=(mixture(config.loss), mixture(config.finish)),
         finish=setting.steps - finish if finish else None,
         weights=(config.past, config.future, config.classify, rival.weight),
+        changes={name: config.augment[name] for name in ("flip", "turn")},
+        color=config.augment.color,
         told=truth_told(config.teacher.start, config.teacher.fall, setting.extent.steps(config, "teacher")),
         discriminator=VideoDiscriminator(shape, rival.width, dtype) if rival.objective else None,
         objective=OBJECTIVES[rival.objective] if rival.objective else None,
@@ -90,6 +93,8 @@ class FilmForecast:
       finish: The step at which that begins; None for never.
       weights: Of the losses of past and future frames, of classes, and of the discriminator's verdict.
       told: Step -> probability that the next input is the true frame.
+      changes: Of training clips; options of `augment`.
+      color: Of training clips; strength of `shift_tones`.
       discriminator: The other player; None for none.
       objective: What the two play for.
       classes: The names of the clips' classes; empty where they are not classified.
@@ -103,6 +108,8 @@ class FilmForecast:
     finish: int | None
     weights: tuple[float, float, float, float]
     told: Callable[[jax.Array], jax.Array]
+    changes: Mapping[str, Any] = dataclasses.field(default_factory=dict)
+    color: float = 0.0
     discriminator: VideoDiscriminator | None = None
     objective: Objective | None = None
     classes: tuple[str, ...] = ()
@@ -121,20 +128,25 @@ class FilmForecast:
             params["discriminator"] = self.discriminator.init(keys[1], jnp.zeros((1, *self.shape)))["params"]
         return self.optimizer.start(params, {"mean_frame": jnp.zeros(self.shape[1:])})
 
-    def parted(self, batch: Batch) -> tuple[jax.Array, jax.Array]:
-        """The frames to see and those to foresee, float32 in [0, 1], of a batch's `video` `[N, T, H, W, C]` uint8."""
-        clips = scaled(batch["video"][:, : self.shape[0]])
-        return clips[:, : self.inputs], clips[:, self.inputs :]
+    def changed(self, video: jax.Array, places: jax.Array, tones: jax.Array) -> jax.Array:
+        """Training clips as they are seen: `[N, T, H, W, C]` uint8 to float32 in [0, 1], by two keys each."""
+        clips = scaled(augment_clips(video[:, : self.shape[0]], places, **self.changes))
+        return shift_tones(clips, tones, self.color) if self.color else clips
+
+    def parted(self, clips: jax.Array) -> tuple[jax.Array, jax.Array]:
+        """The frames to see and those to foresee, of clips `[N, T, H, W, C]`."""
+        return clips[:, : self.inputs], clips[:, self.inputs : self.shape[0]]
 
     def train_step(self, state: TrainState, batch: Batch, key: jax.Array) -> tuple[TrainState, Metrics]:
         """One step on one device's `video` `[N, T, H, W, C]` uint8 and, where clips are classified, `label` `[N]`."""
-        inputs, truth = self.parted(batch)
-        keys = step.example_keys(jax.random.fold_in(key, state.step), len(inputs))
+        keys = step.example_keys(jax.random.fold_in(key, state.step), len(batch["video"]))
+        draws, places, tones = jax.vmap(lambda key: jax.random.split(key, 3), out_axes=1)(keys)
+        inputs, truth = self.parted(self.changed(batch["video"], places, tones))
         told = self.told(state.step)
-        draws = jax.vmap(lambda key: jax.random.uniform(key, (self.outputs - 1,)))(keys)
+        follow = jax.vmap(lambda key: jax.random.uniform(key, (self.outputs - 1,)))(draws) < told
 
         def loss(params: Any) -> tuple[jax.Array, Metrics]:
-            forecast = self.foretell(params, inputs, self.outputs, truth, draws < told)
+            forecast = self.foretell(params, inputs, self.outputs, truth, follow)
             terms = self.terms(forecast, inputs, truth, batch, state.step)
             total = sum(terms.values(), jnp.float32(0))
             if self.discriminator:
@@ -190,7 +202,7 @@ class FilmForecast:
         `mse` and `mae` are summed over pixels and averaged over frames, `ssim` is averaged over frames, all as OpenSTL
         has them. The trivial forecasts are the last frame seen, the mean frame of the training, and black.
         """
-        inputs, truth = self.parted(batch)
+        inputs, truth = self.parted(scaled(batch["video"]))
         forecast = self.foretell(state.best_params, inputs, self.outputs)
         foreseen = jax.nn.sigmoid(forecast.future)
         squared = jnp.sum(jnp.square(foreseen - truth), (2, 3, 4))
@@ -238,7 +250,7 @@ class FilmForecast:
 
     def pictures(self, state: TrainState, batch: Batch, key: jax.Array) -> dict[str, jax.Array]:
         """Strips of frames, three a clip: those seen, those that truly follow, and those foreseen."""
-        inputs, truth = self.parted({"video": batch["video"][:SHOWN]})
+        inputs, truth = self.parted(scaled(batch["video"][:SHOWN]))
         foreseen = self.foresee(state, inputs, self.outputs)
         longest = max(self.inputs, self.outputs)
         rows = [jnp.pad(part, ((0, 0), (0, longest - part.shape[1]), *((0, 0),) * 3)) for part in (inputs, truth)]
@@ -247,7 +259,7 @@ class FilmForecast:
 
     def films(self, state: TrainState, batch: Batch, key: jax.Array) -> dict[str, jax.Array]:
         """Clips, and beside each what became of it when its first frames were seen and the others foreseen."""
-        inputs, truth = self.parted({"video": batch["video"][:SHOWN]})
+        inputs, truth = self.parted(scaled(batch["video"][:SHOWN]))
         foreseen = self.foresee(state, inputs, self.outputs)
         first, second = (jnp.concatenate([inputs, part], 1) for part in (truth, foreseen))
         return {"forecasts": jnp.concatenate([first, jnp.ones_like(first[:, :, :, :1]), second], 3)}

@@ -10,6 +10,7 @@ import jax
 import jax.numpy as jnp
 from ml_collections import ConfigDict
 
+from jaxstyle.data.augment import check_changes
 from jaxstyle.errors import JaxstyleError, did_you_mean
 from jaxstyle.losses.adversarial import OBJECTIVES
 from jaxstyle.models.dcgan import levels_of
@@ -39,6 +40,7 @@ def defaults() -> ConfigDict:
     config.loss = ConfigDict({"bce": 1.0, "mse": 0.0, "l1": 0.0})  # weights of the sum, of every frame
     config.finish = ConfigDict({"bce": 0.0, "mse": 1.0, "l1": 0.0})  # the same, in the last part of the training
     training.duration(config, "finish")  # how long that is; not given: there is none
+    config.augment.update(turn=False, color=0.0)  # of whole clips: quarter turns; see shift_tones
     config.past = 1.0  # weight of the input frames, each as foreseen from those before it
     config.future = 1.0  # weight of the frames after them
     config.classify = 0.0  # weight of the clips' classes; 0 for no such head
@@ -52,10 +54,10 @@ def defaults() -> ConfigDict:
 def check(config: Any, setting: Setting) -> None:
     """Refuses settings that cannot be; see `forecast.make`."""
     model = config.model
-    training.unused(config, "augment.pad", "augment.flip", "remat")
+    training.unused(config, "augment.pad", "remat")
     at_least(config, {"model.inputs": 2, "model.outputs": 1, "model.kernel": 1, "model.patch": 1})
     at_least(config, {"past": 0, "future": 0, "classify": 0, "teacher.start": 0, "adversary.weight": 0})
-    at_least(config, {"adversary.width": 1})
+    at_least(config, {"adversary.width": 1, "augment.color": 0})
     at_least(config, {f"{part}.{name}": 0 for part in ("loss", "finish") for name in config[part]})
     for part in ("loss", "finish"):
         if not any(config[part].values()):
@@ -79,6 +81,7 @@ def check(config: Any, setting: Setting) -> None:
     if not 0 < model.brightness < 1:
         raise JaxstyleError(f"model.brightness is {model.brightness:g}; it must be above 0 and below 1")
     check_clips(model, setting.spec["video"].shape)
+    check_changes(config.augment, setting.spec["video"].shape[1:])
     if config.adversary.objective:
         levels_of(setting.spec["video"].shape[1:])
 

@@ -13,7 +13,7 @@ import numpy as np
 from ml_collections import ConfigDict
 
 from jaxstyle.charts import confusion_chart
-from jaxstyle.data.augment import augment_with_masks, shift_tones
+from jaxstyle.data.augment import augment_with_masks, check_changes, shift_tones
 from jaxstyle.errors import JaxstyleError
 from jaxstyle.losses.segmentation import dice_loss, focal_loss, pixel_cross_entropy
 from jaxstyle.metrics import confusion
@@ -67,6 +67,8 @@ def make(config: Any, setting: Setting) -> Segment:
     at_least(config, {f"loss.{name}": 0 for name in config.loss})
     if not any(config.loss.values()):
         raise JaxstyleError("all weights of loss are 0; give one of cross_entropy, dice and focal some weight")
+    if config.augment.pad:
+        raise JaxstyleError("augment.pad is for whole pictures; for segmentation cut squares out by augment.crop")
     check_changes(config.augment, setting.spec["image"].shape)
     model = UNet(
         classes=len(config.data.mask_classes),
@@ -90,19 +92,6 @@ def make(config: Any, setting: Setting) -> Segment:
     )
 
 
-def check_changes(augment: Any, shape: tuple[int, ...]) -> None:
-    """Raises `JaxstyleError` where pictures `(H, W, C)` cannot be changed so."""
-    height, width, _ = shape
-    if augment.pad:
-        raise JaxstyleError("augment.pad is for whole pictures; for segmentation cut squares out by augment.crop")
-    if augment.crop > min(height, width):
-        raise JaxstyleError(f"augment.crop is {augment.crop}; it must be at most the pictures' {width}x{height} pixels")
-    if augment.turn and not augment.crop and height != width:
-        raise JaxstyleError(f"augment.turn needs squares, the pictures have {width}x{height} pixels: set augment.crop")
-    if augment.color > 1:
-        raise JaxstyleError(f"augment.color is {augment.color:g}; it must be from 0 to 1")
-
-
 @dataclasses.dataclass(frozen=True)
 class Segment:
     """Pure functions of a segmentation's training.
@@ -113,7 +102,7 @@ class Segment:
       names: Of the classes.
       channels: Of the pictures.
       losses: Name -> (weight, function of logits `[N, H, W, C]` and labels `[N, H, W]` giving `[N]`).
-      changes: Of training pictures and masks; options of `augment_with_masks`.
+      changes: Of training pictures and masks; options of `augment`.
       color: Of training pictures; strength of `shift_tones`.
     """
 

@@ -4,7 +4,7 @@ import jax
 import numpy as np
 import pytest
 
-from jaxstyle.data.augment import augment, augment_with_masks, mixup, shift_tones
+from jaxstyle.data.augment import augment, augment_clips, augment_with_masks, mixup, shift_tones
 
 
 def changed(count=200, **options):
@@ -84,6 +84,14 @@ def test_a_pair_is_a_function_of_its_key():
     alone = augment_with_masks(mask[..., None], mask, keys[3:4], crop=4, flip=True, turn=True)
     np.testing.assert_array_equal(alone[0][0], images[3])
     np.testing.assert_array_equal(alone[1][0], masks[3])
+
+
+def test_all_frames_of_a_clip_are_changed_alike():
+    clips = np.random.default_rng(0).integers(0, 256, (5, 3, 6, 6, 2), np.uint8)
+    keys, options = jax.random.split(jax.random.key(3), 5), {"crop": 4, "flip": True, "turn": True}
+    changed = augment_clips(clips, keys, **options)
+    frames = [augment(clips[:, i], keys, **options) for i in range(3)]
+    np.testing.assert_array_equal(changed, np.stack(frames, 1))
 
 
 def test_tones_are_shifted_as_a_whole_and_within_bounds():

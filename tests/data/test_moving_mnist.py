@@ -46,7 +46,10 @@ def digits(monkeypatch):
     def fake(name, split, data_dir=""):
         assert name == "mnist"
         first = {"train": 1, "test": 101}[split]
-        return sources.Source(50, lambda i: {"image": np.full((28, 28, 1), first + i, np.uint8)}, ())
+        names = tuple(map(str, range(10)))
+        return sources.Source(
+            50, lambda i: {"image": np.full((28, 28, 1), first + i, np.uint8), "label": (first + i) % 10}, names
+        )
 
     monkeypatch.setattr(sources, "tfds_source", fake)
 
@@ -61,6 +64,16 @@ def test_a_clip_is_a_function_of_split_and_number(digits):
     assert part.count == 4
     np.testing.assert_array_equal(part.read(0)["video"], first)
     assert np.any(part.read(1)["video"] != first)
+
+
+def test_a_clip_of_a_single_digit_has_its_label(digits):
+    source = sources.open_source("moving_mnist/single", "test")
+    assert (source.count, source.classes) == (10_000, tuple(map(str, range(10))))
+    clips = [source.read(i) for i in range(20)]
+    levels = {tuple(np.unique(clip["video"])) for clip in clips}
+    assert len(levels) > 10 and all(len(level) == 2 and level[0] == 0 for level in levels)
+    assert all(clip["label"] == clip["video"].max() % 10 for clip in clips)
+    assert "label" not in sources.open_source("moving_mnist", "test").read(0)
 
 
 @pytest.mark.parametrize(

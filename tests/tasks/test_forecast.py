@@ -80,6 +80,11 @@ def videos(count, seed=0, shape=(6, 8, 8, 1)):
     return np.random.default_rng(seed).integers(0, 256, (count, *shape), np.uint8)
 
 
+def seen(video):
+    """Clips in [0, 1]."""
+    return jnp.asarray(video / np.float32(255))
+
+
 def foresee(task):
     return jax.jit(lambda state, inputs: task.foresee(state, inputs, task.outputs))
 
@@ -133,7 +138,7 @@ def test_clips_that_are_always_told_the_truth_cost_what_the_network_says_of_it()
     task, state = small(teacher_steps=10**9)
     batch = {"video": videos(4)}
     _, metrics = step_once(task, state, batch)
-    inputs, truth = task.parted(batch)
+    inputs, truth = task.parted(seen(batch["video"]))
     follow = np.ones((4, 1), bool)
     result = jax.jit(lambda params: task.foretell(params, inputs, 2, truth, follow))(state.params)
     np.testing.assert_allclose(metrics["future"], jnp.mean(task.lost(result.future, truth, 0)), rtol=1e-4)
@@ -146,15 +151,33 @@ def test_the_mean_frame_is_that_of_all_frames_seen_so_far():
     batches = [{"video": videos(4, seed)} for seed in range(2)]
     for batch in batches:
         state, _ = step_once(task, state, batch)
-    seen = np.concatenate([batch["video"][:, 3:5] for batch in batches]) / 255
-    np.testing.assert_allclose(state.collections["mean_frame"], seen.mean((0, 1)), rtol=1e-5)
+    frames = np.concatenate([batch["video"][:, 3:5] for batch in batches]) / 255
+    np.testing.assert_allclose(state.collections["mean_frame"], frames.mean((0, 1)), rtol=1e-5)
+
+
+def test_training_clips_are_changed_as_wholes_and_others_are_not():
+    """By turns, mirrorings and tones a clip that repeats one frame becomes another clip that repeats one frame."""
+    task, _ = small(**{"augment.flip": True, "augment.turn": True, "augment.color": 0.5})
+    video = videos(20, shape=(1, 8, 8, 1)).repeat(6, 1)
+    keys = jax.random.split(jax.random.key(0), (2, 20))
+    clips = np.asarray(jax.jit(task.changed)(video, *keys))
+    np.testing.assert_array_equal(clips, clips[:, :1].repeat(5, 1))
+    ways = []
+    for clip, before in zip(clips[:, 0, ..., 0], video[:, 0, ..., 0], strict=True):
+        possible = [np.rot90(one, k) for one in (before, before[:, ::-1]) for k in range(4)]
+        alike = [np.corrcoef(clip.ravel(), one.ravel())[0, 1] for one in possible]
+        ways.append(int(np.argmax(alike)))
+        assert max(alike) > 0.95  # 1 but for what is clipped
+    assert len(set(ways)) > 4 and not np.allclose(clips.mean((1, 2, 3, 4)), video.mean((1, 2, 3, 4)) / 255, atol=0.05)
+    still, _ = plain()
+    np.testing.assert_allclose(still.changed(video, *keys), video[:, :5] / 255, rtol=1e-6)
 
 
 def test_scores_are_sums_over_pixels_and_means_over_frames():
     task, state = plain()
     batch = {"video": videos(3)}
     scores = jax.jit(task.eval_step)(state, batch, None)
-    inputs, truth = (np.asarray(part, np.float64) for part in task.parted(batch))
+    inputs, truth = (np.asarray(part, np.float64) for part in task.parted(seen(batch["video"])))
     foreseen = np.asarray(foresee(task)(state, inputs.astype(np.float32)), np.float64)
     apart, like = foreseen - truth, np.asarray(jax.jit(lambda *both: ssim(*both, value_range=2))(foreseen, truth))
     np.testing.assert_allclose(scores["mse"], (apart**2).sum((2, 3, 4)).mean(1), rtol=1e-4)
@@ -170,7 +193,7 @@ def test_scores_are_sums_over_pixels_and_means_over_frames():
 
 def test_each_player_is_blind_to_the_others_parameters():
     task, state = small(shape=(6, 16, 16, 1), **{"adversary.objective": "non-saturating", "adversary.width": 2})
-    inputs, truth = task.parted({"video": videos(2, shape=(6, 16, 16, 1))})
+    inputs, truth = task.parted(seen(videos(2, shape=(6, 16, 16, 1))))
 
     def game(params, foreseen):
         return task.play(params, inputs, truth, foreseen)
@@ -233,6 +256,8 @@ def test_strips_and_films_show_what_they_say():
         ({"finish.l1": -1.0}, r"finish\.l1 is -1; it must be at least 0"),
         ({"teacher.fall": "cliff"}, "unknown teacher.fall 'cliff'"),
         ({"teacher.start": 1.5}, "teacher.start is 1.5; a probability is at most 1"),
+        ({"augment.color": 2.0}, "augment.color is 2; it must be from 0 to 1"),
+        ({"augment.turn": True, "shape": (6, 8, 16, 1)}, "augment.turn needs squares, the pictures have 16x8 pixels$"),
         ({"classify": 1.0}, "clips can be classified only where the dataset has class labels"),
         ({"past": 0.0, "future": 0.0}, "there is nothing to learn"),
         ({"adversary.objective": "hing"}, "unknown adversary.objective 'hing'; did you mean 'hinge'"),
