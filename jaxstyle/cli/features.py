@@ -12,6 +12,7 @@ import numpy as np
 from tqdm import tqdm
 
 from jaxstyle import images
+from jaxstyle.caching import cache_folder
 from jaxstyle.errors import JaxstyleError
 from jaxstyle.features import download, registry
 from jaxstyle.features.architectures import deepest_layer
@@ -71,7 +72,7 @@ def _list(args: argparse.Namespace) -> int:
     widths = [max(len(row[i]) for row in rows) for i in range(4)]
     for row in rows:
         print("  ".join([*(cell.ljust(width) for cell, width in zip(row[:4], widths, strict=True)), row[4]]))
-    print(f"\ncache: {registry.cache_folder()} (JAXSTYLE_CACHE moves it)")
+    print(f"\ncache: {cache_folder('features')} (JAXSTYLE_CACHE moves it)")
     return 0
 
 
@@ -87,7 +88,7 @@ def _verify(args: argparse.Namespace) -> int:
     cached = [name for name in registry.ENTRIES if registry.cached_path(name).exists()]
     names = args.names or cached
     if not names:
-        print(f"nothing to verify: no network in {registry.cache_folder()}")
+        print(f"nothing to verify: no network in {cache_folder('features')}")
     failed = []
     for name in names:
         try:

@@ -12,8 +12,9 @@ from typing import Any, TypeVar
 
 import jax
 
+from jaxstyle.caching import cache_folder
 from jaxstyle.errors import JaxstyleError
-from jaxstyle.features import load, registry
+from jaxstyle.features import load
 from jaxstyle.pixels.execution import Interrupted
 from jaxstyle.pixels.settings import Settings, option
 
@@ -109,5 +110,5 @@ def show_layers(features: str) -> int:
 def keep_compiled() -> None:
     """Keeps compiled programs in the cache folder, so that the next run of the same size starts at once."""
     if not os.environ.get("JAX_COMPILATION_CACHE_DIR"):
-        jax.config.update("jax_compilation_cache_dir", str(registry.cache_folder().parent / "compiled"))
+        jax.config.update("jax_compilation_cache_dir", str(cache_folder("compiled")))
         jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.1)

@@ -12,9 +12,10 @@ from typing import Any
 
 import numpy as np
 import tensorflow_datasets as tfds
+from etils import epath
 
-from jaxstyle import images
-from jaxstyle.data import moving_mnist
+from jaxstyle import buckets, images
+from jaxstyle.data import copies, moving_mnist
 from jaxstyle.data.jaxstyle_shapes import JaxstyleShapes
 from jaxstyle.data.masks import Masks, resized, with_masks
 from jaxstyle.data.moving_shapes import MovingShapes
@@ -54,7 +55,7 @@ def open_source(
       name: Of a TFDS dataset, `name/config`; unused where `folder` is given.
       split: Such as `train`, `test` or `train[:90%]`; for a folder `train` or `test`.
       folder: Of pictures, with or without class folders, with or without `train/` and `test/` above them.
-      data_dir: Where TFDS keeps datasets; "" is its own default. May be `gs://…`.
+      data_dir: Where TFDS keeps datasets; "" is its own default. One in a bucket (`gs://…`) is read from a copy.
       size: Pictures are cut to squares of so many pixels; 0 leaves them as they are.
       masks: Where examples get a `mask` `[H, W]` uint8 of class numbers from; None for none.
 
@@ -74,8 +75,7 @@ def open_source(
 
 def tfds_source(name: str, split: str, data_dir: str = "") -> Source:
     """A TFDS dataset by name, as random-access source."""
-    builder = make_builder(name, data_dir)
-    prepare(builder, name)
+    builder = prepared(name, data_dir)
     try:
         data = builder.as_data_source(split=split)
     except (ValueError, KeyError):
@@ -111,6 +111,24 @@ def moving_mnist_source(name: str, split: str, data_dir: str = "") -> Source:
 
     read = moving_mnist.reader(part.splitname, clips.digits, read_digits)
     return Source(last - first, lambda index: read(first + index), digits.classes if clips.digits == 1 else ())
+
+
+def prepared(name: str, data_dir: str = "") -> Any:
+    """The builder of a dataset that is there, or is made now. One in a bucket is read from a copy on this disk."""
+    if not buckets.in_bucket(data_dir):
+        builder = make_builder(name, data_dir)
+        prepare(builder, name)
+        return builder
+    buckets.check("data.data_dir", data_dir)
+    folder = copies.folder_of(data_dir)
+    builder = make_builder(name, str(folder))
+    local = pathlib.Path(builder.data_path)
+    place = epath.Path(data_dir) / local.relative_to(folder).as_posix()
+    if copies.fetch(place, local):
+        return make_builder(name, str(folder))  # which looks for what is there when it is made
+    prepare(builder, name)
+    copies.send(local, place)
+    return builder
 
 
 def make_builder(name: str, data_dir: str = "") -> Any:

@@ -9,8 +9,7 @@ import dataclasses
 import os
 from pathlib import Path
 
-import platformdirs
-
+from jaxstyle.caching import cache_folder
 from jaxstyle.errors import JaxstyleError, did_you_mean
 from jaxstyle.features import download
 
@@ -139,12 +138,6 @@ ENTRIES: dict[str, Entry] = {
 }
 
 
-def cache_folder() -> Path:
-    """Where fetched networks lie: `features` in `JAXSTYLE_CACHE`, or else in the platform's cache folder."""
-    root = os.environ.get("JAXSTYLE_CACHE")
-    return (Path(root).expanduser() if root else platformdirs.user_cache_path("jaxstyle")) / "features"
-
-
 def cached_path(name: str) -> Path:
     """Where the network `name` lies, or will lie once it is fetched: the cache, for a shipped one the package.
 
@@ -153,7 +146,7 @@ def cached_path(name: str) -> Path:
     """
     if name not in ENTRIES:
         raise JaxstyleError(f"unknown features {name!r}; {did_you_mean(name, ENTRIES)}")
-    folder = Path(__file__).parent if ENTRIES[name].shipped else cache_folder()
+    folder = Path(__file__).parent if ENTRIES[name].shipped else cache_folder("features")
     return folder / ENTRIES[name].file_name
 
 

@@ -10,6 +10,8 @@ from typing import Any
 from etils import epath
 from ml_collections import ConfigDict
 
+from jaxstyle import buckets
+from jaxstyle.buckets import in_bucket
 from jaxstyle.errors import JaxstyleError, did_you_mean
 
 FIXED = ("task", "seed", "batch_size", "data", "model")
@@ -111,19 +113,25 @@ def flat(config: Any, prefix: str = "") -> dict[str, Any]:
 def absolute(workdir: str | os.PathLike) -> epath.Path:
     """A workdir as an absolute path; `gs://…` stays as it is."""
     text = os.fspath(workdir)
-    return epath.Path(text if "://" in text else os.path.abspath(os.path.expanduser(text)))
+    return epath.Path(text if in_bucket(text) else os.path.abspath(os.path.expanduser(text)))
 
 
 def check(config: Any, workdir: epath.Path) -> None:
     """Looks at the settings that no one else does.
 
     Raises:
-      JaxstyleError: A dtype in which nothing computes, a seed below 0, or a workdir that is a file or below one.
+      JaxstyleError: A dtype in which nothing computes, a seed below 0, a workdir that is a file or below one, or in a
+        bucket that cannot be reached, or where profiles cannot be written.
     """
     if config.dtype not in DTYPES:
         raise JaxstyleError(f"unknown dtype {config.dtype!r}; {did_you_mean(config.dtype, DTYPES)}")
     if config.seed < 0:
         raise JaxstyleError(f"seed is {config.seed}; it must be at least 0")
+    if in_bucket(workdir):
+        if config.profile_steps:
+            raise JaxstyleError("profiles are written on disk only: leave out profile_steps, or give a --workdir there")
+        buckets.check("the workdir", workdir)
+        return
     for place in (workdir, *workdir.parents):
         if place.exists():
             if not place.is_dir():
@@ -139,7 +147,7 @@ def with_absolute_paths(config: ConfigDict) -> ConfigDict:
 
 def fixed(path: str) -> bool:
     """Whether a place is of a bucket, or named after the workdir."""
-    return "://" in path or path.startswith("{")
+    return in_bucket(path) or path.startswith("{")
 
 
 def at_least(config: Any, least: Mapping[str, float]) -> None:

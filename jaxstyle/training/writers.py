@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import json
 import math
-import pathlib
 from collections.abc import Mapping
 from typing import Any
 
@@ -17,7 +16,7 @@ from etils import epath
 from tensorboardX import SummaryWriter
 from tqdm import tqdm
 
-from jaxstyle import atomic
+from jaxstyle import atomic, buckets
 from jaxstyle.image_files import write_picture
 from jaxstyle.video import write_frames
 
@@ -29,7 +28,7 @@ class Writers:
     """Everything that is written while a run goes on; on processes other than 0 it does nothing.
 
     Args:
-      workdir: Absolute; TensorBoard's files and pictures are left out where it is not on this machine's disk.
+      workdir: Absolute; may be `gs://…`.
       step: From which the run goes on; rows of later steps, of a run that was killed, are dropped.
       steps: Of the whole run, for the bar.
       progress: "on", "off" or "auto", on a terminal only.
@@ -44,10 +43,8 @@ class Writers:
         if self.active:
             kept = [row for row in read_metrics(workdir) if row["step"] <= step]
             self.lines = [json.dumps(row) + "\n" for row in kept]
-            self.local = "://" not in str(workdir)
             atomic.write_text(workdir / METRICS, "".join(self.lines))
-            if self.local:
-                self.board = SummaryWriter(str(workdir / "tensorboard"), purge_step=step + 1 if step else None)
+            self.board = SummaryWriter(str(workdir / "tensorboard"), purge_step=step + 1 if step else None)
 
     def scalars(self, step: int, kind: str, values: Mapping[str, Any]) -> None:
         """One row of numbers.
@@ -62,13 +59,13 @@ class Writers:
         row = {"step": step, "kind": kind, **{name: plain(value) for name, value in values.items()}}
         self.write(json.dumps(row) + "\n")
         for name, value in row.items():
-            if self.board and name != "step" and isinstance(value, float):
+            if name != "step" and isinstance(value, float):
                 self.board.add_scalar(f"{kind}/{name}", value, step)
 
     def write(self, line: str) -> None:
         """Adds a line to the metrics: to what is there, or, as nothing can be added to a bucket's objects, anew."""
         self.lines.append(line)
-        if self.local:
+        if not buckets.in_bucket(self.workdir):
             with (self.workdir / METRICS).open("a") as file:
                 file.write(line)
         else:
@@ -76,24 +73,26 @@ class Writers:
 
     def pictures(self, step: int, pictures: Mapping[str, Any]) -> None:
         """Grids of pictures `[N, H, W, C]` in [0, 1], as PNG and in TensorBoard."""
-        if not self.active or not self.board:
+        if not self.active:
             return
-        folder = pathlib.Path(self.workdir) / "pictures"
+        folder = self.workdir / "pictures"
         folder.mkdir(exist_ok=True)
         for name, batch in pictures.items():
             sheet = grid(np.asarray(batch, np.float32))
-            write_picture(folder / f"{name}-{step:07d}.png", sheet)
+            with buckets.on_disk(folder / f"{name}-{step:07d}.png") as path:
+                write_picture(path, sheet)
             self.board.add_image(name, sheet, step, dataformats="HWC")
 
     def films(self, step: int, films: Mapping[str, Any]) -> None:
         """Grids of films `[N, T, H, W, C]` in [0, 1], as GIF."""
-        if not self.active or not self.board:
+        if not self.active:
             return
-        folder = pathlib.Path(self.workdir) / "films"
+        folder = self.workdir / "films"
         folder.mkdir(exist_ok=True)
         for name, batch in films.items():
             frames = np.asarray(batch, np.float32).swapaxes(0, 1)
-            write_frames(folder / f"{name}-{step:07d}.gif", np.stack([grid(frame) for frame in frames]), FPS)
+            with buckets.on_disk(folder / f"{name}-{step:07d}.gif") as path:
+                write_frames(path, np.stack([grid(frame) for frame in frames]), FPS)
 
     def progress(self, step: int, loss: float | None = None) -> None:
         """Moves the bar."""

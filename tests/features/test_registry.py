@@ -7,6 +7,7 @@ import re
 import platformdirs
 import pytest
 
+from jaxstyle.caching import cache_folder
 from jaxstyle.errors import JaxstyleError
 from jaxstyle.features import download, layouts, registry
 
@@ -46,11 +47,11 @@ def test_entries_are_well_formed(name):
 
 
 def test_the_cache_is_where_the_environment_says_else_where_the_platform_does(cache, monkeypatch):
-    assert registry.cache_folder() == cache
+    assert cache_folder("features") == cache
     monkeypatch.setenv("JAXSTYLE_CACHE", "~/weights")
-    assert registry.cache_folder() == pathlib.Path.home() / "weights" / "features"
+    assert cache_folder("features") == pathlib.Path.home() / "weights" / "features"
     monkeypatch.delenv("JAXSTYLE_CACHE")
-    assert registry.cache_folder() == platformdirs.user_cache_path("jaxstyle") / "features"
+    assert cache_folder("features") == platformdirs.user_cache_path("jaxstyle") / "features"
 
 
 def test_a_name_is_fetched_once(cache, downloads):

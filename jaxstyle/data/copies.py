@@ -1,0 +1,60 @@
+"""Copies on this machine's disk of datasets in buckets (`gs://…`), where array records cannot be read."""
+
+from __future__ import annotations
+
+import os
+import pathlib
+import shutil
+from typing import Any
+
+from etils import epath
+
+from jaxstyle.caching import cache_folder
+
+LAST = "dataset_info.json"  # without which TFDS sees no dataset: sent last, it says that the others are there
+PIECE = 2**24  # bytes that are copied at once
+
+
+def folder_of(data_dir: str) -> pathlib.Path:
+    """The folder for copies of a bucket's datasets: `gs://bucket/data` is `data/gs/bucket/data` in the cache."""
+    scheme, _, path = data_dir.partition("://")
+    return cache_folder("data") / scheme / path.strip("/")
+
+
+def fetch(place: epath.Path, local: pathlib.Path) -> bool:
+    """Copies a dataset out of a bucket, unless it has been copied before.
+
+    Args:
+      place: Of the dataset in the bucket.
+      local: Where it is to be on disk, whole or not at all.
+
+    Returns:
+      Whether it is on disk now: False where the bucket has none either.
+    """
+    if local.exists():
+        return True
+    if not (place / LAST).exists():
+        return False
+    part = local.with_name(f".{local.name}.{os.getpid()}")
+    shutil.rmtree(part, ignore_errors=True)
+    part.mkdir(parents=True)
+    for file in place.iterdir():
+        copy(file, part / file.name)
+    try:
+        part.rename(local)
+    except OSError:  # another process of this machine was faster
+        shutil.rmtree(part)
+    return True
+
+
+def send(local: pathlib.Path, place: epath.Path) -> None:
+    """Copies a dataset from disk into a bucket, see `fetch`."""
+    place.mkdir(parents=True, exist_ok=True)
+    for file in sorted(local.iterdir(), key=lambda file: file.name == LAST):
+        copy(file, place / file.name)
+
+
+def copy(source: Any, target: Any) -> None:
+    """Copies a file, however large, in pieces."""
+    with source.open("rb") as old, target.open("wb") as new:
+        shutil.copyfileobj(old, new, PIECE)
