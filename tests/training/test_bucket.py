@@ -78,7 +78,7 @@ def test_a_run_in_a_bucket_is_the_run_on_disk_and_goes_on_there(bucket, tmp_path
 
 @pytest.mark.slow
 def test_a_bucket_that_is_not_there(bucket):
-    with pytest.raises(JaxstyleError, match="the workdir 'gs://none/run' cannot be reached: .*none"):
+    with pytest.raises(JaxstyleError, match=r"the workdir 'gs://none/run' cannot be reached: .*none"):
         buckets.check("the workdir", "gs://none/run")
 
 
