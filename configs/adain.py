@@ -1,4 +1,4 @@
-"""Teach a network to paint in any style: of the photo and of a painting that it has never seen, in a single pass.
+"""Teach the decoder of AdaIN (Huang & Belongie 2017), which paints in any style; `any_style.py` learns sooner and more.
 
     python train.py --config configs/adain.py --workdir runs/any --config.data.folder=PHOTOS \\
         --config.styles="('PAINTINGS',)"
@@ -13,12 +13,13 @@ workdir, it goes on where it was stopped.
 
 from ml_collections import ConfigDict
 
-from jaxstyle.tasks import adain
+from jaxstyle.tasks import any_style
 
 
 def get_config(variant: str = "") -> ConfigDict:
     """The recipe; `"test"` is its seconds-long variant."""
-    config = adain.defaults()
+    config = any_style.defaults()
+    config.model.network = "adain"
     config.data.update(name="", size=256)
     config.styles = ("example:brushwork", "example:mosaic")
     config.batch_size = 4

@@ -17,7 +17,6 @@ from jaxstyle.feedforward.model import StyleModel
 from jaxstyle.feedforward.styles import blend_of, known_weights, seen_styles
 from jaxstyle.image_files import write_whole
 from jaxstyle.images import MIN_SIDE
-from jaxstyle.losses.moments import Moments
 from jaxstyle.models.adain import Styles
 
 SUFFIXES = (".stablehlo", ".onnx")
@@ -82,7 +81,7 @@ def signature(
 
 
 def anywhere(
-    pictures: jax.Array, seen: Moments, strength: float, parts: Sequence[float] | None
+    pictures: jax.Array, seen: Any, strength: float, parts: Sequence[float] | None
 ) -> tuple[jax.Array, Styles]:
     """What a network of any style takes beside pictures: the same blend everywhere, the styles of every picture.
 

@@ -9,7 +9,7 @@ import jax
 import numpy as np
 import pytest
 import tiny
-from tiny_models import any_model, known_model
+from tiny_models import any_model, known_model, transport_model
 
 from jaxstyle import export, images
 from jaxstyle.cli import main
@@ -70,8 +70,9 @@ def test_stablehlo_of_many_styles_for_any_size_and_number(tmp_path):
 
 @pytest.mark.slow
 @needs("flatbuffers")
-def test_stablehlo_of_any_style_takes_paintings(tmp_path):
-    model, path = any_model(), tmp_path / "model.stablehlo"
+@pytest.mark.parametrize("make", [any_model, transport_model])
+def test_stablehlo_of_any_style_takes_paintings(tmp_path, make):
+    model, path = make(), tmp_path / "model.stablehlo"
     assert export.export_model(model, path).shapes[1] == ("n", "a", "b", 3)
     paintings = photos(2, 27, 21)[::-1]
     made, _ = reloaded(path, tmp_path, photos(), paintings)
@@ -101,20 +102,20 @@ def test_a_style_is_built_in_where_there_is_one_or_it_is_chosen():
 
 @needs("jax2onnx", "onnxruntime")
 @pytest.mark.filterwarnings("ignore")  # the converter's own
-@pytest.mark.parametrize("kind", ["known", "any"])
-def test_onnx_of_one_size(tmp_path, kind):
+@pytest.mark.parametrize("make", [known_model, any_model, transport_model])
+def test_onnx_of_one_size(tmp_path, make):
     import onnxruntime
 
-    model, path = known_model() if kind == "known" else any_model(), tmp_path / "model.onnx"
+    model, path = make(), tmp_path / "model.onnx"
     what = export.export_model(model, path, size=(24, 31))
-    second = np.array([[0.25, 0.75]], np.float32) if kind == "known" else photos(2, 24, 31)[1:]
+    second = photos(2, 24, 31)[1:] if model.any_style else np.array([[0.25, 0.75]], np.float32)
     session = onnxruntime.InferenceSession(str(path))
     assert [(given.name, tuple(given.shape)) for given in session.get_inputs()] == list(
         zip(what.names, what.shapes, strict=True)
     )
     pictures = photos(1, 24, 31)
     made = session.run(["stylised"], dict(zip(what.names, (pictures, second), strict=True)))[0]
-    style = {"red": 0.25, "blue": 0.75} if kind == "known" else second[0]
+    style = second[0] if model.any_style else {"red": 0.25, "blue": 0.75}
     close(made, painted(model, style, pictures))
 
 

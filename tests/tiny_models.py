@@ -1,5 +1,7 @@
 """Style models of a few channels."""
 
+import functools
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -8,6 +10,7 @@ from jaxstyle.feedforward.model import StyleModel
 from jaxstyle.losses.moments import Moments
 from jaxstyle.models.adain import AdaIN, Styles
 from jaxstyle.models.style_network import StyleNetwork
+from jaxstyle.models.transport_network import TransportNetwork
 
 
 def known_model():
@@ -21,8 +24,16 @@ def known_model():
     return StyleModel(network, params, ("red", "blue"))
 
 
+def transport_model():
+    """Of any style, by optimal transport."""
+    network = TransportNetwork(((4,), (5,), (6,)), 2, 1)
+    init = functools.partial(network.init, method="reconstruct")
+    params = jax.jit(init)(jax.random.key(0), np.zeros((1, 16, 16, 3), np.float32))["params"]
+    return StyleModel(network, jax.device_get(params))
+
+
 def any_model():
-    """Of any style."""
+    """Of any style, by AdaIN."""
     network = AdaIN(((4,), (6,)))
     pictures = np.zeros((1, 8, 8, 3), np.float32)
     style = Styles(Moments(jnp.ones((1, 1)), jnp.zeros((1, 1, 6)), jnp.zeros((1, 1, 6, 6))), jnp.ones(1))

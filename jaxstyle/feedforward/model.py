@@ -19,11 +19,13 @@ from jaxstyle.features.weights import encode
 from jaxstyle.image_files import write_picture
 from jaxstyle.models.adain import AdaIN
 from jaxstyle.models.style_network import StyleNetwork
+from jaxstyle.models.transport_network import TransportNetwork
 
 FORMAT, VERSION = "jaxstyle-style-model", 1
 CONFIG, PARAMS, PREVIEW = "config.json", "params.safetensors", "preview.png"
 FILES = (CONFIG, PARAMS, PREVIEW)
-NETWORKS: dict[str, Any] = {"style-network": StyleNetwork, "adain": AdaIN}
+NETWORKS: dict[str, Any] = {"style-network": StyleNetwork, "transport": TransportNetwork, "adain": AdaIN}
+Network = StyleNetwork | TransportNetwork | AdaIN
 MAX_PROBLEMS = 4  # that one error message lists
 
 
@@ -38,7 +40,7 @@ class StyleModel:
       notes: Free strings: licence, source, with what it was trained.
     """
 
-    network: StyleNetwork | AdaIN
+    network: Network
     params: dict[str, Any]
     styles: tuple[str, ...] = ()
     notes: dict[str, str] = dataclasses.field(default_factory=dict)
@@ -46,7 +48,7 @@ class StyleModel:
     @property
     def any_style(self) -> bool:
         """Whether it takes paintings, not styles that it has learnt."""
-        return isinstance(self.network, AdaIN)
+        return not isinstance(self.network, StyleNetwork)
 
     def check(self) -> None:
         """Raises `JaxstyleError` unless all parameters are there, rightly shaped and finite, and styles are named."""
@@ -66,21 +68,16 @@ class StyleModel:
             raise JaxstyleError(f"{len(set(self.styles))} different names for {count} styles; give one each")
 
 
-def template(network: StyleNetwork | AdaIN) -> dict[str, Any]:
+def template(network: Network) -> dict[str, Any]:
     """The shapes of a network's parameters."""
     pictures = jax.ShapeDtypeStruct((1, 64, 64, 3), np.float32)
 
     def init(pictures: jax.Array) -> Any:
         if isinstance(network, StyleNetwork):
             return network.init(jax.random.key(0), pictures, np.zeros((1, network.styles), np.float32))
-        return network.init(jax.random.key(0), pictures, method=round_trip)
+        return network.init(jax.random.key(0), pictures, method="reconstruct")
 
     return jax.eval_shape(init, pictures)["params"]
-
-
-def round_trip(network: AdaIN, pictures: jax.Array) -> jax.Array:
-    """Encodes and decodes, which takes all parameters of it and no style."""
-    return network.decode(network.encode(pictures))
 
 
 def flat(tree: Any) -> dict[str, Any]:

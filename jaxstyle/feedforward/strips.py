@@ -3,8 +3,8 @@
 Networks that normalise by the statistics of a whole picture cannot be applied to one tile after another. But between
 two normalisations all is local. So each segment of the network is applied to strips of rows that overlap by as far as
 it sees; what it gives is cropped, its statistics are merged over the strips, and the next segment is told them. What a
-segment gives is kept on the host where it is smaller than the picture's own pixels times `KEPT`, or of half the
-picture's sides and less; elsewhere it is worked out again for the next one.
+segment gives is kept on the host where it is no larger than `KEPT` numbers a pixel of the picture; elsewhere it is
+worked out again for the next one.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from jax import lax
 from jaxstyle import compiling
 from jaxstyle.models.style_network import Piece
 
-KEPT = 4  # numbers a pixel
+KEPT = 28  # numbers a pixel of the picture
 
 Carry = tuple[Any, ...]  # arrays [N, h, w, …] of the same rows
 
@@ -63,7 +63,7 @@ def run(network: Any, params: Any, carry: Carry, style: Any, rows: int) -> np.nd
     for end, piece in enumerate(network.pieces, 1):
         through = network.pieces[first:end]
         scale = at * math.prod(Fraction(each.scale) for each in through)
-        keep = end == len(network.pieces) or scale < 1 or piece.floats <= KEPT
+        keep = end == len(network.pieces) or piece.floats * scale**2 <= KEPT
         made: list[np.ndarray] = []
         seen = []
         for strip in strips(through, carry[0].shape[1], int(rows * scale)):

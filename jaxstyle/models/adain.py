@@ -59,14 +59,14 @@ def regional_moments(features: jax.Array, shares: jax.Array) -> Moments:
 
 
 class Styles(NamedTuple):
-    """What `AdaIN` is told.
+    """What a network of any style is told.
 
     Attributes:
-      moments: `[N, S, …]` of the styles' features.
+      moments: `[N, S, …]` of the styles' features; a tuple where the network looks at several layers.
       strength: `[N]` float32, 0 to 1.
     """
 
-    moments: Moments
+    moments: Any
     strength: jax.Array
 
 
@@ -189,3 +189,7 @@ class AdaIN(nn.Module):
         for i, layer in enumerate(self.decoder):
             x = layer.finish(layer.convolve(nn.relu(x) if i else x))
         return x.astype(jnp.float32)
+
+    def reconstruct(self, pictures: jax.Array) -> jax.Array:
+        """Pictures `[N, H, W, 3]` in no style: encoded and decoded."""
+        return self.decode(self.encode(pictures))

@@ -33,17 +33,32 @@ def statistics(x: jax.Array) -> Statistics:
     return Statistics(jnp.full(x.shape[:1], x.shape[1] * x.shape[2], jnp.float32), mean[:, 0, 0], variance)
 
 
+def regional_statistics(x: jax.Array, shares: jax.Array) -> Statistics:
+    """Statistics `[N, S, …]` of activations `[N, H, W, C]`, weighted by each of `[N, H, W, S]`; of nothing, zeros."""
+
+    def one(share: jax.Array) -> Statistics:
+        count = jnp.sum(share, (1, 2))
+        divisor = jnp.where(count > 0, count, 1)[:, None]
+        mean = jnp.einsum("nhw,nhwc->nc", share, wide) / divisor
+        variance = jnp.einsum("nhw,nhwc->nc", share, jnp.square(wide - mean[:, None, None])) / divisor
+        return Statistics(count, mean, variance)
+
+    wide = x.astype(jnp.float32)
+    return jax.vmap(one, in_axes=-1, out_axes=1)(shares.astype(jnp.float32))
+
+
 def merge(parts: Sequence[Statistics]) -> Statistics:
     """Statistics of all positions together, from those of disjoint parts of the picture.
 
     Args:
-      parts: At least one.
+      parts: At least one, leaves `[N, …]` or `[N, S, …]`.
 
     References:
       Chan, Golub & LeVeque 1979, "Updating Formulae and a Pairwise Algorithm for Computing Sample Variances", eq. 2.1.
     """
     count, mean, variance = (jnp.stack(leaves) for leaves in zip(*parts, strict=True))
-    shares = (count / jnp.sum(count, 0, keepdims=True))[..., None]
+    total = jnp.sum(count, 0, keepdims=True)
+    shares = (count / jnp.where(total > 0, total, 1))[..., None]
     together = jnp.sum(shares * mean, 0)
     variance = jnp.sum(shares * (variance + jnp.square(mean - together[None])), 0)
     return Statistics(jnp.sum(count, 0), together, variance)

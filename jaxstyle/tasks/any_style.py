@@ -1,4 +1,4 @@
-"""Stylising in one pass in any style: the decoder of an AdaIN network learns to paint what its encoder sees."""
+"""Stylising in one pass in any style: a decoder learns to paint what a fixed encoder sees of a photo and a painting."""
 
 from __future__ import annotations
 
@@ -13,26 +13,32 @@ from ml_collections import ConfigDict
 from jaxstyle.data.augment import augment
 from jaxstyle.data.sources import read_entry, squared
 from jaxstyle.data.views import random_view
-from jaxstyle.errors import JaxstyleError
+from jaxstyle.errors import JaxstyleError, did_you_mean
 from jaxstyle.features import Features
 from jaxstyle.features.vgg import VGG
-from jaxstyle.models import adain
+from jaxstyle.models.adain import AdaIN, Styles
+from jaxstyle.models.transport_network import LAYERS, TransportNetwork
 from jaxstyle.pixels.files import list_contents
 from jaxstyle.tasks import perceptual
 from jaxstyle.tasks.classify import scaled
 from jaxstyle.tasks.observation import beside
 from jaxstyle.tasks.perceptual import Perceptual
 from jaxstyle.training import step
+from jaxstyle.training.config import at_least
 from jaxstyle.training.optimizers import Optimizer, make_optimizer
 from jaxstyle.training.state import TrainState
 from jaxstyle.training.task import Batch, Metrics, Setting
+
+NETWORKS = ("transport", "adain")
 
 
 def defaults() -> ConfigDict:
     """A training recipe with this task's own fields."""
     config = perceptual.defaults()
-    config.task = "jaxstyle.tasks.adain"
-    config.model.layer = "relu4_1"  # of the features, a VGG: where the encoder ends
+    config.task = "jaxstyle.tasks.any_style"
+    config.model.network = "transport"  # or "adain"
+    config.model.layer = "relu4_1"  # of the features, a VGG: where the encoder of "adain" ends
+    config.model.update(width=16, blocks=3)  # of "transport"
     return config
 
 
@@ -50,7 +56,7 @@ def make(config: Any, setting: Setting) -> AnyStyle:
     judge = perceptual.perceptual(config, setting)
     side = perceptual.side_of(config, setting)
     return AnyStyle(
-        adain.AdaIN(encoder_widths(judge.features, config.model.layer), jnp.dtype(config.dtype)),
+        network_of(config, judge.features),
         make_optimizer(config.optimizer, setting.extent, setting.steps, config.ema_decay),
         judge,
         tuple(config.styles),
@@ -61,14 +67,29 @@ def make(config: Any, setting: Setting) -> AnyStyle:
     )
 
 
+def network_of(config: Any, features: Features) -> AdaIN | TransportNetwork:
+    """The network that a config describes, whose encoder is the features'.
+
+    Raises:
+      JaxstyleError: There is no such network, or its encoder cannot be.
+    """
+    model, dtype = config.model, jnp.dtype(config.dtype)
+    if model.network not in NETWORKS:
+        raise JaxstyleError(f"unknown model.network {model.network!r}; {did_you_mean(model.network, NETWORKS)}")
+    if model.network == "adain":
+        return AdaIN(encoder_widths(features, model.layer), dtype)
+    at_least(config, {"model.width": 1, "model.blocks": 0})
+    return TransportNetwork(encoder_widths(features, LAYERS[-1]), model.width, model.blocks, dtype)
+
+
 def encoder_widths(features: Features, layer: str) -> tuple[tuple[int, ...], ...]:
-    """A VGG's channels as far as one of its ReLUs, as `AdaIN` wants them.
+    """A VGG's channels as far as one of its ReLUs.
 
     Raises:
       JaxstyleError: The features are of another architecture, or have no such layer.
     """
     if not isinstance(features.network, VGG):
-        raise JaxstyleError(f"features {features.name!r} are no VGG, which the encoder of AdaIN must be")
+        raise JaxstyleError(f"features {features.name!r} are no VGG, which the encoder must be")
     features.check((layer,))
     if not layer.startswith("relu"):
         raise JaxstyleError(f"model.layer is {layer!r}; the encoder must end at a ReLU, such as 'relu4_1'")
@@ -78,15 +99,22 @@ def encoder_widths(features: Features, layer: str) -> tuple[tuple[int, ...], ...
 
 
 class Fixed(NamedTuple):
-    """Parameters of the features, whose first are the encoder's; and paintings `[K, S, S, 3]` uint8."""
+    """What steps look at.
+
+    Attributes:
+      features: Parameters of the features, whose first are the encoder's.
+      paintings: `[K, S, S, 3]` uint8.
+      chances: `[K]` float32, how often each is drawn, of sum 1.
+    """
 
     features: Any
     paintings: Any
+    chances: Any
 
 
 @dataclasses.dataclass(frozen=True)
 class AnyStyle:
-    """Pure functions of an AdaIN network's training.
+    """Pure functions of the training of a network of any style.
 
     Attributes:
       network: Photos and the moments of paintings -> pictures. Its encoder is not trained.
@@ -99,7 +127,7 @@ class AnyStyle:
       flip: Whether they are mirrored at random.
     """
 
-    network: adain.AdaIN
+    network: AdaIN | TransportNetwork
     optimizer: Optimizer
     judge: Perceptual
     styles: tuple[str, ...]
@@ -109,14 +137,18 @@ class AnyStyle:
     flip: bool = False
 
     def fixed(self) -> Fixed:
-        """What steps look at: the features' parameters, and the paintings."""
-        paintings = [squared(read_entry(path, -1), self.style_size)["image"] for path in list_contents(self.styles)]
-        return Fixed(self.judge.features.params, np.stack(paintings))
+        """What steps look at; every entry of `styles` is drawn as often as any other, however much a folder holds."""
+        folders = [list_contents([entry]) for entry in self.styles]
+        paintings = [squared(read_entry(path, -1), self.style_size)["image"] for each in folders for path in each]
+        chances = np.concatenate([np.full(len(each), 1 / len(each) / len(folders), np.float32) for each in folders])
+        return Fixed(self.judge.features.params, np.stack(paintings), chances)
 
     def init(self, key: jax.Array) -> TrainState:
         """The state before the first step."""
-        seen = jnp.zeros((1, 2, 2, self.network.widths[-1][-1]))
-        return self.optimizer.start(self.network.init(key, seen, method="decode")["params"])
+        side = 2 * self.network.multiple
+        params = self.network.init(key, jnp.zeros((1, side, side, 3)), method="reconstruct")["params"]
+        del params["encoder"]
+        return self.optimizer.start(params)
 
     def train_step(self, state: TrainState, batch: Batch, key: jax.Array) -> tuple[TrainState, Metrics]:
         """One step on one device's `image` `[N, H, W, 3]` uint8, each photo in the style of a painting that its key
@@ -133,7 +165,7 @@ class AnyStyle:
 
     def drawn(self, fixed: Fixed, keys: jax.Array) -> jax.Array:
         """A painting for each of `[N]` keys, `[N, S, S, 3]` in [0, 1]."""
-        which = jax.vmap(lambda key: jax.random.randint(key, (), 0, len(fixed.paintings)))(keys)
+        which = jax.vmap(lambda key: jax.random.categorical(key, jnp.log(fixed.chances)))(keys)
         return scaled(fixed.paintings[which])
 
     def terms(self, params: Any, fixed: Fixed, photos: jax.Array, paintings: jax.Array, keys: jax.Array) -> Metrics:
@@ -142,12 +174,12 @@ class AnyStyle:
         seen = self.seen(params, fixed, paintings)
         return self.judge.judged(fixed.features, lambda x: self.paint(params, fixed, x, seen), photos, styles, keys)
 
-    def seen(self, params: Any, fixed: Fixed, paintings: jax.Array) -> adain.Styles:
+    def seen(self, params: Any, fixed: Fixed, paintings: jax.Array) -> Styles:
         """What the network is told of paintings `[N, H, W, 3]`, one a photo."""
         moments: Any = self.network.apply(self.variables(params, fixed.features), paintings, method="style_of")
-        return adain.Styles(jax.tree.map(lambda leaf: leaf[:, None], moments), jnp.ones(len(paintings)))
+        return Styles(jax.tree.map(lambda leaf: leaf[:, None], moments), jnp.ones(len(paintings)))
 
-    def paint(self, params: Any, fixed: Fixed, photos: jax.Array, styles: adain.Styles) -> Any:
+    def paint(self, params: Any, fixed: Fixed, photos: jax.Array, styles: Styles) -> Any:
         """Pictures `[N, H, W, 3]` of photos likewise."""
         return self.network.apply(
             self.variables(params, fixed.features), photos, jnp.ones_like(photos[..., :1]), styles
@@ -169,7 +201,7 @@ class AnyStyle:
         """Whole paintings `[N, S, S, 3]` at the size of a step's."""
         return jax.image.resize(paintings, (len(paintings), self.side, self.side, 3), "linear")
 
-    def stylist(self, state: TrainState) -> tuple[adain.AdaIN, Any, tuple[str, ...]]:
+    def stylist(self, state: TrainState) -> tuple[AdaIN | TransportNetwork, Any, tuple[str, ...]]:
         """What is kept of a training: the network that paints, its parameters, and the styles that it has, none."""
         return self.network, self.variables(state.best_params, self.judge.features.params)["params"], ()
 
