@@ -25,7 +25,6 @@ from jaxstyle.models.style_network import CONVOLUTIONS, Layer, Piece
 
 LAYERS = ("relu1_1", "relu2_1", "relu3_1")
 LEAST_SPREAD = 2e-3  # variance that every direction of features has at least, relative to the mean over channels
-ITERATIONS = 20  # of `roots`, enough for matrices of condition 1e5
 JOINED = ("expand1", "expand3")  # layers to which skips are added
 
 Carry = tuple[jax.Array, ...]
@@ -35,26 +34,49 @@ def roots(matrices: jax.Array) -> tuple[jax.Array, jax.Array]:
     """Symmetric square roots and their inverses, by products alone: fast on accelerators, and any program can hold it.
 
     Args:
-      matrices: `[..., C, C]`, symmetric and positive definite, of condition at most 1e5.
+      matrices: `[..., C, C]` float32, symmetric and positive definite, of condition at most 1e5.
 
     Returns:
       `M^½` and `M^-½`, `[..., C, C]`.
 
     References:
-      Higham 2008, "Functions of Matrices", eq. 6.35 (the product form of the Denman–Beavers iteration by Schulz).
+      Higham 2008, "Functions of Matrices", eq. 6.35 (Newton–Schulz in its coupled form).
     """
     one = jnp.broadcast_to(jnp.eye(matrices.shape[-1], dtype=matrices.dtype), matrices.shape)
-    size = jnp.sqrt(jnp.sum(jnp.square(matrices), (-2, -1), keepdims=True))
-    product = jax.tree_util.Partial(jnp.matmul, precision="highest")
+    size = length(matrices)
 
     def step(pair: tuple[jax.Array, jax.Array], _: None) -> tuple[tuple[jax.Array, jax.Array], None]:
         root, inverse = pair
         change = 1.5 * one - 0.5 * product(inverse, root)
         return (product(root, change), product(change, inverse)), None
 
-    start = (matrices / size, one)
-    (root, inverse), _ = lax.scan(step, start, length=ITERATIONS)
+    (root, inverse), _ = lax.scan(step, (matrices / size, one), length=20)
     return root * jnp.sqrt(size), inverse / jnp.sqrt(size)
+
+
+def rotation(matrices: jax.Array) -> jax.Array:
+    """The orthogonal factor U of `M = U H`, H positive semi-definite, likewise; `[..., C, C]`.
+
+    Directions in which a matrix is 1e5 times shorter than in others, or more, come out too short, but no error grows.
+
+    References:
+      Higham 2008, eq. 8.20 (Newton–Schulz).
+    """
+
+    def step(x: jax.Array, _: None) -> tuple[jax.Array, None]:
+        return 1.5 * x - 0.5 * product(x, product(jnp.swapaxes(x, -1, -2), x)), None
+
+    return lax.scan(step, matrices / length(matrices), length=32)[0]
+
+
+def length(matrices: jax.Array) -> jax.Array:
+    """Frobenius norms `[..., 1, 1]`."""
+    return jnp.sqrt(jnp.sum(jnp.square(matrices), (-2, -1), keepdims=True))
+
+
+def product(first: jax.Array, second: jax.Array) -> jax.Array:
+    """Of matrices, in all of float32's digits on every device."""
+    return jnp.matmul(first, second, precision="highest")
 
 
 def transport(features: jax.Array, shares: jax.Array, seen: Moments, styles: Moments) -> jax.Array:
@@ -63,7 +85,8 @@ def transport(features: jax.Array, shares: jax.Array, seen: Moments, styles: Mom
         T(f) = ν + A (f - μ),   A = S^-½ (S^½ T S^½)^½ S^-½
 
     is the optimal transport between Gaussians of means μ, ν and covariances S, T, to which a little is added, so that
-    directions in which the photo hardly varies are not blown up.
+    directions in which the photo hardly varies are not blown up. It is worked out as `A = S^-½ Uᵀ T^½` with the
+    rotation U of `T^½ S^½`: the root in its middle has the condition of both matrices together, which float32 has not.
 
     Args:
       features: `[N, h, w, C]` of the content.
@@ -79,7 +102,8 @@ def transport(features: jax.Array, shares: jax.Array, seen: Moments, styles: Mom
       Style Transfer", eq. 5; Lu et al. 2019, "A Closed-form Solution to Universal Style Transfer", eq. 9.
     """
     root, inverse = roots(spread(seen))
-    matrix = inverse @ roots(root @ spread(styles) @ root)[0] @ inverse
+    wanted = roots(spread(styles))[0]
+    matrix = product(inverse, product(jnp.swapaxes(rotation(product(wanted, root)), -1, -2), wanted))
     offset = styles.mean - jnp.einsum("nscd,nsd->nsc", matrix, seen.mean)
     shares = shares.astype(features.dtype)
     moved = jnp.einsum("nhwd,nscd->nhwsc", features, matrix.astype(features.dtype))
@@ -160,11 +184,13 @@ class TransportNetwork(nn.Module):
         shallow, middle, deep = (widths[0] for widths in self.widths)
         inputs = deep
         for layer in self.plan:
-            made = ToldConvolution(inputs, layer.features, layer.size, layer.scale, layer.normed, self.dtype)
+            # What closes a block is not shifted: the next normalisation would take it away again.
+            told = (1 if layer.closes else 2) if layer.normed else 0
+            made = ToldConvolution(inputs, layer.features, layer.size, layer.scale, told, self.dtype)
             setattr(self, layer.name, made)
             inputs = layer.features
-        self.join1 = ToldConvolution(shallow, 3, 3, 1, False, self.dtype)
-        self.join2 = ToldConvolution(middle, 2 * self.width, 3, 1, False, self.dtype)
+        self.join1 = ToldConvolution(shallow, 3, 3, 1, 0, self.dtype)
+        self.join2 = ToldConvolution(middle, 2 * self.width, 3, 1, 0, self.dtype)
 
     def __call__(self, pictures: jax.Array, shares: jax.Array, styles: Styles) -> jax.Array:
         """Stylises.
@@ -256,7 +282,7 @@ class ToldConvolution(nn.Module):
       features: Channels that it makes.
       size: Side of the kernel.
       scale: Of the sides.
-      normed: Whether it has an instance normalisation.
+      numbers: That its normalisation is told a channel: 2, a scale and a shift; 1, a scale; 0, it has none.
       dtype: In which it computes.
     """
 
@@ -264,16 +290,15 @@ class ToldConvolution(nn.Module):
     features: int
     size: int
     scale: int | Fraction
-    normed: bool
+    numbers: int
     dtype: Any
 
     def setup(self) -> None:
         shape = (self.size, self.size, self.inputs, self.features)
         self.kernel = self.param("kernel", nn.initializers.he_normal(), shape)
-        if self.normed:
-            self.told = nn.Dense(
-                2 * self.features, kernel_init=nn.initializers.variance_scaling(0.1, "fan_in", "normal")
-            )
+        if self.numbers:
+            start = nn.initializers.variance_scaling(0.1, "fan_in", "normal")  # near to a scale of one
+            self.told = nn.Dense(self.numbers * self.features, kernel_init=start)
 
     def convolve(self, x: jax.Array) -> jax.Array:
         """`[N, h, w, inputs]` to `[N, scale h, scale w, features]`."""
@@ -288,9 +313,9 @@ class ToldConvolution(nn.Module):
           seen: Statistics `[N, S, …]` of the whole x by those shares.
           codes: `[N, S, E]`, see `codes`.
         """
-        scale, shift = jnp.split(self.told(codes), 2, -1)
+        scale, *shift = jnp.split(self.told(codes), self.numbers, -1)
         factor = (1 + scale) * lax.rsqrt(seen.variance + instance_norm.EPSILON)
-        offset = shift - seen.mean * factor
+        offset = sum(shift, -seen.mean * factor)
         slope, offset = (jnp.einsum("nhws,nsc->nhwc", shares, leaf).astype(x.dtype) for leaf in (factor, offset))
         return x * slope + offset
 
