@@ -21,11 +21,10 @@ def get_config(variant: str = "") -> ConfigDict:
     config.data.update(name="", size=256)
     config.styles = ("example:brushwork", "example:mosaic")
     config.batch_size = 4
-    config.train_epochs = 32.0
-    config.eval_epochs = config.checkpoint_epochs = 2.0
-    config.ema_decay = 0.99
-    config.model.update(width=16, blocks=5)
-    config.augment.update(crop=192, flip=True)
+    config.update(train_steps=9000, eval_steps=1500, checkpoint_steps=500, ema_decay=0.995)
+    config.content_weight = 0.04
+    config.model.update(width=16, blocks=3)
+    config.augment.update(crop=128, flip=True)
     config.optimizer.update(learning_rate=3e-3, schedule="cosine", warmup_steps=50, clip_norm=1.0)
     if variant == "test":
         config.data.update(name="jaxstyle_shapes/tiny", data_dir="{workdir}/data", size=24)

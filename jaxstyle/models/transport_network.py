@@ -25,6 +25,7 @@ from jaxstyle.models.style_network import CONVOLUTIONS, Layer, Piece
 
 LAYERS = ("relu1_1", "relu2_1", "relu3_1")
 LEAST_SPREAD = 2e-3  # variance that every direction of features has at least, relative to the mean over channels
+ROUNDING = 1e-6  # of a mean of squares in float32, relative
 JOINED = ("expand1", "expand3")  # layers to which skips are added
 
 Carry = tuple[jax.Array, ...]
@@ -111,10 +112,12 @@ def transport(features: jax.Array, shares: jax.Array, seen: Moments, styles: Mom
 
 
 def spread(statistics: Moments) -> jax.Array:
-    """Covariances `[..., C, C]` with `LEAST_SPREAD`; of no position at all, or of one colour, still not singular."""
+    """Covariances `[..., C, C]` with `LEAST_SPREAD`, never singular: of a flat picture they are the rounding of the
+    squares whose difference they are, which may be negative."""
     cov = covariance(statistics)
-    mean = jnp.trace(cov, axis1=-2, axis2=-1)[..., None, None] / cov.shape[-1]
-    return cov + (LEAST_SPREAD * mean + 1e-6) * jnp.broadcast_to(jnp.eye(cov.shape[-1]), cov.shape)
+    spread, size = (jnp.trace(leaf, axis1=-2, axis2=-1)[..., None, None] for leaf in (cov, statistics.second))
+    least = LEAST_SPREAD * spread / cov.shape[-1] + ROUNDING * size + 1e-6
+    return cov + least * jnp.broadcast_to(jnp.eye(cov.shape[-1]), cov.shape)
 
 
 class TransportNetwork(nn.Module):
