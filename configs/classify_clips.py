@@ -21,7 +21,8 @@ def get_config(variant: str = "") -> ConfigDict:
     config = forecast.defaults()
     config.data.update(name="moving_mnist/single", eval_split="test[:1000]")
     config.model.update(inputs=8, outputs=2, widths=(32, 32), patch=4, brightness=0.05)
-    config.update(batch_size=8, train_steps=1000, eval_steps=250, checkpoint_steps=250, ema_decay=0.99)
+    config.update(batch_size=8, train_epochs=0.004, ema_decay=0.99)  # of two million clips: 1,000 steps
+    config.eval_epochs = config.checkpoint_epochs = 0.001
     config.loss.update(bce=0.0, mse=1.0)
     config.update(classify=100.0, best="accuracy", best_mode="max")  # beside squared errors of some hundred
     config.optimizer.update(learning_rate=2e-3, schedule="cosine", warmup_steps=100, clip_norm=10.0)

@@ -21,7 +21,9 @@ def get_config(variant: str = "") -> ConfigDict:
     config.data.update(name="", size=256)
     config.styles = ("example:brushwork", "example:mosaic")
     config.batch_size = 4
-    config.update(train_steps=9000, eval_steps=1500, checkpoint_steps=500, ema_decay=0.995)
+    config.train_epochs = 38.0
+    config.eval_epochs = config.checkpoint_epochs = 2.0
+    config.ema_decay = 0.995
     config.content_weight = 0.04
     config.model.update(width=16, blocks=3)
     config.augment.update(crop=128, flip=True)
