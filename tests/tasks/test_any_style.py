@@ -26,7 +26,7 @@ def config(shapes_dir, tiny_features, pictures):
     config.styles = (str(pictures),)
     config.update(features=str(tiny_features), content_layers=LAYERS[:1], style_layers=LAYERS[:1], layer_weights=(1.0,))
     config.style_loss = "mean-std"
-    config.model.update(network="transport", width=2, blocks=1, layer="relu2_1")
+    config.model.update(network="transport", width=2, blocks=0, layer="relu2_1")
     config.augment.update(crop=12, flip=True)
     config.update(train_steps=10, eval_steps=10, checkpoint_steps=5, log_steps=1, batch_size=8, progress="off")
     return config

@@ -63,10 +63,12 @@ def shallow(config):
     return configs.override(config, {f"model.{name}": value for name, value in changes.items()})
 
 
+@pytest.mark.slow
 def test_devices_agree(shallow, tmp_path):
     contract.check_devices_agree(shallow, tmp_path)
 
 
+@pytest.mark.slow
 def test_resume_after_kill_is_bit_for_bit(shallow, tmp_path):
     contract.check_resume_after_kill(shallow, tmp_path)
 

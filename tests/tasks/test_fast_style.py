@@ -43,6 +43,7 @@ def whole(config):
     return config
 
 
+@pytest.mark.slow
 def test_devices_agree(config, tmp_path):
     contract.check_devices_agree(config, tmp_path)
 
