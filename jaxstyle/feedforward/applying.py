@@ -39,7 +39,7 @@ class Look:
 
     Attributes:
       style: A style's name or number, a painting, several of them, or weights of them; see `styles.blend_of`.
-      strength: From 0 (the photo as the network can paint it) to 1; of networks of any style only.
+      strength: From 0 (the photo, as the network can paint it) to 1; of networks of any style only.
       masks: One a style, `[H, W]` in [0, 1] of the photo's size: where it goes; of networks of any style only.
       preserve_color: `"none"`, `"luminance"` (the photo's chroma) or `"histogram"` (the mean and covariance of its
         colours).
