@@ -4,7 +4,7 @@
         --config.styles="('PAINTINGS',)"
 
 PHOTOS is a folder of some hundred photos or more, every fifth of which is for testing; PAINTINGS are pictures or
-folders, the more varied the better. `jaxstyle apply runs/any photo.jpg -o out.png --style painting.jpg` uses the
+folders, of which each is drawn as often as any other, the more varied the better. `jaxstyle apply runs/any photo.jpg -o out.png --style painting.jpg` uses the
 workdir as it is, `jaxstyle models convert runs/any models/any` makes a folder of its own of it.
 
 `--config configs/any_style.py:test` learns two example paintings from drawn shapes in seconds. Run again with the same
@@ -22,10 +22,10 @@ def get_config(variant: str = "") -> ConfigDict:
     config.data.update(name="", size=256)
     config.styles = ("example:brushwork", "example:mosaic")
     config.batch_size = 4
-    config.train_epochs = 40.0
-    config.eval_epochs = config.checkpoint_epochs = 4.0
+    config.train_epochs = 38.0
+    config.eval_epochs = config.checkpoint_epochs = 2.0
     config.ema_decay = 0.995
-    config.content_weight = 0.02
+    config.content_weight = 0.03
     config.augment.update(crop=128, flip=True)
     config.optimizer.update(learning_rate=2e-3, schedule="cosine", warmup_steps=50, clip_norm=1.0)
     if variant == "test":
