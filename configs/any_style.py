@@ -4,8 +4,9 @@
         --config.styles="('PAINTINGS',)"
 
 PHOTOS is a folder of some hundred photos or more, every fifth of which is for testing; PAINTINGS are pictures or
-folders, of which each is drawn as often as any other, the more varied the better. `jaxstyle apply runs/any photo.jpg -o out.png --style painting.jpg` uses the
-workdir as it is, `jaxstyle models convert runs/any models/any` makes a folder of its own of it.
+folders, each drawn as often as any other, the more varied the better. `jaxstyle apply runs/any photo.jpg -o out.png
+--style painting.jpg` uses the workdir as it is, `jaxstyle models convert runs/any models/any` makes a folder of its own
+of it.
 
 `--config configs/any_style.py:test` learns two example paintings from drawn shapes in seconds. Run again with the same
 workdir, it goes on where it was stopped.

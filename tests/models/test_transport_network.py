@@ -12,7 +12,8 @@ from style_reference import convolved, enlarged
 from jaxstyle.losses.moments import covariance, moments
 from jaxstyle.models import instance_norm
 from jaxstyle.models.adain import Styles, regional_moments
-from jaxstyle.models.transport_network import LEAST_SPREAD, ROUNDING, TransportNetwork, roots, transport
+from jaxstyle.models.transport import LEAST_SPREAD, ROUNDING, roots, transport
+from jaxstyle.models.transport_network import TransportNetwork
 
 WIDTHS = ((4, 3), (5, 4), (6,))
 
