@@ -25,8 +25,7 @@ def main(argv: list[str]) -> None:
     module, _, function = CONFIG.value.run.partition(":")
     try:
         check_variant(config_flags.get_config_filename(flags.FLAGS["config"]))
-        if COORDINATOR.value:
-            devices.join("" if COORDINATOR.value == "cluster" else COORDINATOR.value, PROCESSES.value, PROCESS.value)
+        devices.join(COORDINATOR.value or "", PROCESSES.value, PROCESS.value)
         getattr(import_module(module), function)(CONFIG.value, WORKDIR.value)
     except JaxstyleError as error:
         print(f"train.py: {error}", file=sys.stderr)
@@ -50,7 +49,7 @@ def parse(argv: list[str]) -> list[str]:
     """Reads the flags; a setting that the recipe lacks is told in one sentence, with the nearest name."""
     try:
         return app.parse_flags_with_usage(argv)
-    except AttributeError as error:  # ml_collections raises it, with a KeyError in the place of the text
+    except (AttributeError, KeyError) as error:  # of ml_collections, the former with the latter in place of its text
         reason: object = error
         while isinstance(reason, Exception):
             reason = reason.args[0]

@@ -60,6 +60,9 @@ def test_a_recipe_runs_and_goes_on(train, tmp_path):
     [
         ("--config.siez=34", "unknown setting 'siez'.*\"size\""),
         ("--config.sweep.content_wight=(1.0,)", "unknown setting 'content_wight'.*\"content_weight\""),
+        ("--config.sweeep.content_weight=(1.0,)", "unknown setting 'sweeep'.*\"sweep\""),
+        ("--processes=2", "processes that train together each need --coordinator HOST:PORT"),
+        ("--coordinator=cluster", "no cluster is found here"),
         ("--config.content_weight=-1", "--content-weight is -1; it must be at least 0"),
         ("--config.contents=nowhere.png", "picture 'nowhere.png' does not exist"),
     ],

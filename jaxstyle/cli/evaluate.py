@@ -25,6 +25,8 @@ TITLES = {
     "recall_by_class": "recall (k = 3)",
 }
 
+OPTIONS = ("features", "count", "seed", "checkpoint", "split", "iwae_samples")
+
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """What to score, and how."""
@@ -39,6 +41,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--checkpoint", default="newest", metavar="newest|best|STEP", help=which)
     data = "of the dataset to score on, such as test[:1000] (default: the recipe's evaluation split)"
     parser.add_argument("--split", default="", metavar="SPLIT", help=data)
+    bound = "samples of a VAE's importance weighted bound, iwae (default: as the recipe has it)"
+    parser.add_argument("--iwae-samples", type=int, default=0, metavar="K", help=bound)
     parser.add_argument("--json", action="store_true", help="one JSON object instead of a table")
 
 
@@ -53,7 +57,7 @@ def run(args: argparse.Namespace) -> int:
     if args.count < 2:
         raise JaxstyleError(f"-n is {args.count}; at least 2 samples are needed")
     metrics = [name.strip() for name in args.metrics.split(",") if name.strip()]
-    options = {name: getattr(args, name) for name in ("features", "count", "seed", "checkpoint", "split")}
+    options = {name: getattr(args, name) for name in OPTIONS}
     report = scoring.evaluate(args.workdir, metrics, **options)
     print(json.dumps(finite(report._asdict()), indent=2, allow_nan=False) if args.json else table(report))
     return 0

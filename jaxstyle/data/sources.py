@@ -135,13 +135,18 @@ def make_builder(name: str, data_dir: str = "") -> Any:
     """The TFDS builder of a dataset; those the project ships need no registration."""
     options = {"data_dir": data_dir or None, "file_format": "array_record"}
     base, _, variant = name.partition("/")
-    if base in SHIPPED:
-        known = [config.name for config in SHIPPED[base].BUILDER_CONFIGS]
-        if variant and variant not in known:
-            raise JaxstyleError(f"no variant {variant!r} of {base!r}; {did_you_mean(variant, known)}")
-        return SHIPPED[base](config=variant or None, **options)
+    known = [config.name for config in SHIPPED[base].BUILDER_CONFIGS] if base in SHIPPED else []
+    if variant and known and variant not in known:
+        raise JaxstyleError(f"no variant {variant!r} of {base!r}; {did_you_mean(variant, known)}")
     try:
-        return tfds.builder(name, **options)
+        return SHIPPED[base](config=variant or None, **options) if base in SHIPPED else tfds.builder(name, **options)
+    except ValueError as error:
+        if "File format is already set" not in str(error):
+            raise
+        raise JaxstyleError(
+            f"{name!r} is there already, prepared in a format that cannot be read in any order; to have it prepared "
+            "again as array_record give another folder: --config.data.data_dir=DIR"
+        ) from error
     except tfds.core.DatasetNotFoundError:
         known = [*SHIPPED, *tfds.list_builders(with_community_datasets=False)]
         near = did_you_mean(base, known)

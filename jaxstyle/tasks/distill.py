@@ -43,7 +43,7 @@ def make(config: Any, setting: Setting) -> Distill:
     """
     model = config.model
     weights = dict(zip(model.layers, model.layer_weights, strict=True))
-    student = VGG(tuple(tuple(block) for block in model.widths))
+    student = VGG(tuple(tuple(block) for block in model.widths), remat=config.remat)
     teachers = open_teachers(model.teacher, model.deep_teacher, tuple(weights))
     optimizer = make_optimizer(config.optimizer, setting.extent, setting.steps, config.ema_decay)
     return Distill(student, teachers, usual_sizes(teachers), optimizer, weights, model.moments, model.view)

@@ -57,6 +57,11 @@ def check(config: Any) -> None:
     for name in ("generator_width", "discriminator_width", "latents", "discriminator_steps", "penalty_every"):
         if model[name] < 1:
             raise JaxstyleError(f"model.{name} is {model[name]}; it must be at least 1")
+    if model.discriminator_steps > config.batch_size:
+        raise JaxstyleError(
+            f"model.discriminator_steps is {model.discriminator_steps}, and they share a batch of {config.batch_size}: "
+            "make batch_size a multiple of it"
+        )
     for name in ("r1", "gradient_penalty", "clip_weights"):
         if not 0 <= model[name] < math.inf:
             raise JaxstyleError(f"model.{name} is {model[name]:g}; it must be a number from 0")

@@ -15,6 +15,7 @@ from jaxstyle import images
 from jaxstyle.data.motion import random_motion
 from jaxstyle.errors import JaxstyleError
 from jaxstyle.features import Features, load
+from jaxstyle.features.vgg import VGG
 from jaxstyle.losses.temporal import temporal_distance
 from jaxstyle.pixels.config import StyleTransferConfig
 from jaxstyle.pixels.files import read
@@ -194,7 +195,10 @@ def perceptual(config: Any, setting: Setting) -> Perceptual:
     side, least = side_of(config, setting), features.least_side((*layers[0], *layers[1]))
     if side < least:
         raise JaxstyleError(f"photos of {side} px are too small for the layers, which want {least}; cut larger ones")
-    objective = StyleObjective(features.network, *layers, settings.style_loss, config.dtype)
+    if config.remat and not isinstance(features.network, VGG):
+        raise JaxstyleError(f"remat is for features that are a VGG; leave it out for {settings.features!r}")
+    network = features.network.clone(remat=True) if config.remat else features.network
+    objective = StyleObjective(network, *layers, settings.style_loss, config.dtype)
     weights = np.asarray(settings.layer_weights, np.float32)
     judge = Weights(np.float32(settings.content_weight), np.float32(settings.tv_weight), weights / weights.sum())
     return Perceptual(features, objective, judge, config.temporal_weight, config.motion)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 from typing import TypeVar
 
@@ -12,6 +13,9 @@ from jax.experimental import multihost_utils
 from jaxstyle.errors import JaxstyleError
 
 T = TypeVar("T")
+
+AGREE_SECONDS = 1.0  # how often processes ask each other whether to stop
+AGREE_CALLS = 10  # the same, in steps at most
 
 
 def choose_devices(wanted: int, batch_size: int) -> list[jax.Device]:
@@ -81,17 +85,60 @@ def join(coordinator: str = "", processes: int = 0, process: int = -1) -> None:
     """Joins the processes of a run, each with its own devices; call it before anything else of JAX.
 
     Args:
-      coordinator: `host:port` of process 0; "" takes everything from the cluster's environment.
+      coordinator: `host:port` of process 0; `"cluster"` takes everything from the cluster's environment; "" is for a
+        process alone.
       processes: How many there are.
       process: Which one this is, from 0.
 
     Raises:
-      JaxstyleError: Only some of the three are given.
+      JaxstyleError: Only some of the three are given, or there is no cluster.
     """
-    if not coordinator:
-        jax.distributed.initialize()
+    given = processes or process >= 0
+    if coordinator == "cluster":
+        if given:
+            raise JaxstyleError("--coordinator cluster knows how many processes there are: leave --process(es) out")
+        try:
+            jax.distributed.initialize()
+        except (ValueError, RuntimeError) as error:
+            raise JaxstyleError(
+                f"no cluster is found here ({str(error).splitlines()[0]}): give --coordinator HOST:PORT, --processes "
+                "and --process"
+            ) from error
         return
-    if processes < 1 or not 0 <= process < processes:
-        raise JaxstyleError("with --coordinator give --processes (how many) and --process (which one, from 0)")
+    if not coordinator and not given:
+        return
+    if not coordinator or processes < 1 or not 0 <= process < processes:
+        raise JaxstyleError(
+            "processes that train together each need --coordinator HOST:PORT, --processes (how many) and --process "
+            "(which one, from 0)"
+        )
     jax.config.update("jax_cpu_collectives_implementation", "gloo")  # only CPU devices look at it
     jax.distributed.initialize(coordinator, processes, process)
+
+
+class Agreement:
+    """Whether to stop. Several processes must stop at the same step, or those that go on wait for ever.
+
+    They ask each other about once a second, and because they tell each other how long it took, all at the same steps.
+
+    Args:
+      stop: Whether this process is asked to.
+    """
+
+    def __init__(self, stop: Callable[[], bool]):
+        self.stop, self.asked = stop, False
+        self.since, self.every, self.left = time.perf_counter(), 1, 1
+
+    def __call__(self) -> bool:
+        """Called by every process at every step."""
+        if jax.process_count() == 1:
+            self.asked = self.stop()
+            return self.asked
+        self.left -= 1
+        if not self.left:
+            now = time.perf_counter()
+            told = multihost_utils.process_allgather(np.array([self.stop(), now - self.since], np.float32))
+            self.asked = bool(np.any(told[:, 0]))
+            self.since, calls = now, AGREE_SECONDS * self.every / max(float(np.max(told[:, 1])), 1e-6)
+            self.every = self.left = int(np.clip(calls, 1, AGREE_CALLS))
+        return self.asked

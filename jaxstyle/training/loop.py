@@ -16,7 +16,6 @@ from typing import Any
 import jax
 import numpy as np
 from etils import epath
-from jax.experimental import multihost_utils
 from ml_collections import ConfigDict
 
 from jaxstyle import atomic
@@ -30,7 +29,7 @@ from jaxstyle.training import config as configs
 from jaxstyle.training import step as steps
 from jaxstyle.training import workdir as workdirs
 from jaxstyle.training.checkpoints import Checkpoints
-from jaxstyle.training.devices import barrier, check_share, choose_devices, leader_first
+from jaxstyle.training.devices import Agreement, barrier, check_share, choose_devices, leader_first
 from jaxstyle.training.durations import Extent, due
 from jaxstyle.training.meter import Meter, Profiler
 from jaxstyle.training.state import TrainState, parameter_table
@@ -40,11 +39,13 @@ from jaxstyle.training.writers import Writers
 ONCE = {"xla_backend_optimization_level": 0, "xla_llvm_disable_expensive_passes": True}
 """How CPUs compile what runs once: the first state, whose random numbers else take a second of LLVM's a kernel."""
 
-AGREE_STEPS = 10  # of several processes: how often they ask each other whether to stop
-
 
 class Diverged(JaxstyleError):
     """A loss or gradient is no longer finite; the last good state is saved."""
+
+
+class Stopped(Exception):
+    """An evaluation was broken off; it is made up for when the run goes on."""
 
 
 def run(config: ConfigDict, workdir: str | os.PathLike) -> TrainState:
@@ -197,10 +198,12 @@ class Training:
         batches = pipeline.Ahead(self.batch, self.total) if isinstance(self.data, pipeline.Streamed) else None
         meter = Meter(self.config.batch_size, int(self.state.step))
         step = meter.step
-        profiler = Profiler(self.workdir / "profile", step, self.config.profile_steps)
-        stopped = False
+        profiler = Profiler(self.workdir / "profile", step, self.total, self.config.profile_steps)
+        stops = Agreement(stop)
         try:
-            while step < self.total and not (stopped := agreed(stop, step)):
+            if due(step, every["eval"], self.total) and step and not writers.has(step, "eval"):
+                self.evaluate_and_write(step, writers, stops)  # it was broken off
+            while step < self.total and not stops():
                 profiler.before(step)
                 with meter.waiting():
                     batch = (batches or self.batch)(step)
@@ -210,8 +213,8 @@ class Training:
                 saves, evaluates = (due(step, every[name], self.total) for name in ("checkpoint", "eval"))
                 if saves or evaluates or due(step, self.config.log_steps, self.total):
                     self.report(meter, checkpoints, writers)
-                scores = self.evaluate_and_write(step, writers) if evaluates else None
-                if saves:
+                scores = self.evaluate_and_write(step, writers, stops) if evaluates else None
+                if saves or (scores and self.config.best):  # what was not kept cannot be the best
                     self.save(checkpoints, scores)
                 if saves or evaluates:
                     meter.restart()
@@ -221,7 +224,7 @@ class Training:
             profiler.close()
             if batches:
                 batches.close()
-        return not stopped
+        return not stops.asked
 
     def report(self, meter: Meter, checkpoints: Checkpoints, writers: Writers) -> None:
         """Looks at the metrics of the steps since the last report, and writes their means."""
@@ -242,11 +245,17 @@ class Training:
         writers.scalars(meter.step, "train", {**means, **speed})
         writers.progress(meter.step, float(means["loss"]) if "loss" in means else None)
 
-    def evaluate(self) -> dict[str, Any]:
-        """The task's metrics over the whole evaluation split, each example counted once."""
+    def evaluate(self, stop: Callable[[], bool] = lambda: False) -> dict[str, Any]:
+        """The task's metrics over the whole evaluation split, each example counted once.
+
+        Raises:
+          Stopped: It was asked to stop.
+        """
         totals: dict[str, Any] = {}
         examples = 0.0
         for indices, weight in in_turn(self.eval_count, self.config.batch_size):
+            if stop():
+                raise Stopped
             at, weight = (pipeline.local_slice(part, len(self.devices)) for part in (indices, weight))
             batch = {**self.eval_data(at), steps.INDEX: at.astype(np.int32), steps.WEIGHT: weight}
             sums, count = jax.device_get(self.eval_step(self.state, batch, self.eval_key))
@@ -255,9 +264,13 @@ class Training:
         means = {name: total / examples for name, total in totals.items()}
         return self.task.summary(means) if hasattr(self.task, "summary") else means
 
-    def evaluate_and_write(self, step: int, writers: Writers) -> dict[str, float]:
-        """Evaluates, writes the metrics and the task's pictures and films; the scalar metrics come back."""
-        scores = self.evaluate()
+    def evaluate_and_write(self, step: int, writers: Writers, stop: Callable[[], bool]) -> dict[str, float] | None:
+        """Evaluates, writes the metrics and the task's pictures and films; the scalar metrics come back, or None where
+        it was asked to stop before."""
+        try:
+            scores = self.evaluate(stop)
+        except Stopped:
+            return None
         writers.scalars(step, "eval", scores)
         if hasattr(self.task, "charts"):
             writers.pictures(step, {name: chart[None] for name, chart in self.task.charts(scores).items()})
@@ -270,12 +283,3 @@ class Training:
             for name, show in self.shows.items():
                 getattr(writers, name)(step, jax.device_get(show(local, shown, self.eval_key)))
         return {name: float(value) for name, value in scores.items() if np.ndim(value) == 0}
-
-
-def agreed(stop: Callable[[], bool], step: int) -> bool:
-    """Whether to stop. Several processes must stop at the same step, or those that go on wait for ever."""
-    if jax.process_count() == 1:
-        return stop()
-    if step % AGREE_STEPS:
-        return False
-    return bool(np.any(multihost_utils.process_allgather(np.array(stop()))))

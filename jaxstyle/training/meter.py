@@ -71,11 +71,13 @@ class Profiler:
     Args:
       folder: To write to.
       first: Step with which the run begins.
+      last: Step with which it ends; where it is short the trace begins sooner.
       count: Steps to trace; 0 for none.
     """
 
-    def __init__(self, folder: epath.Path, first: int, count: int):
-        self.folder, self.begin, self.end = folder, first + PROFILE_AFTER, first + PROFILE_AFTER + count
+    def __init__(self, folder: epath.Path, first: int, last: int, count: int):
+        self.folder, self.begin = folder, first + max(0, min(PROFILE_AFTER, last - first - count))
+        self.end = self.begin + count
         self.active = False
 
     def before(self, step: int) -> None:

@@ -125,6 +125,7 @@ def evaluate(
     seed: int = 0,
     checkpoint: str = "newest",
     split: str = "",
+    iwae_samples: int = 0,
 ) -> Report:
     """Scores what a workdir holds. A class-conditional model is asked for its classes in turn.
 
@@ -136,13 +137,14 @@ def evaluate(
       seed: Of the samples.
       checkpoint: `"newest"`, `"best"` or a step.
       split: Of the dataset, such as `"test[:1000]"`; "" is the recipe's evaluation split.
+      iwae_samples: Of the importance weighted bound, `iwae`, of a variational autoencoder; 0 is as the recipe has it.
 
     Raises:
       JaxstyleError: Bad input, told before anything is drawn.
     """
     run = open_run(workdir, checkpoint)
     space = open_space(features) if features else None
-    training = reopened(run, split)
+    training = reopened(run, split, iwae_samples)
     own, generative = sorted_out(metrics, training.metrics(), run, space)
     if generative and space:
         check_shapes(run, space, run.setting.spec["image"].shape)
@@ -163,10 +165,20 @@ def evaluate(
     )
 
 
-def reopened(run: Run, split: str = "") -> loop.Training:
-    """A run's training, to evaluate only, on as many of this machine's devices as can share its batches."""
+def reopened(run: Run, split: str = "", iwae_samples: int = 0) -> loop.Training:
+    """A run's training, to evaluate only, on as many of this machine's devices as can share its batches.
+
+    Raises:
+      JaxstyleError: The task has no importance weighted bound, or not of so many samples.
+    """
     devices = math.gcd(len(jax.local_devices()), run.config.batch_size)
     changes = {"devices": devices, "progress": "off", "data.eval_split": split or run.config.data.eval_split}
+    if iwae_samples:
+        if "iwae_samples" not in run.config:
+            raise JaxstyleError(
+                f"the task {run.config.task!r} has no importance weighted bound: leave iwae_samples out"
+            )
+        changes["iwae_samples"] = iwae_samples
     config = configs.override(run.config, changes)
     training = loop.Training(config, run.folder, trains=False)
     training.state = training.placed(run.state)

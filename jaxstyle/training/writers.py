@@ -13,6 +13,7 @@ from typing import Any
 import jax
 import numpy as np
 from etils import epath
+from jax.experimental import multihost_utils
 from tensorboardX import SummaryWriter
 from tqdm import tqdm
 
@@ -38,6 +39,7 @@ class Writers:
         self.workdir = workdir
         self.active = jax.process_index() == 0
         self.board: Any = None
+        self.lines: list[str] = []
         disable = {"on": False, "off": True, "auto": None}[progress] if self.active else True
         self.bar = tqdm(total=steps, initial=step, unit="step", disable=disable, dynamic_ncols=True)
         if self.active:
@@ -61,6 +63,11 @@ class Writers:
         for name, value in row.items():
             if name != "step" and isinstance(value, float):
                 self.board.add_scalar(f"{kind}/{name}", value, step)
+
+    def has(self, step: int, kind: str) -> bool:
+        """Whether a row of this kind is written, of this step; on every process, as process 0 sees it."""
+        found = any((row["step"], row["kind"]) == (step, kind) for row in map(json.loads, self.lines))
+        return found if jax.process_count() == 1 else bool(multihost_utils.broadcast_one_to_all(np.array(found)))
 
     def write(self, line: str) -> None:
         """Adds a line to the metrics: to what is there, or, as nothing can be added to a bucket's objects, anew."""

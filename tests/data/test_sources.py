@@ -1,10 +1,13 @@
 """TFDS by name, folders, and the shapes that are shipped."""
 
 import importlib.util
+import json
 import pathlib
+import shutil
 
 import numpy as np
 import pytest
+import tensorflow_datasets as tfds
 from PIL import Image
 
 from jaxstyle.data import sources
@@ -53,6 +56,20 @@ def test_misspelt_names(shapes_dir, name, split, sentence):
 def test_what_needs_tensorflow_says_so_before_any_download(tmp_path):
     with pytest.raises(JaxstyleError, match=r"pip install 'jaxstyle\[tf\]'"):
         open_source("mnist", "train", data_dir=str(tmp_path))
+
+
+@pytest.mark.parametrize("name", ["jaxstyle_shapes/tiny", "mnist"])
+def test_what_was_prepared_in_another_format_is_told(shapes_dir, tmp_path, name):
+    made = next(pathlib.Path(shapes_dir).glob("jaxstyle_shapes/tiny/*"))
+    version = tfds.builder(name, data_dir=tmp_path / "none").version if name == "mnist" else made.name
+    target = tmp_path / name / str(version)
+    shutil.copytree(made, target)
+    info = json.loads((target / "dataset_info.json").read_text())
+    (target / "dataset_info.json").write_text(
+        json.dumps({**info, "name": name.partition("/")[0], "version": str(version), "fileFormat": "tfrecord"})
+    )
+    with pytest.raises(JaxstyleError, match=r"prepared in a format .* --config.data.data_dir=DIR"):
+        open_source(name, "train", data_dir=str(tmp_path))
 
 
 def write(path: pathlib.Path, height=10, width=8, value=0):

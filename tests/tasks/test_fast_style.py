@@ -92,6 +92,19 @@ def task_of(config):
     return fast_style.make(config, Setting(Extent(100, 8), 10, spec))
 
 
+def test_rematerialised_terms_and_gradients_are_the_same(whole):
+    plain, again = (task_of(configs.override(whole, {"remat": remat})) for remat in (False, True))
+    fixed, photos = plain.fixed(), jnp.stack([tiny.picture(i, 16, 16) for i in range(2)])
+    keys = jax.random.split(jax.random.key(0), 2)
+    params = plain.init(jax.random.key(1)).params
+    losses = [lambda x, task=task: jnp.sum(task.terms(x, fixed, photos, keys)["loss"]) for task in (plain, again)]
+    assert ["remat" in str(jax.make_jaxpr(jax.grad(loss))(params)) for loss in losses] == [False, True]
+    jax.tree.map(
+        lambda a, b: np.testing.assert_allclose(a, b, rtol=1e-4, atol=1e-6),
+        *(jax.jit(jax.value_and_grad(loss))(params) for loss in losses),
+    )
+
+
 def test_the_terms_are_those_of_pixel_stylisation(whole):
     whole.update(style_loss="wasserstein", style_size=40)
     task, config = task_of(whole), whole

@@ -223,6 +223,7 @@ def test_the_way_between_two_noises_keeps_their_length():
         ({"updates": "both"}, "unknown updates 'both'; known: 'alternating', 'simultaneous'"),
         ({"augment": ("colour",)}, "did you mean 'color'"),
         ({"discriminator_steps": 0}, "model.discriminator_steps is 0; it must be at least 1"),
+        ({"discriminator_steps": 17}, "model.discriminator_steps is 17, and they share a batch of 16"),
         ({"r1": -1.0}, "model.r1 is -1"),
         ({"architecture": "resnet", "hidden": 9}, "model.hidden is 9; it is for the architecture 'dcgan'"),
         ({"batch_norm": True, "r1": 1.0}, "batch normalisation mixes them: set model.batch_norm to False"),

@@ -8,6 +8,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
+import jaxstyle
 from jaxstyle.errors import JaxstyleError
 from jaxstyle.tasks import vae
 from jaxstyle.training import config as configs
@@ -49,6 +50,14 @@ def test_lowers_for_every_platform(config, tmp_path):
 
 def test_evaluation_is_whole(config, tmp_path):
     contract.check_evaluation_is_whole(config, tmp_path, ["loss", "reconstruction", "kl", "iwae"])
+
+
+def test_the_bound_of_a_finished_run_takes_as_many_samples_as_one_asks_for(config, tmp_path):
+    config.update(train_steps=1, iwae_samples=0)
+    contract.loop.run(config, tmp_path)
+    found = [jaxstyle.evaluate(tmp_path, split="test[:16]", iwae_samples=count).own for count in (0, 1, 30)]
+    assert ["iwae" in own for own in found] == [False, True, True]
+    assert found[2]["iwae"] < found[1]["iwae"]  # the bound rises, and it is reported negated
 
 
 @pytest.mark.slow

@@ -114,6 +114,7 @@ def test_a_device_count_that_cannot_share_the_batch_is_no_hindrance(workdir, mon
         (["--metrics", "label"], "'label' compares features: add --features"),
         (["--split", "tets"], "no split 'tets' in 'jaxstyle_shapes/tiny'; did you mean 'test'?"),
         (["-n", "1"], "-n is 1; at least 2"),
+        (["--iwae-samples", "5"], "the task 'tiny_task' has no importance weighted bound"),
     ],
 )
 def test_the_command_tells_what_cannot_be_before_anything_is_drawn(workdir, monkeypatch, capsys, words, sentence):

@@ -44,14 +44,17 @@ def test_a_run_leaves_config_metrics_checkpoints_and_pictures(shapes_dir, tmp_pa
     assert read_config(tmp_path).task == "tiny_task"
     assert [row["step"] for row in rows(tmp_path, "train")] == list(range(1, 11))
     assert [row["step"] for row in rows(tmp_path, "eval")] == [5, 10]
-    assert rows(tmp_path, "train")[-1]["waiting_for_data"] <= 1
+    speed = rows(tmp_path, "train")[-1]
+    assert 0 <= speed["waiting_for_data"] <= 1
+    np.testing.assert_allclose(speed["examples_per_second"] * speed["seconds_per_step"], 16, rtol=1e-6)
     assert sorted(path.name for path in (tmp_path / "pictures").iterdir()) == ["seen-0000005.png", "seen-0000010.png"]
     assert sorted(path.name for path in (tmp_path / "checkpoints").iterdir()) == ["10", "5"]
     assert list((tmp_path / "tensorboard").iterdir())
 
 
-def test_a_profile_is_written_when_asked_for(shapes_dir, tmp_path):
-    loop.run(tiny_config(shapes_dir, train_steps=13, eval_steps=0, profile_steps=2), tmp_path)
+@pytest.mark.parametrize("steps", [13, 3])  # in a short run it begins at once
+def test_a_profile_is_written_when_asked_for(shapes_dir, tmp_path, steps):
+    loop.run(tiny_config(shapes_dir, train_steps=steps, eval_steps=0, profile_steps=2), tmp_path)
     assert list((tmp_path / "profile").rglob("*.xplane.pb"))
 
 
@@ -74,6 +77,35 @@ def test_preempt_saves_and_a_rerun_resumes_bit_for_bit(shapes_dir, tmp_path, mon
     equal(whole, loop.run(config, tmp_path / "parts"))
     losses = [[row["loss"] for row in rows(tmp_path / part, "train")] for part in ("whole", "parts")]
     assert losses[0] == losses[1]
+
+
+@pytest.mark.parametrize("step", [5, 10])
+def test_preempt_in_an_evaluation_breaks_it_off_and_a_rerun_makes_up_for_it(shapes_dir, tmp_path, monkeypatch, step):
+    config = tiny_config(shapes_dir)
+    loop.run(config, tmp_path / "whole")
+    evaluate = loop.Training.evaluate
+
+    def interrupted(self, stop):
+        if int(self.state.step) == step:
+            os.kill(os.getpid(), signal.SIGTERM)
+        return evaluate(self, stop)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(loop.Training, "evaluate", interrupted)
+        assert int(loop.run(config, tmp_path / "parts").step) == step
+    assert len(rows(tmp_path / "parts", "eval")) == step // 5 - 1
+    loop.run(config, tmp_path / "parts")
+    assert rows(tmp_path / "whole", "eval") == rows(tmp_path / "parts", "eval")
+
+
+def test_what_is_best_is_kept_where_evaluations_and_checkpoints_fall_apart(shapes_dir, tmp_path, monkeypatch):
+    scores = {3: 5.0, 6: 1.0, 9: 2.0, 10: 9.0}
+    evaluate = loop.Training.evaluate
+    monkeypatch.setattr(
+        loop.Training, "evaluate", lambda self, stop: {**evaluate(self, stop), "loss": scores[int(self.state.step)]}
+    )
+    loop.run(tiny_config(shapes_dir, eval_steps=3, checkpoint_steps=4, best="loss", best_mode="min", keep=1), tmp_path)
+    assert sorted(int(path.name) for path in (tmp_path / "checkpoints").iterdir()) == [6, 10]
 
 
 @pytest.mark.parametrize(("before", "after"), [(8, 1), (1, 8)])
