@@ -14,7 +14,7 @@ from jax import export
 from jaxstyle.errors import JaxstyleError
 from jaxstyle.feedforward.applying import Look
 from jaxstyle.feedforward.model import StyleModel
-from jaxstyle.feedforward.styles import blend_of, known_weights, seen_styles
+from jaxstyle.feedforward.styles import blend_of, known_weights, read_paintings, seen_styles, usual_size
 from jaxstyle.image_files import write_whole
 from jaxstyle.images import MIN_SIDE
 from jaxstyle.models.adain import Styles
@@ -49,7 +49,7 @@ def signature(
         a model of S styles (of sum 1), or `paintings [n, a, b, 3]` of a model of any style; a model of one style has
         no such argument.
       strength: Of a model of any style, from 0 to 1, where a style is chosen.
-      style_size: Longer side at which chosen paintings are seen, in pixels.
+      style_size: Longer side at which chosen paintings are seen, in pixels; None is 512, where they are not smaller.
 
     Raises:
       JaxstyleError: The model has no such style, or a painting cannot be read.
@@ -69,7 +69,8 @@ def signature(
 
         return Signature(of_paintings, ("pictures", "paintings"), (pictures, ("n", "a", "b", 3)))
     if model.any_style:
-        seen = seen_styles(model, [each for each, _ in blend], style_size, strength).moments
+        paintings = read_paintings([each for each, _ in blend])
+        seen = seen_styles(model, paintings, style_size or usual_size(paintings), strength).moments
         parts = [share for _, share in blend]
         return Signature(lambda x: apply(x, *anywhere(x, seen, strength, parts)), ("pictures",), (pictures,))
     if not blend and len(model.styles) > 1:

@@ -76,6 +76,16 @@ def check_writable(path: str | os.PathLike, bits: int = 8) -> None:
     write_whole(target, None)
 
 
+def check_sides(path: str | os.PathLike, height: int, width: int) -> None:
+    """Raises `JaxstyleError` where the format of a picture's suffix holds none of so many pixels a side."""
+    target = pathlib.Path(path)
+    kind = _kind(target, 8)
+    if max(height, width) > MAX_SIDE.get(kind, 2**31):
+        raise JaxstyleError(
+            f"{kind} holds at most {MAX_SIDE[kind]} pixels a side: write {target.name!r} as PNG or TIFF"
+        )
+
+
 def write_picture(
     path: str | os.PathLike,
     rgb: np.ndarray,
@@ -104,10 +114,7 @@ def write_picture(
     target = pathlib.Path(path)
     kind = _kind(target, bits)
     pixels = _pixels(np.asarray(rgb, np.float64), alpha, bits, on_white=kind == "JPEG")
-    if max(pixels.shape) > MAX_SIDE.get(kind, 2**31):
-        raise JaxstyleError(
-            f"{kind} holds at most {MAX_SIDE[kind]} pixels a side: write {target.name!r} as PNG or TIFF"
-        )
+    check_sides(target, *pixels.shape[:2])
     text = json.dumps(settings, sort_keys=True) if settings is not None else None
     if kind == "TIFF":
         data = _tiff(pixels, text)

@@ -13,11 +13,12 @@ from PIL import Image
 
 from jaxstyle.errors import JaxstyleError
 from jaxstyle.examples import example
-from jaxstyle.image_files import check_writable, write_picture
+from jaxstyle.image_files import check_sides, check_writable, write_picture
 from jaxstyle.image_reading import Picture, decode, from_array, opened
 
 __all__ = [
     "Picture",
+    "check_sides",
     "check_size",
     "check_writable",
     "fit_size",

@@ -34,7 +34,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="keep the photo's colours: its chroma, or their mean and covariance (default: none)",
     )
     parser.add_argument("--size", type=int, metavar="N", help="longer side of the results (default: the photo's)")
-    parser.add_argument("--style-size", type=int, metavar="N", help="longer side at which paintings are seen")
+    seen = "longer side at which paintings are seen (default: that of the result, 512 at most)"
+    parser.add_argument("--style-size", type=int, metavar="N", help=seen)
     tile = "rows of the strips in which a picture is worked out; it is the same (default: strips where memory is short)"
     parser.add_argument("--tile-size", type=int, metavar="N", help=tile)
     rate = "frames a second of a film (default: its own; 25 for a folder of frames)"
@@ -57,10 +58,10 @@ def run(args: argparse.Namespace) -> int:
     from jaxstyle.feedforward.styles import parse_blend
     from jaxstyle.pixels.files import Files
 
-    if args.interpolate and args.style:
+    if args.interpolate is not None and args.style:
         raise JaxstyleError("--style and --interpolate both say which style; give one of them")
     keep_compiled()
-    style: Any = parse_blend(args.interpolate) if args.interpolate else args.style
+    style: Any = parse_blend(args.interpolate) if args.interpolate is not None else args.style
     look = Look(
         style,
         args.strength,
@@ -70,7 +71,7 @@ def run(args: argparse.Namespace) -> int:
         args.tile_size,
         args.devices,
     )
-    paintings = [name for name, _ in parse_blend(args.interpolate)] if args.interpolate else args.style
+    paintings = [name for name, _ in parse_blend(args.interpolate)] if args.interpolate is not None else args.style
     files = Files(args.pictures, paintings, args.output, content_masks=args.mask, bits=args.bits)
     for path in apply_files(args.model, files, look, size=args.size, fps=args.fps, bad_frames=args.bad_frames):
         print(path)

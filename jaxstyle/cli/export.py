@@ -13,7 +13,7 @@ HELP = "write a style model as StableHLO or ONNX, to run without jaxstyle"
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The model, the file, and the style that goes into it."""
-    parser.add_argument("model", metavar="MODEL", help="the folder of a style model")
+    parser.add_argument("model", metavar="MODEL", help="a style model's folder, or the workdir of its training")
     target = "a .stablehlo (any size, CPU, CUDA and TPU; `jax.export.deserialize` reads it) or an .onnx"
     parser.add_argument("-o", "--output", required=True, metavar="OUT", help=target)
     which = "as for `apply`, built in; repeat for equal parts (default: an argument of the exported function)"
@@ -21,7 +21,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--interpolate", metavar="A:0.3,B:0.7", help="a blend of styles, built in")
     some = "of a chosen painting, from 0 (the photo) to 1 (default: 1)"
     parser.add_argument("--strength", type=float, default=1.0, metavar="X", help=some)
-    parser.add_argument("--style-size", type=int, metavar="N", help="longer side at which chosen paintings are seen")
+    seen = "longer side at which chosen paintings are seen (default: 512)"
+    parser.add_argument("--style-size", type=int, metavar="N", help=seen)
     size = "of the pictures that an .onnx takes (default: 512x512)"
     parser.add_argument("--size", metavar="WIDTHxHEIGHT", help=size)
 
@@ -36,9 +37,9 @@ def run(args: argparse.Namespace) -> int:
     from jaxstyle.feedforward.model import load_model
     from jaxstyle.feedforward.styles import parse_blend
 
-    if args.interpolate and args.style:
+    if args.interpolate is not None and args.style:
         raise JaxstyleError("--style and --interpolate both say which style; give one of them")
-    style: Any = parse_blend(args.interpolate) if args.interpolate else args.style
+    style: Any = parse_blend(args.interpolate) if args.interpolate is not None else args.style
     model, size = load_model(args.model), None if args.size is None else parse_size(args.size)
     options = {"strength": args.strength, "style_size": args.style_size, "size": size}
     what = export_model(model, args.output, style, **options)

@@ -10,6 +10,7 @@ from typing import Any
 from etils import epath
 
 from jaxstyle.caching import cache_folder
+from jaxstyle.errors import JaxstyleError
 
 LAST = "dataset_info.json"  # without which TFDS sees no dataset: sent last, it says that the others are there
 PIECE = 2**24  # bytes that are copied at once
@@ -30,31 +31,51 @@ def fetch(place: epath.Path, local: pathlib.Path) -> bool:
 
     Returns:
       Whether it is on disk now: False where the bucket has none either.
+
+    Raises:
+      JaxstyleError: A file of it cannot be read, or written.
     """
     if local.exists():
         return True
     if not (place / LAST).exists():
         return False
     part = local.with_name(f".{local.name}.{os.getpid()}")
-    shutil.rmtree(part, ignore_errors=True)
-    part.mkdir(parents=True)
-    for file in place.iterdir():
-        copy(file, part / file.name)
     try:
-        part.rename(local)
-    except OSError:  # another process of this machine was faster
-        shutil.rmtree(part)
+        part.mkdir(parents=True, exist_ok=True)
+        for file in place.iterdir():
+            copy(file, part / file.name)
+        try:
+            part.rename(local)
+        except OSError:
+            if not local.exists():  # else another process of this machine was faster
+                raise
+    except Exception as error:  # of the network or the disk, by whatever library
+        raise JaxstyleError(f"{str(place)!r} cannot be copied to this machine: {described(error)}") from error
+    finally:
+        shutil.rmtree(part, ignore_errors=True)
     return True
 
 
 def send(local: pathlib.Path, place: epath.Path) -> None:
-    """Copies a dataset from disk into a bucket, see `fetch`."""
-    place.mkdir(parents=True, exist_ok=True)
-    for file in sorted(local.iterdir(), key=lambda file: file.name == LAST):
-        copy(file, place / file.name)
+    """Copies a dataset from disk into a bucket, see `fetch`.
+
+    Raises:
+      JaxstyleError: A file of it cannot be written.
+    """
+    try:
+        place.mkdir(parents=True, exist_ok=True)
+        for file in sorted(local.iterdir(), key=lambda file: file.name == LAST):
+            copy(file, place / file.name)
+    except Exception as error:
+        raise JaxstyleError(f"the dataset cannot be copied to {str(place)!r}: {described(error)}") from error
 
 
 def copy(source: Any, target: Any) -> None:
     """Copies a file, however large, in pieces."""
     with source.open("rb") as old, target.open("wb") as new:
         shutil.copyfileobj(old, new, PIECE)
+
+
+def described(error: Exception) -> str:
+    """The first line of an error, with its kind."""
+    return f"{type(error).__name__}: {error}".splitlines()[0]

@@ -18,7 +18,7 @@ from jaxstyle.contact_sheet import contact_sheet
 from jaxstyle.errors import JaxstyleError, did_you_mean
 from jaxstyle.feedforward import strips
 from jaxstyle.feedforward.model import StyleModel, load_model
-from jaxstyle.feedforward.styles import blend_of, known_weights, seen_styles
+from jaxstyle.feedforward.styles import blend_of, known_weights, read_paintings, seen_styles, usual_size
 from jaxstyle.images import Source
 from jaxstyle.models.reflected import filled
 from jaxstyle.pixels import memory
@@ -39,11 +39,12 @@ class Look:
 
     Attributes:
       style: A style's name or number, a painting, several of them, or weights of them; see `styles.blend_of`.
-      strength: From 0 (the photo, as the network can paint it) to 1; of networks of any style only.
+      strength: From 0 (the photo; by AdaIN, as its decoder can paint it) to 1; of networks of any style only.
       masks: One a style, `[H, W]` in [0, 1] of the photo's size: where it goes; of networks of any style only.
       preserve_color: `"none"`, `"luminance"` (the photo's chroma) or `"histogram"` (the mean and covariance of its
         colours).
-      style_size: Longer side at which paintings are seen, in pixels; None sees them as they are.
+      style_size: Longer side at which paintings are seen, in pixels, of networks of any style only; None sees them as
+        large as the photo, 512 at most. They are never enlarged.
       rows: Of a strip, in pixels; None takes strips only where memory is short.
       devices: How many; None takes all.
     """
@@ -65,11 +66,17 @@ class Look:
             if value is not None and value < least:
                 raise JaxstyleError(f"{name} is {value}; it must be at least {least}")
         choose_devices(self.devices)
-        if not model.any_style and (self.masks or self.strength != 1):
-            raise JaxstyleError("masks and strength are for models of any style; this one has learnt its styles")
-        styles = len(blend_of(self.style))
-        if self.masks and len(self.masks) != styles:
-            raise JaxstyleError(f"there are {len(self.masks)} masks for {styles} styles; give one each")
+        if not model.any_style and (self.masks or self.strength != 1 or self.style_size is not None):
+            raise JaxstyleError(
+                "masks, strength and style-size are for models of any style; this one has learnt its own"
+            )
+        if not 0 <= self.strength <= 1:
+            raise JaxstyleError(f"the strength is {self.strength:g}; it must be from 0 (the photo) to 1")
+        blend = blend_of(self.style)
+        if self.masks and len(self.masks) != len(blend):
+            raise JaxstyleError(f"there are {len(self.masks)} masks for {len(blend)} styles; give one each")
+        if self.masks and len({weight for _, weight in blend}) > 1:
+            raise JaxstyleError("masks say how much of each style goes where, grey being some: leave the weights out")
 
 
 class Stylizer:
@@ -88,10 +95,22 @@ class Stylizer:
         self.model, self.look, self.devices = model, look, choose_devices(look.devices)
         blend = blend_of(look.style)
         self.shares = np.array([weight for _, weight in blend], np.float32)
+        self.told: dict[int, Any] = {}  # by the size at which paintings are seen
         if model.any_style:
-            self.style: Any = seen_styles(model, [style for style, _ in blend], look.style_size, look.strength)
+            self.paintings = read_paintings([style for style, _ in blend])
+            if size := look.style_size:
+                self.paintings = [painting._replace(rgb=painting.fitted(size)) for painting in self.paintings]
         else:
-            self.style = known_weights(model, blend)
+            self.weights = known_weights(model, blend)
+
+    def style_for(self, height: int, width: int) -> Any:
+        """What the network is told of the style, for photos of a size."""
+        if not self.model.any_style:
+            return self.weights
+        size = self.look.style_size or usual_size(self.paintings, max(height, width))
+        if size not in self.told:
+            self.told[size] = seen_styles(self.model, self.paintings, size, self.look.strength)
+        return self.told[size]
 
     def batch(self, height: int, width: int) -> int:
         """How many pictures of a size are best applied to at once, over all devices."""
@@ -99,9 +118,9 @@ class Stylizer:
 
     def __call__(self, photos: Sequence[np.ndarray]) -> list[np.ndarray]:
         """Stylises photos `[H, W, 3]` in [0, 1], all of one size; each becomes float32 `[H, W, 3]` in [0, 1]."""
-        carries = [self.begin(photo) for photo in photos]
-        rows = self.look.rows or self.short_of_memory(carries)
-        made = [self.in_strips(carry, rows) for carry in carries] if rows else self.whole(carries)
+        carries, style = [self.begin(photo) for photo in photos], self.style_for(*photos[0].shape[:2])
+        rows = self.look.rows or self.short_of_memory(carries, style)
+        made = [self.in_strips(carry, style, rows) for carry in carries] if rows else self.whole(carries, style)
         return [self.finish(picture, photo) for picture, photo in zip(made, photos, strict=True)]
 
     def begin(self, photo: np.ndarray) -> tuple[np.ndarray, ...]:
@@ -113,31 +132,31 @@ class Stylizer:
         masks = np.stack([images.resize(mask, *photo.shape[:2]) for mask in self.look.masks], -1)
         return photo, masks / np.maximum(1, masks.sum(-1, keepdims=True))
 
-    def whole(self, carries: Sequence[tuple[np.ndarray, ...]]) -> np.ndarray:
+    def whole(self, carries: Sequence[tuple[np.ndarray, ...]], style: Any) -> np.ndarray:
         """All at once, spread over the devices."""
-        spread, arguments = self.placed(carries)
+        spread, arguments = self.placed(carries, style)
         return spread.gather(program(self.model.network, tuple(spread.devices))(*arguments))
 
-    def placed(self, carries: Sequence[tuple[np.ndarray, ...]]) -> tuple[Spread, Any]:
+    def placed(self, carries: Sequence[tuple[np.ndarray, ...]], style: Any) -> tuple[Spread, Any]:
         """Where a batch lives, and what its program is called with."""
         spread = Spread(len(carries), self.devices)
         batch = spread.scatter(tuple(np.stack(leaves) for leaves in zip(*carries, strict=True)))
-        return spread, (batch, *spread.replicate((self.model.params, self.style)))
+        return spread, (batch, *spread.replicate((self.model.params, style)))
 
-    def in_strips(self, carry: tuple[np.ndarray, ...], rows: int) -> np.ndarray:
+    def in_strips(self, carry: tuple[np.ndarray, ...], style: Any, rows: int) -> np.ndarray:
         """One at a time, a strip at a time."""
         height, width = carry[0].shape[:2]
         network = self.model.network
         batch = tuple(np.asarray(filled(jnp.asarray(leaf[None]), network.multiple)) for leaf in carry)
-        return strips.run(network, self.model.params, batch, self.style, rows)[0, :height, :width]
+        return strips.run(network, self.model.params, batch, style, rows)[0, :height, :width]
 
-    def short_of_memory(self, carries: Sequence[tuple[np.ndarray, ...]]) -> int | None:
+    def short_of_memory(self, carries: Sequence[tuple[np.ndarray, ...]], style: Any) -> int | None:
         """Rows of the strips to take where a whole pass does not fit into memory; None where it does."""
         room = memory.available()
         height, width = carries[0][0].shape[:2]
         if room is None or height * width <= AT_ONCE:
             return None
-        spread, arguments = self.placed(carries)
+        spread, arguments = self.placed(carries, style)
         analysis = program(self.model.network, tuple(spread.devices)).compile(*arguments).memory_analysis()
         if analysis is None or analysis.temp_size_in_bytes <= ROOM * room:
             return None
@@ -183,7 +202,8 @@ def apply_style(
       strength: Of a model of any style, from 0 to 1.
       masks: Of a model of any style, one a style: where in the photo it goes.
       preserve_color: `"none"`, `"luminance"` or `"histogram"`.
-      style_size: Longer side at which paintings are seen, in pixels.
+      style_size: Of a model of any style, the longer side at which paintings are seen, in pixels; None sees them as
+        large as the photo, 512 at most.
       tile_size: Rows of the strips in which it is worked out, in pixels; None takes strips only where memory is short.
         The picture is the same.
 
@@ -214,6 +234,6 @@ def preview(model: StyleModel) -> np.ndarray:
     photo = images.read_picture("example:landscape").rgb
     photo = images.resize(photo, *images.fit_size(photo.shape[0], photo.shape[1], PREVIEW))
     styles = ["example:brushwork", "example:mosaic"] if model.any_style else list(model.styles)
-    made = [Stylizer(model, Look(style, style_size=256 if model.any_style else None))([photo])[0] for style in styles]
+    made = [Stylizer(model, Look(style))([photo])[0] for style in styles]
     columns = min(len(styles), math.ceil(math.sqrt(2 * len(styles))))
     return contact_sheet(made, [style.removeprefix("example:") for style in styles], columns, PREVIEW)

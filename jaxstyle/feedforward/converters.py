@@ -10,6 +10,7 @@ from collections.abc import Iterator
 import flax.traverse_util
 import numpy as np
 
+from jaxstyle.buckets import in_bucket
 from jaxstyle.errors import JaxstyleError
 from jaxstyle.features.readers import read_tensors
 from jaxstyle.feedforward.model import StyleModel, is_workdir, load_model
@@ -34,8 +35,8 @@ def convert(source: str | os.PathLike) -> StyleModel:
       JaxstyleError: It is neither, or not whole.
     """
     path = pathlib.Path(source)
-    if is_workdir(path):
-        return load_model(path)
+    if in_bucket(source) or is_workdir(path):
+        return load_model(source)
     if os.path.isdir(path):
         network, tensors = read_magenta(path)
         names = tuple(f"style{i}" for i in range(network.styles))

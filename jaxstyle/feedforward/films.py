@@ -61,6 +61,7 @@ def open_reels(
         film = open_source(path, target, bits)
         check_photo(np.broadcast_to(np.float32(0), (*film.shape, 3)), path, look)
         shape = film.shape if size is None else images.fit_size(*film.shape, size)
+        images.check_size(*shape, path if size is None else f"{path} at --size {size}")
         reels.append(Reel(film, shape, target, rate_of(film, fps), sound_of(film, target, fps)))
     return reels
 

@@ -81,6 +81,8 @@ def apply_files(
     own = [os.path.join(model, name) for name in FILES]
     sources = (*files.contents, *files.styles, *files.content_masks, *(entry.path for entry in entries), *own)
     check_results([entry.target for entry in entries], files.bits, sources)
+    for entry in entries:
+        images.check_sides(entry.target, *entry.shape)
     check_apart([reel.target for reel in reels], sources)
     for problem in (problem for reel in reels for problem in reel.film.bad):
         skipped(problem)
@@ -111,7 +113,11 @@ def inspect(path: str, look: Look, size: int | None) -> tuple[int, int]:
     rgb = read(path, "content").rgb
     check_photo(rgb, path, look)
     height, width = rgb.shape[:2]
-    return (height, width) if size is None else images.fit_size(height, width, size)
+    if size is None:
+        return height, width
+    shape = images.fit_size(height, width, size)
+    images.check_size(*shape, f"{path} at --size {size}")
+    return shape
 
 
 def stylised(

@@ -12,7 +12,9 @@ from typing import Any
 import flax.traverse_util
 import jax
 import numpy as np
+from etils import epath
 
+from jaxstyle import buckets
 from jaxstyle.errors import JaxstyleError, did_you_mean
 from jaxstyle.features.readers import read_tensors
 from jaxstyle.features.weights import encode
@@ -141,6 +143,13 @@ def load_model(folder: str | os.PathLike) -> StyleModel:
     Raises:
       JaxstyleError: There is none, or it is damaged, of another version, or not whole.
     """
+    if buckets.in_bucket(folder):
+        buckets.check("the model", folder)
+        if not is_workdir(epath.Path(folder)):
+            raise JaxstyleError(f"{str(folder)!r} is not the workdir of a training; copy a model's folder to this disk")
+        from jaxstyle.feedforward.trained import trained_model  # late, as below
+
+        return trained_model(folder)
     path = pathlib.Path(folder)
     if not os.path.isdir(path):
         what = "a file" if os.path.exists(path) else "missing"
@@ -169,7 +178,7 @@ def load_model(folder: str | os.PathLike) -> StyleModel:
     return model
 
 
-def is_workdir(path: pathlib.Path) -> bool:
+def is_workdir(path: pathlib.Path | epath.Path) -> bool:
     """Whether a folder is of a training, by its `config.json`."""
     try:
         return "task" in json.loads((path / CONFIG).read_text())

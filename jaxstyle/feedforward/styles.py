@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -15,6 +15,9 @@ from jaxstyle.errors import JaxstyleError, did_you_mean
 from jaxstyle.feedforward.model import StyleModel
 from jaxstyle.images import Source
 from jaxstyle.models.adain import Styles
+from jaxstyle.pixels.schedule import least_longer_side
+
+MOST = 512  # pixels of a painting's longer side: networks learn from smaller ones, and larger ones take memory
 
 Blend = list[tuple[Any, float]]  # styles and their weights, of sum 1
 
@@ -91,24 +94,56 @@ def number_of(model: StyleModel, style: Any) -> int:
     raise JaxstyleError(f"the model has no style {word!r} (numbers: 0 to {last}); {did_you_mean(word, model.styles)}")
 
 
-def seen_styles(model: StyleModel, paintings: Sequence[Source], size: int | None, strength: float) -> Styles:
-    """What a network of any style is told of paintings `[1, S, …]`, each seen at its own size or at `size`.
+class Painting(NamedTuple):
+    """A style given as a picture.
+
+    Attributes:
+      name: For sentences.
+      rgb: `[h, w, 3]` float32 in [0, 1].
+    """
+
+    name: str
+    rgb: np.ndarray
+
+    def fitted(self, size: int) -> np.ndarray:
+        """At a longer side of `size` pixels, where it is not smaller itself.
+
+        Raises:
+          JaxstyleError: It has too few pixels then.
+        """
+        height, width = self.rgb.shape[:2]
+        height, width = images.fit_size(height, width, min(size, max(height, width)))
+        images.check_size(height, width, self.name)
+        return images.resize(self.rgb, height, width)
+
+
+def read_paintings(styles: Sequence[Source]) -> list[Painting]:
+    """Paintings for a network of any style.
 
     Raises:
-      JaxstyleError: None is given, or one cannot be read or is too small; or the strength is not in [0, 1].
+      JaxstyleError: None is given, or one cannot be read or is too small.
     """
-    if not paintings:
+    if not styles:
         raise JaxstyleError("the model takes any style: name a painting")
-    if not 0 <= strength <= 1:
-        raise JaxstyleError(f"the strength is {strength:g}; it must be from 0 (the photo) to 1")
+    found = [Painting(each if isinstance(each, str) else "style", images.read_picture(each).rgb) for each in styles]
+    for painting in found:
+        images.check_size(painting.rgb.shape[0], painting.rgb.shape[1], painting.name)
+    return found
+
+
+def usual_size(paintings: Sequence[Painting], longer: int = MOST) -> int:
+    """The longer side in pixels at which paintings are seen where none is said: the photo's `longer` one, so that their
+    strokes are in proportion, at most `MOST`, and so that the thinnest of them has enough pixels."""
+    least = [least_longer_side(painting.rgb.shape[:2], images.MIN_SIDE) for painting in paintings]
+    return max(min(longer, MOST), *least)
+
+
+def seen_styles(model: StyleModel, paintings: Sequence[Painting], size: int, strength: float) -> Styles:
+    """What a network of any style is told of paintings `[1, S, …]`, seen at a longer side of `size` pixels.
+
+    Raises:
+      JaxstyleError: At that size one has too few pixels.
+    """
     look = jax.jit(lambda params, x: model.network.apply({"params": params}, x, method="style_of"))
-    found = []
-    for painting in paintings:
-        rgb = images.read_picture(painting).rgb
-        height, width = rgb.shape[:2]
-        if size is not None:
-            height, width = images.fit_size(height, width, size)
-            rgb = images.resize(rgb, height, width)
-        images.check_size(height, width, painting if isinstance(painting, str) else "style")
-        found.append(jax.device_get(look(model.params, rgb[None])))
+    found = [jax.device_get(look(model.params, painting.fitted(size)[None])) for painting in paintings]
     return Styles(jax.tree.map(lambda *leaves: np.stack(leaves, 1), *found), jnp.full(1, strength))

@@ -15,7 +15,7 @@ def trained_model(workdir: str | os.PathLike, checkpoint: str = "newest") -> Sty
     """The network that a training has made so far; it needs neither photos nor paintings.
 
     Args:
-      workdir: Of a finished or running training of `jaxstyle.tasks.fast_style` or `adain`.
+      workdir: Of a finished or running training of `jaxstyle.tasks.fast_style` or `any_style`.
       checkpoint: `"newest"`, `"best"` or a step.
 
     Returns:

@@ -128,11 +128,11 @@ class TransportNetwork(nn.Module):
             return None
         if index == 1:
             *levels, shares, _ = unfolded(carry)
-            return tuple(exactly(regional_moments, level, at(shares, level)) for level in levels)
+            return tuple(exactly(regional_moments, level, pooled(shares, level)) for level in levels)
         x, shares, *_ = unfolded(carry)
         if index == len(self.plan) + 1:
-            return (exactly(regional_moments, x, at(shares, x)),)
-        return instance_norm.regional_statistics(x, at(shares, x))
+            return (exactly(regional_moments, x, pooled(shares, x)),)
+        return instance_norm.regional_statistics(x, pooled(shares, x))
 
     def segment(self, index: int, carry: Carry, seen: Any, styles: Styles) -> Carry:
         """Looks (0), moves what is seen (1), normalises (others), and convolves; or moves colours, and is done (last).
@@ -244,11 +244,17 @@ def exactly(look: Callable[..., Moments], *seen: jax.Array) -> Moments:
         return look(*seen)
 
 
+def pooled(shares: jax.Array, level: jax.Array) -> jax.Array:
+    """Shares `[N, H, W, S]` of a whole picture at a level's size: by them its statistics are taken, so that what no
+    style wants has no part in them."""
+    return average_pool(shares.astype(jnp.float32), shares.shape[1] // level.shape[1])
+
+
 def at(shares: jax.Array, level: jax.Array) -> jax.Array:
-    """Shares `[N, H, W, S]` of a whole picture at a level's size, of sum 1 even where a style is not wanted."""
-    pooled = average_pool(shares.astype(jnp.float32), shares.shape[1] // level.shape[1])
-    total = jnp.sum(pooled, -1, keepdims=True)
-    return jnp.where(total > 0, pooled / jnp.where(total > 0, total, 1), 1 / shares.shape[-1])
+    """The same, of sum 1 even where no style is wanted: by them it is painted, and in the end the photo shows there."""
+    parts = pooled(shares, level)
+    total = jnp.sum(parts, -1, keepdims=True)
+    return jnp.where(total > 0, parts / jnp.where(total > 0, total, 1), 1 / shares.shape[-1])
 
 
 def folded(leaves: Sequence[jax.Array]) -> Carry:

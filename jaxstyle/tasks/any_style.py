@@ -31,11 +31,15 @@ from jaxstyle.training.task import Batch, Metrics, Setting
 
 NETWORKS = ("transport", "adain")
 
+FIXED = ("features",)
+"""What cannot change when a run goes on: the encoder is the features'."""
+
 
 def defaults() -> ConfigDict:
     """A training recipe with this task's own fields."""
     config = perceptual.defaults()
     config.task = "jaxstyle.tasks.any_style"
+    # Here style_size is the side of the paintings' central squares, parts of which are seen; 0 is twice a photo's.
     config.model.network = "transport"  # or "adain"
     config.model.layer = "relu4_1"  # of the features, a VGG: where the encoder of "adain" ends
     config.model.update(width=16, blocks=3)  # of "transport"
@@ -43,8 +47,20 @@ def defaults() -> ConfigDict:
 
 
 def fields(config: Any) -> tuple[str, ...]:
-    """The fields of an example, and a look at what can be wrong with photos and paintings."""
-    return perceptual.fields(config, list_contents(config.styles))
+    """The fields of an example, and a look at what can be wrong with photos and paintings.
+
+    Raises:
+      JaxstyleError: See `perceptual.fields`; or there are more paintings than the devices may be given.
+    """
+    paintings = list_contents(config.styles)
+    most, side = config.data.resident_megabytes, config.style_size or 2 * (config.augment.crop or config.data.size)
+    need = len(paintings) * 3 * side**2 / 1e6
+    if need > most:
+        raise JaxstyleError(
+            f"{len(paintings)} paintings of {side} px take {need:.0f} MB on every device, more than "
+            f"data.resident_megabytes={most:g}: name fewer, see them smaller by style_size, or raise that bound"
+        )
+    return perceptual.fields(config, paintings)
 
 
 def make(config: Any, setting: Setting) -> AnyStyle:

@@ -24,6 +24,9 @@ from jaxstyle.training.optimizers import Optimizer, make_optimizer
 from jaxstyle.training.state import TrainState
 from jaxstyle.training.task import Batch, Metrics, Setting
 
+FIXED = ("styles",)
+"""What cannot change when a run goes on: a style's number is its place."""
+
 
 def defaults() -> ConfigDict:
     """A training recipe with this task's own fields."""

@@ -40,7 +40,7 @@ def defaults() -> ConfigDict:
     """A training recipe with the fields that these tasks share."""
     config = configs.defaults()
     config.styles = ()  # paintings
-    config.style_size = 0  # longer side at which they are seen, pixels; 0 is the photos'
+    config.style_size = 0  # longer side at which they are seen, pixels; 0 is the photos', or see `any_style`
     for name in SHARED:
         config[name] = getattr(StyleTransferConfig(), name)
     config.temporal_weight = 0.0  # of what flickers; above 0 the network sees every photo a second time, moved

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from etils import epath
@@ -15,13 +15,17 @@ from jaxstyle.buckets import in_bucket
 from jaxstyle.errors import JaxstyleError, did_you_mean
 
 FIXED = ("task", "seed", "batch_size", "data", "model")
-"""What cannot change when a run goes on: the batches and the network would not be the same."""
+"""What cannot change when a run goes on: the batches and the network would not be the same. A task's module may have
+more, in a `FIXED` of its own."""
 
 FREE = ("data.data_dir", "data.eval_split", "data.resident_megabytes")
 """What of it can: neither what is trained on nor the network depends on it."""
 
 PATHS = ("folder", "masks", "data_dir")
 """Fields of `data` that are places."""
+
+NAMES = ("features", "styles")
+"""Fields that some recipes have, of one name or several: of files, or of what jaxstyle knows (`example:mosaic`)."""
 
 DTYPES = ("float32", "bfloat16", "float16")
 
@@ -142,12 +146,23 @@ def check(config: Any, workdir: epath.Path) -> None:
 def with_absolute_paths(config: ConfigDict) -> ConfigDict:
     """A config whose places mean the same from every folder: later commands read it, wherever they are run."""
     given = {f"data.{name}": config.data[name] for name in PATHS if config.data[name]}
-    return override(config, {name: path if fixed(path) else os.path.abspath(path) for name, path in given.items()})
+    changes: dict[str, Any] = {name: path if settled(path) else os.path.abspath(path) for name, path in given.items()}
+    for name in NAMES:
+        if isinstance(one := config.get(name, ()), str):
+            changes |= {name: absolute_name(one)} if one else {}
+        elif one:
+            changes[name] = tuple(map(absolute_name, one))
+    return override(config, changes)
 
 
-def fixed(path: str) -> bool:
+def settled(path: str) -> bool:
     """Whether a place is of a bucket, or named after the workdir."""
     return in_bucket(path) or path.startswith("{")
+
+
+def absolute_name(name: str) -> str:
+    """A file's name from every folder; any other name as it is."""
+    return os.path.abspath(name) if not in_bucket(name) and os.path.exists(name) else name
 
 
 def at_least(config: Any, least: Mapping[str, float]) -> None:
@@ -200,8 +215,14 @@ def as_json(config: ConfigDict) -> str:
     return json.dumps(config.to_dict(), indent=2, default=list)
 
 
-def check_same_run(workdir: epath.Path, config: ConfigDict, base: ConfigDict) -> None:
+def check_same_run(workdir: epath.Path, config: ConfigDict, base: ConfigDict, more: Sequence[str] = ()) -> None:
     """Checks that a run begun in a workdir, if there is one, can go on with this config, of which `base` is default.
+
+    Args:
+      workdir: Absolute.
+      config: With absolute paths.
+      base: Of its task.
+      more: Fields that cannot change either, beside `FIXED`.
 
     Raises:
       JaxstyleError: Fields that cannot change have changed; they are listed.
@@ -210,7 +231,7 @@ def check_same_run(workdir: epath.Path, config: ConfigDict, base: ConfigDict) ->
         # What is new since the run began has the default, which is how the run was begun.
         saved = with_absolute_paths(completed(read_config(workdir), base))
         before, now = (flat(json.loads(as_json(one))) for one in (saved, config))
-        names = sorted(name for name in {*before, *now} if name.split(".")[0] in FIXED and name not in FREE)
+        names = sorted(name for name in {*before, *now} if name.split(".")[0] in {*FIXED, *more} and name not in FREE)
         changed = [f"{n} was {before.get(n)!r}, is {now.get(n)!r}" for n in names if before.get(n) != now.get(n)]
         if changed:
             raise JaxstyleError(

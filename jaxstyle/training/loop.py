@@ -66,7 +66,7 @@ def run(config: ConfigDict, workdir: str | os.PathLike) -> TrainState:
     configs.check(config, folder)
     config = configs.with_absolute_paths(config)
     training = Training(config, folder)
-    configs.check_same_run(folder, config, defaults_of(config))
+    configs.check_same_run(folder, config, defaults_of(config), getattr(load_task(config), "FIXED", ()))
     barrier("config checked")
     if jax.process_index() == 0:
         folder.mkdir(parents=True, exist_ok=True)

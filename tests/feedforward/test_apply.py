@@ -5,15 +5,15 @@ import shutil
 import numpy as np
 import pytest
 import tiny
-from tiny_models import any_model, known_model
+from tiny_models import any_model, known_model, transport_model
 
 import jaxstyle
-from jaxstyle import images
+from jaxstyle import image_files, images
 from jaxstyle.cli import main
 from jaxstyle.errors import JaxstyleError
 from jaxstyle.feedforward import applying
 from jaxstyle.feedforward.model import save_model
-from jaxstyle.feedforward.styles import parse_blend
+from jaxstyle.feedforward.styles import Painting, parse_blend, usual_size
 
 
 @pytest.fixture(scope="module")
@@ -28,6 +28,7 @@ def here(tmp_path_factory):
     (folder / "films").mkdir()
     (folder / "films" / "a.mp4").write_bytes(b"")
     images.write_picture(folder / "small.png", tiny.picture(7, 8, 8))
+    images.write_picture(folder / "thin.png", tiny.picture(8, 17, 50))
     mask = np.zeros((24, 32, 3))
     mask[:, :16] = 1
     images.write_picture(folder / "mask.png", mask)
@@ -86,6 +87,34 @@ def test_masks_and_strength():
     assert np.abs(first - plain).mean() > 1e-3 and np.abs(split - first).mean() > 1e-3
 
 
+def test_masks_strength_blends_and_devices_of_a_network_that_transports():
+    model, photo, left = transport_model(), tiny.picture(2, 24, 32), np.zeros((24, 32), np.float32)
+    left[:, :16] = 1
+    paintings = [tiny.picture(3, 24, 32), 1 - tiny.picture(4, 24, 32)]
+    np.testing.assert_allclose(call(model, paintings[:1], strength=0.0), photo, atol=1e-5)
+    split = call(model, paintings, masks=[left, 1 - left])
+    np.testing.assert_allclose(split, call(model, paintings[::-1], masks=[1 - left, left]), atol=1e-4)
+    for half, painting in ((split[:, :16], paintings[0]), (split[:, 16:], paintings[1])):  # each has its own's colours
+        np.testing.assert_allclose(half.mean((0, 1)), painting.mean((0, 1)), atol=0.02)
+    weights = [(paintings[0], 0.3), (paintings[1], 0.7)]
+    several = applying.Stylizer(model, applying.Look(weights))([photo, photo[::-1]])  # on two devices
+    np.testing.assert_allclose(several[0], call(model, weights), atol=1e-4)
+    with pytest.raises(JaxstyleError, match="masks say how much of each style goes where"):
+        call(model, weights, masks=[left, 1 - left])
+
+
+def test_paintings_are_seen_as_large_as_the_photo_and_never_enlarged():
+    model, photo, painting = transport_model(), tiny.picture(2, 24, 32), tiny.picture(3, 60, 80)
+    usual = call(model, [painting], photo)
+    np.testing.assert_array_equal(usual, call(model, [painting], photo, style_size=32))
+    assert np.abs(usual - call(model, [painting], photo, style_size=80)).max() > 1e-3
+    np.testing.assert_array_equal(
+        call(model, [painting], photo, style_size=80), call(model, [painting], photo, style_size=200)
+    )
+    assert usual_size([Painting("", np.zeros((600, 900, 3)))], 2000) == 512
+    assert usual_size([Painting("", np.zeros((16, 320, 3)))], 64) == 320  # so that 16 pixels are left of its height
+
+
 def test_the_photos_colours_are_kept():
     model, photo = known_model(), tiny.picture(2, 24, 32)
     luminance = call(model, "red", preserve_color="luminance")
@@ -107,8 +136,8 @@ def test_a_folder_and_a_file(here, tmp_path, monkeypatch, capsys):
     expected = call(known_model(), {"red": 1, "blue": 3}, "photos/a.png")
     np.testing.assert_allclose(images.read_picture(out / "a.png").rgb, expected, atol=0.5 / 255 + 1e-5)
     words = ["any", "photo.png", "--style=painting.png", "--style=photo.png", "--mask=mask.png", "--mask=rest.png"]
-    assert main(["apply", *words, "-o", str(out / "c.png"), "--size=20", "--bits=16"]) == 0
-    assert images.read_picture(out / "c.png").rgb.shape == (15, 20, 3)
+    assert main(["apply", *words, "-o", str(out / "c.png"), "--size=24", "--bits=16"]) == 0
+    assert images.read_picture(out / "c.png").rgb.shape == (18, 24, 3)
 
 
 def test_models_show(here, capsys):
@@ -127,7 +156,16 @@ def test_models_show(here, capsys):
         (("known", "photo.png", "--interpolate=red"), "--interpolate 'red' is not of the form a:0.3,b:0.7"),
         (("known", "photo.png", "--interpolate=red:-1"), "a style's weight is -1"),
         (("known", "photo.png", "--interpolate=red:0"), "the styles' weights are all zero"),
-        (("known", "photo.png", "--style=red", "--strength=0.5"), "masks and strength are for models of any style"),
+        (("known", "photo.png", "--interpolate="), "--interpolate '' is not of the form a:0.3,b:0.7"),
+        (
+            ("known", "photo.png", "--style=red", "--strength=0.5"),
+            "masks, strength and style-size are for models of any",
+        ),
+        (
+            ("known", "photo.png", "--style=red", "--style-size=64"),
+            "masks, strength and style-size are for models of any",
+        ),
+        (("known", "thin.png", "--style=red", "--size=32"), "'thin.png at --size 32' has 32x11 pixels, too few"),
         (("known", "photo.png", "--style=red", "--preserve-color=luma"), "did you mean 'luminance'"),
         (("known", "photo.png", "--style=red", "--tile-size=3"), "tile-size is 3; it must be at least 16"),
         (("known", "photo.png", "--style=red", "--size=3"), "--size is 3; it must be from 16 to 30000"),
@@ -154,6 +192,13 @@ def test_bad_input_is_one_sentence(here, monkeypatch, capsys, words, message):
     captured = capsys.readouterr()
     assert captured.err.count("\n") == 1 and message in captured.err and captured.out == ""
     assert sorted(here.rglob("*")) == before
+
+
+def test_a_format_too_small_for_the_result_is_told_before_the_pass(here, tmp_path, monkeypatch, capsys):
+    monkeypatch.setitem(image_files.MAX_SIDE, "WEBP", 30)
+    monkeypatch.setattr(applying.Stylizer, "__call__", None)
+    assert main(["apply", str(here / "known"), str(here / "photo.png"), "-o", f"{tmp_path}/a.webp", "--style=red"]) == 2
+    assert "WEBP holds at most 30 pixels a side" in capsys.readouterr().err
 
 
 def test_the_result_must_not_be_what_it_is_made_from(here, monkeypatch, capsys):

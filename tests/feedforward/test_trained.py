@@ -1,5 +1,6 @@
 """A training's workdir as a style model: applied as it is, and converted into a folder of its own."""
 
+import os
 import shutil
 
 import jax
@@ -13,6 +14,7 @@ from jaxstyle.errors import JaxstyleError
 from jaxstyle.feedforward.model import load_model
 from jaxstyle.images import write_picture
 from jaxstyle.tasks import fast_style
+from jaxstyle.training import config as configs
 from jaxstyle.training import loop
 
 
@@ -53,6 +55,27 @@ def test_a_workdir_is_applied_and_converted(workdir, tmp_path, capsys):
     jax.tree.map(np.testing.assert_array_equal, converted.params, model.params)
     assert main(["models", "show", str(workdir)]) == 0
     assert "candy" in capsys.readouterr().out
+
+
+def test_a_run_goes_on_with_its_styles_in_their_order(workdir):
+    config = configs.read_config(workdir)
+    for path in config.styles:
+        write_picture(path, tiny.picture(0, 24, 24))
+    with pytest.raises(JaxstyleError, match="cannot go on with another config: styles was"):
+        loop.run(configs.override(config, {"styles": tuple(reversed(config.styles))}), workdir)
+    assert load_model(workdir).styles == ("wave", "candy")
+    for path in config.styles:
+        os.unlink(path)
+
+
+def test_paintings_and_features_mean_the_same_from_every_folder(shapes_dir, tmp_path, monkeypatch):
+    (tmp_path / "paint").mkdir()
+    (tmp_path / "nets.npz").write_bytes(b"")
+    monkeypatch.chdir(tmp_path)
+    config = configs.override(fast_style.defaults(), {"styles": ("paint", "example:mosaic"), "features": "nets.npz"})
+    made = configs.with_absolute_paths(config)
+    assert made.styles == (str(tmp_path / "paint"), "example:mosaic") and made.features == str(tmp_path / "nets.npz")
+    assert configs.with_absolute_paths(configs.override(config, {"features": "vgg19"})).features == "vgg19"
 
 
 def test_what_is_kept_is_the_moving_average(workdir):

@@ -196,3 +196,17 @@ def test_strength_and_shares_let_the_photo_through():
     np.testing.assert_allclose(apply(photo[None], np.tile(ones / 2, 2), twice, full), whole, atol=1e-4)
     both = np.stack([first, second])[None]
     assert np.std(apply(photo[None], np.tile(ones / 2, 2), both, full) - whole) > 0.02
+
+
+def test_what_is_outside_a_mask_has_no_part_in_what_is_inside():
+    network()  # outside of the trace
+    photo, first, second = np.random.default_rng(0).random((3, 16, 128, 3), np.float32)
+    dark = photo.copy()
+    dark[:, 96:] *= 0.1  # farther from the masks than the network sees
+    masks = np.zeros((1, 16, 128, 2), np.float32)
+    masks[:, :, :16, 0] = masks[:, :, 16:32, 1] = 1
+    full = np.ones(1, np.float32)
+    for shares, paintings in ((masks[..., :1], first[None]), (masks, np.stack([first, second]))):
+        made, other = (apply(x[None], shares, paintings[None], full)[0] for x in (photo, dark))
+        np.testing.assert_allclose(made[:, :32], other[:, :32], atol=1e-3)
+        assert np.abs(made[:, :16] - photo[:, :16]).max() > 0.1

@@ -121,6 +121,7 @@ def test_pictures_show_photos_beside_paintings_styles(config, tmp_path):
     ("changes", "message"),
     [
         ({"styles": ()}, "there is no style to learn"),
+        ({"style_size": 9000}, r"paintings of 9000 px take \d+ MB on every device, more than data.resident_megabytes"),
         ({"model.network": "adian"}, "unknown model.network 'adian'; did you mean 'adain'"),
         ({"model.width": 0}, "model.width is 0; it must be at least 1"),
         (

@@ -94,7 +94,7 @@ def task_of(config):
 
 def test_rematerialised_terms_and_gradients_are_the_same(whole):
     plain, again = (task_of(configs.override(whole, {"remat": remat})) for remat in (False, True))
-    fixed, photos = plain.fixed(), jnp.stack([tiny.picture(i, 16, 16) for i in range(2)])
+    fixed, photos = jax.tree.map(jnp.asarray, plain.fixed()), jnp.stack([tiny.picture(i, 16, 16) for i in range(2)])
     keys = jax.random.split(jax.random.key(0), 2)
     params = plain.init(jax.random.key(1)).params
     losses = [lambda x, task=task: jnp.sum(task.terms(x, fixed, photos, keys)["loss"]) for task in (plain, again)]
