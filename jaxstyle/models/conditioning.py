@@ -1,4 +1,5 @@
-"""How a class label enters a generator or a discriminator. Without classes each is the unconditional layer."""
+"""How a class label, or the noise, enters a layer of a generator or a discriminator. Without classes each is the
+unconditional layer."""
 
 from __future__ import annotations
 
@@ -8,9 +9,12 @@ import flax.linen as nn
 import jax
 import jax.numpy as jnp
 
+MODULATION = 32  # units between the noise and a scale, as Chen et al. have it
+
 
 class BatchNorm(nn.Module):
-    """Batch normalisation over all devices, its scale and shift chosen by the label where there are classes.
+    """Batch normalisation over all devices; scale and shift chosen by the label where there are classes, and changed
+    by the noise where it is given: self-modulation.
 
     The collection `batch_stats` is given the mean and variance of the last batch, not their running average: the
     training averages them as it averages the parameters that they belong to.
@@ -21,7 +25,8 @@ class BatchNorm(nn.Module):
       dtype: In which it computes; statistics and parameters are float32.
 
     References:
-      Ioffe & Szegedy 2015; by class: Dumoulin, Shlens & Kudlur 2017, "A Learned Representation for Artistic Style".
+      Ioffe & Szegedy 2015; by class: Dumoulin, Shlens & Kudlur 2017, "A Learned Representation for Artistic Style";
+      by noise: Chen, Lucic, Houlsby & Gelly 2019, "On Self Modulation for Generative Adversarial Networks", eq. 3.
     """
 
     classes: int = 0
@@ -29,9 +34,12 @@ class BatchNorm(nn.Module):
     dtype: Any = jnp.float32
 
     @nn.compact
-    def __call__(self, x: jax.Array, labels: jax.Array | None, train: bool) -> jax.Array:
-        """`[N, ..., C]` -> same shape; `labels` `[N]`; in training by the batch's own statistics."""
+    def __call__(
+        self, x: jax.Array, labels: jax.Array | None, train: bool, noise: jax.Array | None = None
+    ) -> jax.Array:
+        """`[N, ..., C]` -> same shape; `labels` `[N]`, `noise` `[N, Z]`; in training by the batch's own statistics."""
         by_class, features = self.classes > 0, x.shape[-1]
+        alike = (len(x), *(1,) * (x.ndim - 2), features)
         x = nn.BatchNorm(
             use_running_average=not train,
             momentum=0.0,
@@ -39,12 +47,15 @@ class BatchNorm(nn.Module):
             use_bias=not by_class,
             axis_name=self.axis,
         )(x.astype(jnp.float32)).astype(self.dtype)
+        if noise is not None:
+            between = nn.relu(nn.Dense(MODULATION, dtype=self.dtype, name="modulation")(noise.astype(self.dtype)))
+            slope, offset = jnp.split(nn.Dense(2 * features, dtype=self.dtype, name="modulated")(between), 2, -1)
+            x = x * (1 + slope.reshape(alike)) + offset.reshape(alike)
         if not by_class:
             return x
         ones, zeros = nn.initializers.ones, nn.initializers.zeros
         scale = nn.Embed(self.classes, features, embedding_init=ones, dtype=self.dtype, name="scale")(labels)
         shift = nn.Embed(self.classes, features, embedding_init=zeros, dtype=self.dtype, name="shift")(labels)
-        alike = (len(x), *(1,) * (x.ndim - 2), features)
         return x * scale.reshape(alike) + shift.reshape(alike)
 
 

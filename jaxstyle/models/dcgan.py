@@ -55,6 +55,7 @@ class Generator(nn.Module):
       width: Channels before the last layer; every layer before has twice as many.
       hidden: Units of a dense layer between noise and square; 0 for none.
       classes: Number of labels; 0 for none.
+      self_modulation: Whether the noise changes every batch normalisation's scale and shift, too.
       dtype: In which it computes; parameters are float32.
       axis: Name of the devices' axis, for batch normalisation.
     """
@@ -63,6 +64,7 @@ class Generator(nn.Module):
     width: int = 64
     hidden: int = 0
     classes: int = 0
+    self_modulation: bool = False
     dtype: Any = jnp.float32
     axis: str | None = "batch"
 
@@ -80,11 +82,12 @@ class Generator(nn.Module):
         """
 
         def normalized(x: jax.Array) -> jax.Array:
-            return nn.relu(BatchNorm(self.classes, self.axis, self.dtype)(x, labels, train))
+            return nn.relu(BatchNorm(self.classes, self.axis, self.dtype)(x, labels, train, modulating))
 
         def dense(units: int, x: jax.Array) -> jax.Array:
             return nn.Dense(units, use_bias=False, kernel_init=INIT, dtype=self.dtype)(x)
 
+        modulating = noise if self.self_modulation else None
         levels = levels_of(self.shape)
         height, width = (side >> levels for side in self.shape[:2])
         channels = [self.width << level for level in reversed(range(levels))]

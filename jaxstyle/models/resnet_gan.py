@@ -40,6 +40,7 @@ class Generator(nn.Module):
       shape: Of a picture, `(H, W, C)`.
       width: Channels of every block; the paper's 256 at 32 px.
       classes: Number of labels; 0 for none.
+      self_modulation: Whether the noise changes every batch normalisation's scale and shift, too.
       dtype: In which it computes; parameters are float32.
       axis: Name of the devices' axis, for batch normalisation.
     """
@@ -47,6 +48,7 @@ class Generator(nn.Module):
     shape: tuple[int, ...]
     width: int = 256
     classes: int = 0
+    self_modulation: bool = False
     dtype: Any = jnp.float32
     axis: str | None = "batch"
 
@@ -64,8 +66,9 @@ class Generator(nn.Module):
         """
 
         def activated(x: jax.Array) -> jax.Array:
-            return nn.relu(BatchNorm(self.classes, self.axis, self.dtype)(x, labels, train))
+            return nn.relu(BatchNorm(self.classes, self.axis, self.dtype)(x, labels, train, modulating))
 
+        modulating = noise if self.self_modulation else None
         levels = levels_of(self.shape)
         height, width = (side >> levels for side in self.shape[:2])
         x = nn.Dense(height * width * self.width, kernel_init=INIT, dtype=self.dtype)(noise.astype(self.dtype))

@@ -53,7 +53,7 @@ def make(config: Any, setting: Setting) -> GAN:
     common |= {"hidden": model.hidden} if model.architecture == "dcgan" else {}
     rules = ("latents", "spectral_norm", "r1", "gradient_penalty", "penalty_every")
     players = Players(
-        generator=network.Generator(width=model.generator_width, **common),
+        generator=network.Generator(width=model.generator_width, self_modulation=model.self_modulation, **common),
         discriminator=network.Discriminator(width=model.discriminator_width, **common, **norm),
         objective=OBJECTIVES[model.objective],
         augment=tuple(model.augment),

@@ -34,6 +34,7 @@ def defaults() -> ConfigDict:
             "objective": "non-saturating",  # minimax, non-saturating, least-squares, wasserstein, hinge
             "updates": "alternating",  # or simultaneous
             "discriminator_steps": 1,  # a generator step; they share the batch
+            "self_modulation": False,  # of the generator's batch normalisations, by the noise
             "batch_norm": False,  # of the discriminator
             "spectral_norm": False,  # of the discriminator
             "r1": 0.0,  # weight γ of the penalty at real pictures

@@ -7,7 +7,7 @@ import pytest
 from flax.traverse_util import flatten_dict
 
 from jaxstyle.errors import JaxstyleError
-from jaxstyle.models import dcgan, resnet_gan
+from jaxstyle.models import conditioning, dcgan, resnet_gan
 
 
 def kernels(module, *inputs):
@@ -138,3 +138,23 @@ def test_a_label_changes_picture_and_logit():
 def test_sides_that_cannot_be_halved_are_refused(shape):
     with pytest.raises(JaxstyleError, match=f"no pictures of {shape[1]}x{shape[0]} pixels"):
         dcgan.levels_of(shape)
+
+
+@pytest.mark.parametrize("module", [dcgan, resnet_gan])
+def test_self_modulation_is_of_the_equation(module):
+    """Scale and shift of the first normalisation, by hand; with none of either the network is the plain one."""
+    norm = conditioning.BatchNorm(axis=None)
+    x, noise = np.random.default_rng(0).standard_normal((2, 6, 5)).astype(np.float32)
+    variables = norm.init(jax.random.key(0), x, None, True, noise)
+    params = jax.tree.map(lambda leaf: np.asarray(leaf) + np.float32(0.1), variables["params"])
+    made, _ = norm.apply({"params": params}, x, None, True, noise, mutable="batch_stats")
+    own = params["BatchNorm_0"]
+    plain = (x - x.mean(0)) / np.sqrt(x.var(0) + 1e-5) * own["scale"] + own["bias"]
+    between = np.maximum(noise @ params["modulation"]["kernel"] + params["modulation"]["bias"], 0)
+    slope, offset = np.split(between @ params["modulated"]["kernel"] + params["modulated"]["bias"], 2, -1)
+    np.testing.assert_allclose(made, plain * (1 + slope) + offset, atol=1e-4)
+    sizes = [
+        sum(leaf.size for leaf in jax.tree.leaves(jax.eval_shape(network.init, jax.random.key(0), noise)["params"]))
+        for network in (module.Generator((16, 16, 1), 4, self_modulation=told) for told in (False, True))
+    ]
+    assert sizes[1] > sizes[0]
