@@ -14,6 +14,7 @@ workdir, it goes on where it was stopped.
 from ml_collections import ConfigDict
 
 from jaxstyle.tasks import any_style
+from jaxstyle.tasks.perceptual import small
 
 
 def get_config(variant: str = "") -> ConfigDict:
@@ -29,11 +30,6 @@ def get_config(variant: str = "") -> ConfigDict:
     config.augment.update(crop=128, flip=True)
     config.optimizer.update(learning_rate=2e-3, schedule="cosine", warmup_steps=50, clip_norm=1.0)
     if variant == "test":
-        config.data.update(name="jaxstyle_shapes/tiny", data_dir="{workdir}/data", size=24)
-        config.data.eval_split = "test[:16]"
-        config.update(train_steps=4, eval_steps=4, checkpoint_steps=4, log_steps=2)
-        config.update(content_layers=("relu2_1",), style_layers=("relu1_1", "relu2_1"), layer_weights=(4.0, 3.0))
         config.model.layer = "relu2_1"
-        config.augment.crop = 16
-        config.optimizer.warmup_steps = 0
+        config = small(config)
     return config

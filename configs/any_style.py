@@ -15,6 +15,7 @@ workdir, it goes on where it was stopped.
 from ml_collections import ConfigDict
 
 from jaxstyle.tasks import any_style
+from jaxstyle.tasks.perceptual import small
 
 
 def get_config(variant: str = "") -> ConfigDict:
@@ -23,18 +24,10 @@ def get_config(variant: str = "") -> ConfigDict:
     config.data.update(name="", size=256)
     config.styles = ("example:brushwork", "example:mosaic")
     config.batch_size = 4
-    config.train_epochs = 38.0
+    config.train_epochs = 19.0
     config.eval_epochs = config.checkpoint_epochs = 2.0
     config.ema_decay = 0.995
     config.content_weight = 0.03
     config.augment.update(crop=128, flip=True)
-    config.optimizer.update(learning_rate=2e-3, schedule="cosine", warmup_steps=50, clip_norm=1.0)
-    if variant == "test":
-        config.data.update(name="jaxstyle_shapes/tiny", data_dir="{workdir}/data", size=24)
-        config.data.eval_split = "test[:16]"
-        config.update(train_steps=4, eval_steps=4, checkpoint_steps=4, log_steps=2)
-        config.update(content_layers=("relu2_1",), style_layers=("relu1_1", "relu2_1"), layer_weights=(4.0, 3.0))
-        config.model.update(width=4, blocks=1)
-        config.augment.crop = 16
-        config.optimizer.warmup_steps = 0
-    return config
+    config.optimizer.update(name="muon", learning_rate=0.015, schedule="cosine", warmup_steps=100, clip_norm=1.0)
+    return small(config) if variant == "test" else config

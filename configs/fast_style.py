@@ -14,6 +14,7 @@ workdir, it goes on where it was stopped.
 from ml_collections import ConfigDict
 
 from jaxstyle.tasks import fast_style
+from jaxstyle.tasks.perceptual import small
 
 
 def get_config(variant: str = "") -> ConfigDict:
@@ -21,19 +22,19 @@ def get_config(variant: str = "") -> ConfigDict:
     config = fast_style.defaults()
     config.data.update(name="", size=256)
     config.styles = ("example:brushwork",)
-    config.batch_size = 4
-    config.train_epochs = 16.0
-    config.eval_epochs = config.checkpoint_epochs = 2.0
-    config.ema_decay = 0.99
-    config.model.update(width=16, blocks=5)
-    config.augment.update(crop=192, flip=True)
-    config.optimizer.update(learning_rate=3e-3, schedule="cosine", warmup_steps=50, clip_norm=1.0)
-    if variant == "test":
-        config.data.update(name="jaxstyle_shapes/tiny", data_dir="{workdir}/data", size=24)
-        config.data.eval_split = "test[:16]"
-        config.update(train_steps=4, eval_steps=4, checkpoint_steps=4, log_steps=2)
-        config.update(content_layers=("relu2_1",), style_layers=("relu1_1", "relu2_1"), layer_weights=(4.0, 3.0))
-        config.model.update(width=4, blocks=1)
-        config.augment.crop = 16
-        config.optimizer.warmup_steps = 0
-    return config
+    config.batch_size = 1  # a whole photo: statistics are of as many pixels as in use
+    config.train_epochs = 5.0
+    config.eval_epochs = config.checkpoint_epochs = 1.0
+    config.ema_decay = 0.995
+    config.content_weight = 0.04
+    config.layer_weights = (
+        6.0,
+        6.0,
+        8.0,
+        2.0,
+        1.0,
+    )  # most where strokes are
+    config.model.update(width=16, blocks=3)
+    config.augment.flip = True
+    config.optimizer.update(name="muon", learning_rate=0.02, schedule="cosine", warmup_steps=100, clip_norm=1.0)
+    return small(config) if variant == "test" else config

@@ -49,6 +49,17 @@ def defaults() -> ConfigDict:
     return config
 
 
+def small(config: ConfigDict) -> ConfigDict:
+    """A recipe cut down to some steps of a narrow network on `jaxstyle_shapes/tiny`, which needs nothing."""
+    config.data.update(name="jaxstyle_shapes/tiny", data_dir="{workdir}/data", size=24, eval_split="test[:16]")
+    config.update(train_steps=4, eval_steps=4, checkpoint_steps=4, log_steps=2, batch_size=4)
+    config.update(content_layers=("relu2_1",), style_layers=("relu1_1", "relu2_1"), layer_weights=(4.0, 3.0))
+    config.model.update(width=4, blocks=1)
+    config.augment.crop = 16
+    config.optimizer.warmup_steps = 0
+    return config
+
+
 def check(config: Any, setting: Setting) -> None:
     """Raises `JaxstyleError` for changes to photos, or weights, that cannot be."""
     at_least(config, {"style_size": 0, "temporal_weight": 0, "motion": 0, "augment.crop": 0})
