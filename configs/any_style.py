@@ -24,7 +24,7 @@ def get_config(variant: str = "") -> ConfigDict:
     config.data.update(name="", size=256)
     config.styles = ("example:brushwork", "example:mosaic")
     config.batch_size = 4
-    config.train_epochs = 19.0
+    config.train_epochs = 17.0
     config.eval_epochs = config.checkpoint_epochs = 2.0
     config.ema_decay = 0.995
     config.content_weight = 0.03

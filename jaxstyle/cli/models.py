@@ -17,7 +17,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     show.add_argument("model", metavar="MODEL", help="its folder, or the workdir of its training")
     convert = actions.add_parser("convert", help="make a model of a training's workdir, or of published weights")
     what = (
-        "a workdir, a folder of magenta's image stylization weights, or a .pth of pytorch/examples' fast_neural_style"
+        "a workdir, a folder of magenta's image stylization weights or of pytorch-AdaIN's two .pth, or a .pth of "
+        "pytorch/examples' fast_neural_style"
     )
     convert.add_argument("source", metavar="IN", help=what)
     convert.add_argument("target", metavar="OUT", help="the model's folder, a new one")

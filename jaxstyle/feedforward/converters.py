@@ -1,4 +1,4 @@
-"""Style networks as models: magenta's folder of raw arrays, checkpoints of pytorch/examples, workdirs of trainings."""
+"""Style networks as models: weights of magenta, pytorch/examples and pytorch-AdaIN, workdirs of trainings."""
 
 from __future__ import annotations
 
@@ -13,11 +13,14 @@ import numpy as np
 from jaxstyle.buckets import in_bucket
 from jaxstyle.errors import JaxstyleError
 from jaxstyle.features.readers import read_tensors
-from jaxstyle.feedforward.model import StyleModel, is_workdir, load_model
+from jaxstyle.feedforward.model import Network, StyleModel, is_workdir, load_model
+from jaxstyle.models.adain import AdaIN
 from jaxstyle.models.style_network import Layer, StyleNetwork
 
 MAGENTA_LAST = "transformer_expand_conv3_conv_InstanceNorm_beta"  # which tells the number of styles
 WIDTH, BLOCKS = 32, 5
+ENCODER, DECODER = "vgg_normalised.pth", "decoder.pth"  # as naoto0804/pytorch-AdaIN calls them
+ADAIN_BLOCKS = (2, 2, 4, 1)  # convolutions of VGG-19 as far as relu4_1
 Tensors = dict[str, np.ndarray]
 
 
@@ -26,7 +29,8 @@ def convert(source: str | os.PathLike) -> StyleModel:
 
     Args:
       source: A folder of magenta's `image_stylization` weights, one raw float32 file an array, kernels OHWI; a
-        checkpoint of pytorch/examples' `fast_neural_style`; or the workdir of a training.
+        checkpoint of pytorch/examples' `fast_neural_style`; a folder with pytorch-AdaIN's `vgg_normalised.pth` and
+        `decoder.pth`; or the workdir of a training.
 
     Returns:
       The model; its styles are named `"style0"` and so on, or after the checkpoint or the paintings.
@@ -37,7 +41,12 @@ def convert(source: str | os.PathLike) -> StyleModel:
     path = pathlib.Path(source)
     if in_bucket(source) or is_workdir(path):
         return load_model(source)
-    if os.path.isdir(path):
+    network: Network
+    names: tuple[str, ...] = ()
+    if os.path.isdir(path) and (path / DECODER).exists():
+        network, tensors = read_adain(path)
+        notes = {"layout": "pytorch-AdaIN"}
+    elif os.path.isdir(path):
         network, tensors = read_magenta(path)
         names = tuple(f"style{i}" for i in range(network.styles))
         notes = {"layout": "magenta"}
@@ -128,3 +137,38 @@ def torch_names(network: StyleNetwork) -> Iterator[tuple[Layer, str, str]]:
             number = int(layer.name[-1])
             contracts = layer.name.startswith("contract")
             yield layer, f"{'conv' if contracts else 'deconv'}{number}", f"in{number if contracts else number + 3}"
+
+
+def read_adain(folder: pathlib.Path) -> tuple[AdaIN, Tensors]:
+    """naoto0804/pytorch-AdaIN's two files, whose layers have numbers for names (`net.py`).
+
+    It divides variances by one less than the number of positions, ours by their number.
+    """
+    if not (folder / ENCODER).exists():
+        raise JaxstyleError(
+            f"{str(folder)!r} has a {DECODER} and no {ENCODER}: put both of pytorch-AdaIN's files there"
+        )
+    count = sum(ADAIN_BLOCKS)
+    color, *encoder = convolutions(folder / ENCODER, 1 + count)
+    outputs = iter(len(bias) for _, bias in encoder)
+    widths = tuple(tuple(next(outputs) for _ in range(block)) for block in ADAIN_BLOCKS)
+    places = [f"conv{i}_{j}" for i, block in enumerate(ADAIN_BLOCKS, 1) for j in range(1, block + 1)]
+    named = [(f"encoder/{place}", layer) for place, layer in zip(places, encoder, strict=True)]
+    named += [(f"decoder_{i}", layer) for i, layer in enumerate(convolutions(folder / DECODER, count))]
+    tensors = {"encoder/preprocess/kernel": color[0][0, 0], "encoder/preprocess/bias": color[1]}
+    for name, (kernel, bias) in named:
+        tensors |= {f"{name}/kernel": kernel, f"{name}/bias": bias}
+    return AdaIN(widths), tensors
+
+
+def convolutions(path: pathlib.Path, count: int) -> list[tuple[np.ndarray, np.ndarray]]:
+    """Kernels `[h, w, C, D]` and biases of the first `count` convolutions of a `Sequential`'s checkpoint."""
+    found, _ = read_tensors(path)
+    try:
+        numbers = sorted(int(name.removesuffix(".weight")) for name in found if name.endswith(".weight"))[:count]
+        pairs = [(found[f"{i}.weight"].transpose(2, 3, 1, 0), found[f"{i}.bias"]) for i in numbers]
+        if len(pairs) < count:
+            raise ValueError(f"it has {len(pairs)} convolutions, not {count}")
+    except (KeyError, ValueError) as error:
+        raise JaxstyleError(f"{str(path)!r} is not of pytorch-AdaIN: {error}") from error
+    return [tuple(np.ascontiguousarray(leaf, np.float32) for leaf in pair) for pair in pairs]  # type: ignore[misc]

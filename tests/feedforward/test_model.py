@@ -4,6 +4,7 @@ import json
 import shutil
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 import pytest
 from features.torch_writer import contiguous, ordered, zip_form
@@ -12,6 +13,7 @@ from style_reference import convolved, enlarged, normalised
 from jaxstyle.errors import JaxstyleError
 from jaxstyle.feedforward.converters import convert
 from jaxstyle.feedforward.model import StyleModel, check_folder, flat, load_model, save_model
+from jaxstyle.models.adain import Styles
 from jaxstyle.models.style_network import StyleNetwork
 
 PREVIEW = np.zeros((8, 8, 3))
@@ -154,6 +156,67 @@ def test_a_checkpoint_of_pytorch_examples(tmp_path):
     apply = jax.jit(lambda params, x: model.network.apply({"params": params}, x, np.ones((1, 1), np.float32)))
     expected = torch_forward(tensors, np.float64(x) * 255) / 255
     np.testing.assert_allclose(apply(model.params, x[None])[0], expected, atol=1e-4 * np.abs(expected).max())
+
+
+ADAIN = ((4, 4), (5, 5), (6, 6, 6, 6), (7,))  # channels, as VGG-19's but for their number
+
+
+def adain_files(folder):
+    """pytorch-AdaIN's two checkpoints, narrow, with random numbers; the layers' kernels and biases."""
+    rng, channels = np.random.default_rng(0), [3, *(width for block in ADAIN for width in block)]
+    shapes = list(zip(channels[1:], channels, strict=False))
+
+    def layer(outputs, inputs, size=3):
+        kernel = rng.standard_normal((outputs, inputs, size, size)) / np.sqrt(inputs * size**2)
+        return np.asarray(kernel, np.float32), rng.standard_normal(outputs).astype(np.float32)
+
+    encoder = [layer(3, 3, 1), *(layer(*shape) for shape in shapes), layer(8, 7)]  # and one behind relu4_1
+    decoder = [layer(inputs, outputs) for outputs, inputs in reversed(shapes)]
+    numbers = {"vgg_normalised.pth": (0, 2, 5, 9, 12, 16, 19, 22, 25, 29, 32), "decoder.pth": range(1, 30, 3)}
+    for (name, places), layers in zip(numbers.items(), (encoder, decoder), strict=True):
+        leaves = ("weight", "bias")
+        pairs = zip(places, layers, strict=False)
+        tensors = {f"{i}.{leaf}": array for i, each in pairs for leaf, array in zip(leaves, each, strict=True)}
+        tree, storages = contiguous(tensors)
+        (folder / name).write_bytes(zip_form(ordered(tree), storages))
+    return encoder[:-1], decoder
+
+
+def test_weights_of_pytorch_adain(tmp_path):
+    encoder, decoder = adain_files(tmp_path)
+    photo, painting = np.random.default_rng(1).random((2, 32, 24, 3), np.float32)
+
+    def encoded(x):
+        x, rest = x @ np.float64(encoder[0][0][:, :, 0, 0].T) + encoder[0][1], iter(encoder[1:])
+        for i, block in enumerate(ADAIN):
+            if i:
+                x = x.reshape(x.shape[0] // 2, 2, x.shape[1] // 2, 2, -1).max((1, 3))
+            for _ in block:
+                kernel, bias = next(rest)
+                x = np.maximum(convolved(x, kernel.transpose(2, 3, 1, 0)) + bias, 0)
+        return x
+
+    x, style = encoded(photo), encoded(painting)
+    scale = np.sqrt(style.var((0, 1)) + 1e-5) / np.sqrt(x.var((0, 1)) + 1e-5)
+    x = (x - x.mean((0, 1))) * scale + style.mean((0, 1))
+    for i, (kernel, bias) in enumerate(decoder):
+        x = enlarged(x) if i in (1, 5, 7) else x  # the upsamplings of net.py
+        x = convolved(x, kernel.transpose(2, 3, 1, 0)) + bias
+        x = np.maximum(x, 0) if i < len(decoder) - 1 else x
+    model = convert(tmp_path)
+    assert model.any_style and model.network.widths == ADAIN
+
+    @jax.jit
+    def apply(params, photo, painting):
+        seen = model.network.apply({"params": params}, painting, method="style_of")
+        styles = Styles(jax.tree.map(lambda leaf: leaf[None], seen), jnp.ones(1))
+        return model.network.apply({"params": params}, photo, jnp.ones((1, 32, 24, 1)), styles)
+
+    made = apply(model.params, photo[None], painting[None])[0]
+    np.testing.assert_allclose(made, x, atol=1e-4 * np.abs(x).max())
+    (tmp_path / "vgg_normalised.pth").unlink()
+    with pytest.raises(JaxstyleError, match=r"has a decoder\.pth and no vgg_normalised\.pth"):
+        convert(tmp_path)
 
 
 def test_weights_of_something_else(tmp_path):
