@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import os
 import pathlib
 from collections.abc import Callable
@@ -90,7 +91,7 @@ def opencv_flow() -> FlowSource:
       JaxstyleError: OpenCV is not installed.
     """
     try:
-        import cv2
+        cv2: Any = importlib.import_module("cv2")  # whose types lack what is used here
     except ImportError:
         raise JaxstyleError(
             "optical flow needs OpenCV, which is not installed: pip install 'jaxstyle[video]', or give the flow with "

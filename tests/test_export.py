@@ -123,6 +123,7 @@ def test_onnx_of_one_size(tmp_path, make):
 def here(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     save_model("known", known_model(), np.zeros((8, 8, 3)))
+    save_model("any", any_model(), np.zeros((8, 8, 3)))
     images.write_picture("photo.png", tiny.picture(0, 24, 32))
     return tmp_path
 
@@ -143,9 +144,9 @@ def test_the_command_tells_what_the_file_takes(here, capsys):
         (("known", "-o", "a.stablehlo", "--size=64x64"), "--size is for .onnx"),
         (("known", "-o", "a.onnx", "--style=green"), "the model has no style 'green'"),
         (("known", "-o", "a.onnx", "--style=red", "--interpolate=red:1"), "--style and --interpolate both say"),
-        (("known", "-o", "a.onnx", "--style=red", "--strength=0.5"), "masks and strength are for models of any style"),
+        (("known", "-o", "a.onnx", "--style=red", "--strength=0.5"), "style-size are for models of any style"),
         (("known", "-o", "a.onnx", "--style=red", "--style-size=0"), "style-size is 0; it must be at least 16"),
-        (("known", "-o", "a.onnx", "--style-size=64"), "strength and style-size are of paintings that are built in"),
+        (("any", "-o", "a.onnx", "--style-size=64"), "strength and style-size are of paintings that are built in"),
         (("photo.png", "-o", "a.onnx"), "the model 'photo.png' is a file"),
     ],
 )
