@@ -5,6 +5,11 @@
 
 PHOTOS is a folder of some hundred photos or more; every fifth by name is for testing. The styles are called as their
 files: `jaxstyle apply runs/varied photo.jpg -o out.png --style mosaic`, or `--interpolate mosaic:0.3,wave:0.7`.
+Several devices want a photo each: `--config.batch_size=8`.
+
+Half an hour on two cores for four styles and 950 photos. After 3,500 steps, as `fast_style` is judged: distance to the
+painting (and to the photo) starry_night 0.095 (0.53), the_scream 0.075 (0.58), wave 0.127 (0.52), composition_vii 0.127
+(0.47). More styles want more epochs.
 
 `--config configs/multi_style.py:test` learns two example paintings from drawn shapes in seconds. Run again with the
 same workdir, it goes on where it was stopped.
