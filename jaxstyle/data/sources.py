@@ -140,6 +140,11 @@ def make_builder(name: str, data_dir: str = "") -> Any:
         raise JaxstyleError(f"no variant {variant!r} of {base!r}; {did_you_mean(variant, known)}")
     try:
         return SHIPPED[base](config=variant or None, **options) if base in SHIPPED else tfds.builder(name, **options)
+    except tfds.core.DatasetNotFoundError:
+        known = [*SHIPPED, *tfds.list_builders(with_community_datasets=False)]
+        near = did_you_mean(base, known)
+        hint = near if near.startswith("did") else "see tfds.list_builders()"
+        raise JaxstyleError(f"unknown dataset {name!r}; {hint}") from None
     except ValueError as error:
         if "File format is already set" not in str(error):
             raise
@@ -147,11 +152,6 @@ def make_builder(name: str, data_dir: str = "") -> Any:
             f"{name!r} is there already, prepared in a format that cannot be read in any order; to have it prepared "
             "again as array_record give another folder: --config.data.data_dir=DIR"
         ) from error
-    except tfds.core.DatasetNotFoundError:
-        known = [*SHIPPED, *tfds.list_builders(with_community_datasets=False)]
-        near = did_you_mean(base, known)
-        hint = near if near.startswith("did") else "see tfds.list_builders()"
-        raise JaxstyleError(f"unknown dataset {name!r}; {hint}") from None
 
 
 def prepare(builder: Any, name: str) -> None:

@@ -121,7 +121,10 @@ def test_pictures_show_photos_beside_paintings_styles(config, tmp_path):
     ("changes", "message"),
     [
         ({"styles": ()}, "there is no style to learn"),
-        ({"style_size": 9000}, r"paintings of 9000 px take \d+ MB on every device, more than data.resident_megabytes"),
+        (
+            {"style_size": 900, "data.resident_megabytes": 0.1},
+            r"paintings of 900 px take \d+ MB on every device, more than data.resident_megabytes=0.1",
+        ),
         ({"model.network": "adian"}, "unknown model.network 'adian'; did you mean 'adain'"),
         ({"model.width": 0}, "model.width is 0; it must be at least 1"),
         (
