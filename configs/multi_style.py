@@ -27,7 +27,7 @@ def get_config(variant: str = "") -> ConfigDict:
     config.data.update(name="", size=256)
     config.styles = ("example:brushwork", "example:mosaic")
     config.batch_size = 1  # a whole photo: statistics are of as many pixels as in use
-    config.train_epochs = 4.0
+    config.train_epochs = 3.7
     config.eval_epochs = config.checkpoint_epochs = 1.0
     config.ema_decay = 0.995
     config.content_weight = 0.04
