@@ -8,11 +8,11 @@ photo.jpg -o out.png` uses the workdir as it is, `jaxstyle models convert runs/s
 its own of it. The loss is that of `jaxstyle stylize`: `--config.content_weight` keeps more or less of the photo.
 Several devices want a photo each: `--config.batch_size=8`.
 
-Some 37 minutes on two cores, with 950 photos (0.46 s a step). After 4,500 steps for starry_night, on 20 photos never seen, 256 px, by the
-original VGG-19 (relu1_1, relu2_1, relu3_1): Wasserstein-2 distance to the painting 0.081 of the photo's, where 300
-steps of `jaxstyle stylize` reach 0.046, and as much of the photo is left (relu3_1: 0.49 and 0.48 of the distance to
-the painting). The network is half as wide as the papers' and has three blocks for their five, which a CPU needs;
-`--config.model.width=32 --config.model.blocks=5` on an accelerator.
+Some 37 minutes on two cores, with 950 photos (0.46 s a step). After 4,500 steps for starry_night, on 20 photos never
+seen, 256 px, by the original VGG-19 (relu1_1, relu2_1, relu3_1): Wasserstein-2 distance to the painting 0.081 of the
+photo's, where 300 steps of `jaxstyle stylize` reach 0.046, and as much of the photo is left (relu3_1: 0.49 and 0.48 of
+the distance to the painting). The network is half as wide as the papers' and has three blocks for their five, which a
+CPU needs; `--config.model.width=32 --config.model.blocks=5` on an accelerator.
 
 `--config configs/fast_style.py:test` learns an example painting from drawn shapes in seconds. Run again with the same
 workdir, it goes on where it was stopped.
