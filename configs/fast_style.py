@@ -34,13 +34,7 @@ def get_config(variant: str = "") -> ConfigDict:
     config.eval_epochs = config.checkpoint_epochs = 1.0
     config.ema_decay = 0.995
     config.content_weight = 0.04
-    config.layer_weights = (
-        6.0,
-        6.0,
-        8.0,
-        2.0,
-        1.0,
-    )  # most where strokes are
+    config.layer_weights = (6.0, 6.0, 8.0, 2.0, 1.0)  # most where strokes are
     config.model.update(width=16, blocks=3)
     config.augment.flip = True
     config.optimizer.update(name="muon", learning_rate=0.02, schedule="cosine", warmup_steps=100, clip_norm=1.0)
