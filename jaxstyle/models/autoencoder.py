@@ -39,11 +39,13 @@ class Encoder(nn.Module):
       widths: Channels after each halving.
       blocks: Residual blocks.
       dtype: In which it computes; parameters are float32.
+      remat: Whether the backward pass works levels and blocks out again, instead of keeping what is in them.
     """
 
     widths: tuple[int, ...] = (32, 64)
     blocks: int = 1
     dtype: Any = jnp.float32
+    remat: bool = False
 
     @nn.compact
     def __call__(self, pictures: jax.Array, classes: jax.Array | None = None) -> jax.Array:
@@ -56,14 +58,17 @@ class Encoder(nn.Module):
         Returns:
           `[N, H / 2^L, W / 2^L, widths[-1]]` with L halvings, not yet activated.
         """
+        halving = nn.remat(Encoder.halving, static_argnums=(2,)) if self.remat else Encoder.halving
         x = pictures.astype(self.dtype) * 2 - 1
         for level, width in enumerate(self.widths):
-            x = Conv(width, (3, 3), strides=2, dtype=self.dtype)(nn.silu(x) if level else x)
+            x = halving(self, x, level)
             if classes is not None and not level:
                 x += nn.Dense(width, use_bias=False, dtype=self.dtype)(classes)[:, None, None, :]
-        for _ in range(self.blocks):
-            x = Residual(self.dtype)(x)
-        return x
+        return residuals(x, self.blocks, self.dtype, self.remat)
+
+    def halving(self, x: jax.Array, level: int) -> jax.Array:
+        """`[N, H, W, C]` -> `[N, H/2, W/2, widths[level]]`."""
+        return Conv(self.widths[level], (3, 3), strides=2, dtype=self.dtype)(nn.silu(x) if level else x)
 
 
 class Decoder(nn.Module):
@@ -75,6 +80,7 @@ class Decoder(nn.Module):
       blocks: Residual blocks at the coarsest level.
       learned_scale: Whether pixels have a scale, one a channel, that is learned; a Bernoulli likelihood has none.
       dtype: In which it computes; parameters are float32.
+      remat: As the encoder's.
     """
 
     channels: int
@@ -82,6 +88,7 @@ class Decoder(nn.Module):
     blocks: int = 1
     learned_scale: bool = False
     dtype: Any = jnp.float32
+    remat: bool = False
 
     @nn.compact
     def __call__(self, x: jax.Array) -> tuple[jax.Array, jax.Array]:
@@ -94,13 +101,25 @@ class Decoder(nn.Module):
           Logits `[N, H, W, channels]`, whose sigmoid is the mean picture, and the log scale `[channels]` of pixels,
           zeros where it is not learned; both float32.
         """
-        for _ in range(self.blocks):
-            x = Residual(self.dtype)(x)
+        doubling = nn.remat(Decoder.doubling, static_argnums=(2,)) if self.remat else Decoder.doubling
+        x = residuals(x, self.blocks, self.dtype, self.remat)
         for width in (*reversed(self.widths[:-1]), self.channels):
-            x = depth_to_space(Conv(4 * width, (3, 3), dtype=self.dtype)(nn.silu(x)))
+            x = doubling(self, x, width)
         first = nn.initializers.constant(LOG_SCALE)
         scale = self.param("log_scale", first, (self.channels,)) if self.learned_scale else jnp.zeros(self.channels)
         return x.astype(jnp.float32), scale
+
+    def doubling(self, x: jax.Array, width: int) -> jax.Array:
+        """`[N, H, W, C]` -> `[N, 2 H, 2 W, width]`."""
+        return depth_to_space(Conv(4 * width, (3, 3), dtype=self.dtype)(nn.silu(x)))
+
+
+def residuals(x: jax.Array, blocks: int, dtype: Any, remat: bool) -> jax.Array:
+    """`[N, H, W, C]` through so many residual blocks of the module that calls, worked out again if need be."""
+    kind = nn.remat(Residual) if remat else Residual
+    for number in range(blocks):
+        x = kind(dtype, name=f"Residual_{number}")(x)
+    return x
 
 
 def coarse_shape(shape: tuple[int, ...], widths: tuple[int, ...]) -> tuple[int, int]:

@@ -23,6 +23,9 @@ from jaxstyle.models.strided import Double, Halve
 
 INIT = nn.initializers.normal(0.02)
 
+Modulators = tuple[jax.Array | None, jax.Array | None]
+"""Labels `[N]` and noise `[N, Z]`, each where a batch normalisation goes by it."""
+
 
 def levels_of(shape: tuple[int, ...], least: int = 2) -> int:
     """How often a picture can be halved until its shorter side is 4 to 7 pixels.
@@ -57,6 +60,7 @@ class Generator(nn.Module):
       classes: Number of labels; 0 for none.
       self_modulation: Whether the noise changes every batch normalisation's scale and shift, too.
       dtype: In which it computes; parameters are float32.
+      remat: Whether the backward pass works every doubling out again, instead of keeping what is in it.
       axis: Name of the devices' axis, for batch normalisation.
     """
 
@@ -66,6 +70,7 @@ class Generator(nn.Module):
     classes: int = 0
     self_modulation: bool = False
     dtype: Any = jnp.float32
+    remat: bool = False
     axis: str | None = "batch"
 
     @nn.compact
@@ -81,28 +86,35 @@ class Generator(nn.Module):
           `[N, H, W, C]` float32 in (-1, 1).
         """
 
-        def normalized(x: jax.Array) -> jax.Array:
-            return nn.relu(BatchNorm(self.classes, self.axis, self.dtype)(x, labels, train, modulating))
-
         def dense(units: int, x: jax.Array) -> jax.Array:
             return nn.Dense(units, use_bias=False, kernel_init=INIT, dtype=self.dtype)(x)
 
-        modulating = noise if self.self_modulation else None
+        layer = nn.remat(Generator.layer, static_argnums=(2, 4)) if self.remat else Generator.layer
+        modulators = labels, noise if self.self_modulation else None
         levels = levels_of(self.shape)
         height, width = (side >> levels for side in self.shape[:2])
         channels = [self.width << level for level in reversed(range(levels))]
         square, units = (-1, height, width, channels[0]), height * width * channels[0]
         x = noise.astype(self.dtype)
         if self.hidden:
-            x = normalized(dense(self.hidden, x))
+            x = self.normalized(dense(self.hidden, x), modulators, train)
             # Unit by unit, as InfoGAN has it. The mean of the units before is not 0, and by channel, over positions,
             # a pattern that is the same for every noise is let through: all pictures become one (seen after 4 epochs).
-            x = normalized(dense(units, x)).reshape(square)
+            x = self.normalized(dense(units, x), modulators, train).reshape(square)
         else:
-            x = normalized(dense(units, x).reshape(square))
+            x = self.normalized(dense(units, x).reshape(square), modulators, train)
         for features in channels[1:]:
-            x = normalized(Double(features, bias=False, kernel_init=INIT, dtype=self.dtype)(x))
+            x = layer(self, x, features, modulators, train)
         return jnp.tanh(Double(self.shape[2], kernel_init=INIT, dtype=self.dtype)(x).astype(jnp.float32))
+
+    def layer(self, x: jax.Array, features: int, modulators: Modulators, train: bool) -> jax.Array:
+        """A transposed convolution, normalised and rectified."""
+        return self.normalized(Double(features, bias=False, kernel_init=INIT, dtype=self.dtype)(x), modulators, train)
+
+    def normalized(self, x: jax.Array, modulators: Modulators, train: bool) -> jax.Array:
+        """Batch normalisation and ReLU."""
+        labels, noise = modulators
+        return nn.relu(BatchNorm(self.classes, self.axis, self.dtype)(x, labels, train, noise))
 
 
 class Discriminator(nn.Module):
@@ -117,6 +129,7 @@ class Discriminator(nn.Module):
       norm: Whether layers after the first are batch-normalised, as the paper has it. It makes a logit depend on the
         other pictures of its batch, so gradient penalties do without.
       dtype: In which it computes; parameters are float32.
+      remat: Whether the backward pass works every halving out again, instead of keeping what is in it.
       axis: Name of the devices' axis, for batch normalisation.
     """
 
@@ -126,6 +139,7 @@ class Discriminator(nn.Module):
     classes: int = 0
     norm: bool = False
     dtype: Any = jnp.float32
+    remat: bool = False
     axis: str | None = "batch"
 
     @nn.compact
@@ -140,13 +154,18 @@ class Discriminator(nn.Module):
         Returns:
           Logits `[N]` float32, large where it believes the picture.
         """
+        layer = nn.remat(Discriminator.layer, static_argnums=(2, 3)) if self.remat else Discriminator.layer
         x = images
         for level in range(levels_of(self.shape)):
-            norm = self.norm and level > 0
-            x = Halve(self.width << level, bias=not norm, kernel_init=INIT, dtype=self.dtype)(x)
-            x = BatchNorm(0, self.axis, self.dtype)(x, None, train) if norm else x
-            x = nn.leaky_relu(x, 0.2)
+            x = layer(self, x, level, train)
         if self.hidden:
             x = nn.Dense(self.hidden, kernel_init=INIT, dtype=self.dtype)(x.reshape(x.shape[0], -1))
             x = nn.leaky_relu(x, 0.2)
         return Verdict(self.classes, INIT, self.dtype)(x, labels)
+
+    def layer(self, x: jax.Array, level: int, train: bool) -> jax.Array:
+        """A strided convolution, normalised where it is to be, and rectified."""
+        norm = self.norm and level > 0
+        x = Halve(self.width << level, bias=not norm, kernel_init=INIT, dtype=self.dtype)(x)
+        x = BatchNorm(0, self.axis, self.dtype)(x, None, train) if norm else x
+        return nn.leaky_relu(x, 0.2)

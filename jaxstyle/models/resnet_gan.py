@@ -15,7 +15,7 @@ import jax.numpy as jnp
 
 from jaxstyle.models.conditioning import BatchNorm, Verdict
 from jaxstyle.models.convolution import Conv
-from jaxstyle.models.dcgan import levels_of
+from jaxstyle.models.dcgan import Modulators, levels_of
 from jaxstyle.models.functional import average_pool
 from jaxstyle.models.strided import Double, Halve
 
@@ -42,6 +42,7 @@ class Generator(nn.Module):
       classes: Number of labels; 0 for none.
       self_modulation: Whether the noise changes every batch normalisation's scale and shift, too.
       dtype: In which it computes; parameters are float32.
+      remat: Whether the backward pass works every block out again, instead of keeping what is in it.
       axis: Name of the devices' axis, for batch normalisation.
     """
 
@@ -50,6 +51,7 @@ class Generator(nn.Module):
     classes: int = 0
     self_modulation: bool = False
     dtype: Any = jnp.float32
+    remat: bool = False
     axis: str | None = "batch"
 
     @nn.compact
@@ -64,22 +66,28 @@ class Generator(nn.Module):
         Returns:
           `[N, H, W, C]` float32 in (-1, 1).
         """
-
-        def activated(x: jax.Array) -> jax.Array:
-            return nn.relu(BatchNorm(self.classes, self.axis, self.dtype)(x, labels, train, modulating))
-
-        modulating = noise if self.self_modulation else None
+        block = nn.remat(Generator.block, static_argnums=(3,)) if self.remat else Generator.block
+        modulators = labels, noise if self.self_modulation else None
         levels = levels_of(self.shape)
         height, width = (side >> levels for side in self.shape[:2])
         x = nn.Dense(height * width * self.width, kernel_init=INIT, dtype=self.dtype)(noise.astype(self.dtype))
         x = x.reshape(-1, height, width, self.width)
         for _ in range(levels):
-            # No biases: the batch normalisations behind take every constant away again.
-            inner = Double(self.width, True, bias=False, kernel_init=INIT, dtype=self.dtype)(activated(x))
-            inner = convolution(self.width, 3, self.dtype, bias=False)(activated(inner))
-            x = inner + repeated(convolution(self.width, 1, self.dtype, bias=False)(x))
+            x = block(self, x, modulators, train)
         x = nn.relu(BatchNorm(0, self.axis, self.dtype)(x, None, train))
         return jnp.tanh(convolution(self.shape[2], 3, self.dtype)(x).astype(jnp.float32))
+
+    def block(self, x: jax.Array, modulators: Modulators, train: bool) -> jax.Array:
+        """Two convolutions beside a shortcut, `[N, H, W, C]` -> `[N, 2 H, 2 W, width]`."""
+        labels, noise = modulators
+
+        def activated(x: jax.Array) -> jax.Array:
+            return nn.relu(BatchNorm(self.classes, self.axis, self.dtype)(x, labels, train, noise))
+
+        # No biases: the batch normalisations behind take every constant away again.
+        inner = Double(self.width, True, bias=False, kernel_init=INIT, dtype=self.dtype)(activated(x))
+        inner = convolution(self.width, 3, self.dtype, bias=False)(activated(inner))
+        return inner + repeated(convolution(self.width, 1, self.dtype, bias=False)(x))
 
 
 class Discriminator(nn.Module):
@@ -90,12 +98,14 @@ class Discriminator(nn.Module):
       width: Channels of every block; the paper's 128 at 32 px.
       classes: Number of labels; 0 for none.
       dtype: In which it computes; parameters are float32.
+      remat: Whether the backward pass works every block out again, instead of keeping what is in it.
     """
 
     shape: tuple[int, ...]
     width: int = 128
     classes: int = 0
     dtype: Any = jnp.float32
+    remat: bool = False
 
     @nn.compact
     def __call__(self, images: jax.Array, labels: jax.Array | None = None, train: bool = False) -> jax.Array:
@@ -109,12 +119,25 @@ class Discriminator(nn.Module):
         Returns:
           Logits `[N]` float32, large where it believes the picture.
         """
+
+        def method(function: Any, *static: int) -> Any:
+            return nn.remat(function, static_argnums=static) if self.remat else function
+
+        halving, block = method(Discriminator.halving, 2), method(Discriminator.block)
         x = images.astype(self.dtype)
         for number in range(levels_of(self.shape) - 1):
-            inner = convolution(self.width, 3, self.dtype)(nn.relu(x) if number else x)
-            inner = Halve(self.width, pooled=True, kernel_init=INIT, dtype=self.dtype)(nn.relu(inner))
-            x = inner + convolution(self.width, 1, self.dtype)(average_pool(x))
+            x = halving(self, x, number > 0)
         for _ in range(2):
-            inner = convolution(self.width, 3, self.dtype)(nn.relu(x))
-            x = x + convolution(self.width, 3, self.dtype)(nn.relu(inner))
+            x = block(self, x)
         return Verdict(self.classes, INIT, self.dtype)(jnp.sum(nn.relu(x), (1, 2)), labels)
+
+    def halving(self, x: jax.Array, rectifies: bool) -> jax.Array:
+        """Two convolutions, the second with its pool, beside a pooled shortcut: `[N, H, W, C]` to half the sides."""
+        inner = convolution(self.width, 3, self.dtype)(nn.relu(x) if rectifies else x)
+        inner = Halve(self.width, pooled=True, kernel_init=INIT, dtype=self.dtype)(nn.relu(inner))
+        return inner + convolution(self.width, 1, self.dtype)(average_pool(x))
+
+    def block(self, x: jax.Array) -> jax.Array:
+        """Two convolutions beside a shortcut, `[N, H, W, width]` to the same shape."""
+        inner = convolution(self.width, 3, self.dtype)(nn.relu(x))
+        return x + convolution(self.width, 3, self.dtype)(nn.relu(inner))

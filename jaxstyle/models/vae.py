@@ -24,6 +24,7 @@ class VAE(nn.Module):
       classes: Of a conditional model; 0 for none.
       learned_scale: Whether pixels have a scale, one a channel, that is learned; a Bernoulli likelihood has none.
       dtype: In which it computes; parameters are float32, and so is what it returns.
+      remat: Whether the backward pass works the convolutional halves out again, instead of keeping what is in them.
     """
 
     shape: tuple[int, int, int]
@@ -34,14 +35,15 @@ class VAE(nn.Module):
     classes: int = 0
     learned_scale: bool = False
     dtype: Any = jnp.float32
+    remat: bool = False
 
     def setup(self) -> None:
-        self.encoder = Encoder(self.widths, self.blocks, self.dtype)
+        self.encoder = Encoder(self.widths, self.blocks, self.dtype, self.remat)
         self.fold = nn.Dense(self.hidden, dtype=self.dtype)
         self.posterior = nn.Dense(2 * self.latents, dtype=self.dtype)
         self.spread = nn.Dense(self.hidden, dtype=self.dtype)
         self.unfold = nn.Dense(math.prod(self.coarse), dtype=self.dtype)
-        self.decoder = Decoder(self.shape[-1], self.widths, self.blocks, self.learned_scale, self.dtype)
+        self.decoder = Decoder(self.shape[-1], self.widths, self.blocks, self.learned_scale, self.dtype, self.remat)
 
     @property
     def coarse(self) -> tuple[int, int, int]:

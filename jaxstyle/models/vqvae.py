@@ -28,6 +28,7 @@ class VQVAE(nn.Module):
       prior_blocks: Residual blocks of the prior.
       learned_scale: Whether pixels have a scale, one a channel, that is learned; a Bernoulli likelihood has none.
       dtype: In which it computes; parameters are float32, and so is what it returns.
+      remat: Whether the backward pass works encoder and decoder out again, instead of keeping what is in them.
     """
 
     shape: tuple[int, int, int]
@@ -38,13 +39,14 @@ class VQVAE(nn.Module):
     prior_blocks: int = 3
     learned_scale: bool = False
     dtype: Any = jnp.float32
+    remat: bool = False
 
     def setup(self) -> None:
-        self.encoder = Encoder(self.widths, self.blocks, self.dtype)
+        self.encoder = Encoder(self.widths, self.blocks, self.dtype, self.remat)
         self.to_codes = nn.Dense(self.code_width, dtype=self.dtype)
         self.codebook = self.param("codebook", nn.initializers.normal(1.0), (self.codes, self.code_width))
         self.from_codes = nn.Dense(self.widths[-1], dtype=self.dtype)
-        self.decoder = Decoder(self.shape[-1], self.widths, self.blocks, self.learned_scale, self.dtype)
+        self.decoder = Decoder(self.shape[-1], self.widths, self.blocks, self.learned_scale, self.dtype, self.remat)
         self.prior_network = CodePrior(self.codes, self.widths[-1], self.prior_blocks, self.dtype)
 
     @property

@@ -47,7 +47,7 @@ def make(config: Any, setting: Setting) -> GAN:
     if model.conditional and not setting.classes:
         raise JaxstyleError("the dataset has no class labels to condition on; a folder needs one sub-folder a class")
     network: Any = {"dcgan": dcgan, "resnet": resnet_gan}[model.architecture]
-    common: dict[str, Any] = {"shape": shape, "dtype": jnp.dtype(config.dtype)}
+    common: dict[str, Any] = {"shape": shape, "dtype": jnp.dtype(config.dtype), "remat": config.remat}
     common["classes"] = len(setting.classes) if model.conditional else 0
     norm = {"norm": True} if model.batch_norm else {}
     common |= {"hidden": model.hidden} if model.architecture == "dcgan" else {}

@@ -76,7 +76,7 @@ def check(config: Any) -> None:
             "a penalty on the discriminator's gradient takes each picture for itself, and batch normalisation mixes "
             "them: set model.batch_norm to False, or model.r1 and model.gradient_penalty to 0"
         )
-    unused(config, "augment.pad", "augment.flip", "remat")
+    unused(config, "augment.pad", "augment.flip")
 
 
 def small(config: ConfigDict) -> ConfigDict:

@@ -62,7 +62,7 @@ def observation(config: Any) -> Observation:
     Raises:
       JaxstyleError: A name is unknown, a layer has no channels, or a setting is given that autoencoders do not have.
     """
-    unused(config, "augment.pad", "augment.flip", "remat")
+    unused(config, "augment.pad", "augment.flip")
     if not config.model.widths or min(config.model.widths) < 1:
         raise JaxstyleError("model.widths must be channels of at least one layer, each at least 1")
     return Observation(config.model.likelihood, config.model.binarize)

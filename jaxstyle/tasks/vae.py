@@ -68,6 +68,7 @@ def make(config: Any, setting: Setting) -> VariationalAutoencoder:
         classes,
         seen.scaled,
         jnp.dtype(config.dtype),
+        config.remat,
     )
     optimizer = make_optimizer(config.optimizer, setting.extent, setting.steps, config.ema_decay)
     warmup = setting.extent.steps(config, "kl_warmup")

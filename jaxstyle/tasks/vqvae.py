@@ -61,6 +61,7 @@ def make(config: Any, setting: Setting) -> VectorQuantised:
         model.prior_blocks,
         seen.scaled,
         jnp.dtype(config.dtype),
+        config.remat,
     )
     optimizer = make_optimizer(config.optimizer, setting.extent, setting.steps, config.ema_decay)
     return VectorQuantised(network, optimizer, seen, config.commitment)

@@ -172,3 +172,18 @@ def test_the_prior_sees_only_what_comes_before():
     seen = np.any(np.abs(logits[:12] - logits[12]) > 1e-7, -1)  # [of, by]
     assert not np.any(np.tril(seen)), "a code changes logits at or before its own place"
     assert seen[0, 1] and seen[0, 4] and seen[4:8, 11].all()
+
+
+@pytest.mark.parametrize(("make", "more"), [(small_vae, [jnp.ones((2, LATENTS))]), (small_vqvae, [])])
+def test_rematerialised_they_compute_the_same(make, more):
+    """Names and values of parameters and gradients."""
+    (plain, params), (again, _) = make(), make(remat=True)
+    x = pictures(2, *SHAPE)
+
+    def gradient(model):
+        outputs = lambda params: jax.tree.leaves(model.apply(params, x, *more))  # noqa: E731
+        return jax.grad(lambda params: sum(jnp.sum(jnp.sin(leaf)) for leaf in outputs(params)))
+
+    expected, found = (jax.jit(gradient(model))(params) for model in (plain, again))
+    jax.tree.map(lambda a, b: np.testing.assert_allclose(a, b, rtol=1e-4, atol=1e-5), found, expected)
+    assert ["remat" in str(jax.make_jaxpr(gradient(model))(params)) for model in (plain, again)] == [False, True]
