@@ -58,6 +58,7 @@ def painted(model, style, pictures, **look):
 close = functools.partial(np.testing.assert_allclose, atol=1e-5)
 
 
+@pytest.mark.slow
 @needs("flatbuffers")
 def test_stablehlo_of_many_styles_for_any_size_and_number(tmp_path):
     model, path = known_model(), tmp_path / "model.stablehlo"

@@ -153,6 +153,7 @@ def top_1(real_data, every):
     return np.mean(right), len(right)
 
 
+@pytest.mark.slow
 def test_squeezenet_names_what_is_in_a_sample_of_photos(real_data):
     share, count = top_1(real_data, every=7)
     assert count == 142

@@ -87,6 +87,7 @@ def test_masks_and_strength():
     assert np.abs(first - plain).mean() > 1e-3 and np.abs(split - first).mean() > 1e-3
 
 
+@pytest.mark.slow
 def test_masks_strength_blends_and_devices_of_a_network_that_transports():
     model, photo, left = transport_model(), tiny.picture(2, 24, 32), np.zeros((24, 32), np.float32)
     left[:, :16] = 1
@@ -216,6 +217,7 @@ def test_a_blend_is_read():
         parse_blend("a:nan")
 
 
+@pytest.mark.slow
 @pytest.mark.realdata
 def test_magentas_model_is_made_and_applied(real_data, tmp_path, monkeypatch, capsys):
     source, target = real_data / "faststyle" / "magenta_multistyle_varied", tmp_path / "model"

@@ -198,6 +198,7 @@ def test_strength_and_shares_let_the_photo_through():
     assert np.std(apply(photo[None], np.tile(ones / 2, 2), both, full) - whole) > 0.02
 
 
+@pytest.mark.slow
 def test_what_is_outside_a_mask_has_no_part_in_what_is_inside():
     network()  # outside of the trace
     photo, first, second = np.random.default_rng(0).random((3, 16, 128, 3), np.float32)

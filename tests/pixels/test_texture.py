@@ -249,6 +249,7 @@ def test_a_step_lowers_for_every_platform(optimizer):
         assert "convolution" in traced.lower(lowering_platforms=(platform,)).as_text()
 
 
+@pytest.mark.slow
 @pytest.mark.realdata
 def test_a_real_exemplar_is_met_in_its_statistics_without_a_seam(real_data):
     from jaxstyle.features import read_weights

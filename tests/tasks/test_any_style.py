@@ -108,6 +108,7 @@ def test_entries_are_drawn_as_often_whatever_they_hold(config, tmp_path, picture
     assert abs(photo.mean() - 2 / 3) < 0.05  # it is in the folder as well
 
 
+@pytest.mark.slow
 def test_pictures_show_photos_beside_paintings_styles(config, tmp_path):
     training = contract.begun(config, tmp_path)
     assert training.state.fixed.paintings.shape == (3, 24, 24, 3)

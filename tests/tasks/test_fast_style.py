@@ -92,6 +92,7 @@ def task_of(config):
     return fast_style.make(config, Setting(Extent(100, 8), 10, spec))
 
 
+@pytest.mark.slow
 def test_rematerialised_terms_and_gradients_are_the_same(whole):
     plain, again = (task_of(configs.override(whole, {"remat": remat})) for remat in (False, True))
     fixed, photos = jax.tree.map(jnp.asarray, plain.fixed()), jnp.stack([tiny.picture(i, 16, 16) for i in range(2)])

@@ -52,6 +52,7 @@ def test_evaluation_is_whole(config, tmp_path):
     contract.check_evaluation_is_whole(config, tmp_path, ["loss", "reconstruction", "kl", "iwae"])
 
 
+@pytest.mark.slow
 def test_the_bound_of_a_finished_run_takes_as_many_samples_as_one_asks_for(config, tmp_path):
     config.data.eval_split = "test[:16]"
     config.update(train_steps=1, iwae_samples=0)

@@ -28,6 +28,7 @@ def film(frames=5, height=16, width=16, seed=0):
     return np.random.default_rng(seed).uniform(size=(frames, height, width, 3)).astype(np.float32)
 
 
+@pytest.mark.slow
 def test_only_the_last_frames_count(workdir):
     foreseen = jaxstyle.forecast(workdir, film())
     assert (foreseen.shape, foreseen.dtype) == ((2, 16, 16, 3), np.float32)
@@ -36,6 +37,7 @@ def test_only_the_last_frames_count(workdir):
     np.testing.assert_allclose(jaxstyle.forecast(workdir, film(), 3)[:2], foreseen, rtol=1e-4, atol=1e-6)
 
 
+@pytest.mark.slow
 def test_clips_are_told_apart(workdir, tmp_path, capsys):
     films, run = [film(seed=seed) for seed in range(2)], forecasting.forecaster(workdir)
     seen = jaxstyle.predict(workdir, films)

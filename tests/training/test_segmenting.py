@@ -118,6 +118,7 @@ def test_the_command_writes_masks_and_overlays(run, photos, tmp_path, capsys):
         np.testing.assert_allclose(shown, wanted, atol=0.5 / 255 + 1e-6)
 
 
+@pytest.mark.slow
 def test_grey_training_pictures_and_three_classes(photos, tmp_path):
     (tmp_path / "run").mkdir()
     run = saved_run(tmp_path / "run", ("a", "b", "c"), channels=1)
