@@ -1,4 +1,4 @@
-"""How a class label, or the noise, enters a layer of a generator or a discriminator. Without classes each is the
+"""How a class label, a code, or the noise enters a layer of a generator or a discriminator. Without them each is the
 unconditional layer."""
 
 from __future__ import annotations
@@ -62,16 +62,21 @@ class BatchNorm(nn.Module):
 class Verdict(nn.Module):
     """The last layer of a discriminator: a linear map to one logit, plus the features' product with the label's own.
 
+    With codes there is a second linear map, which guesses the code of a generated picture. Its logits `[N, codes]` are
+    put into the collection `codes`.
+
     Attributes:
       classes: Number of labels; 0 for none.
+      codes: Number of codes; 0 for none.
       kernel_init: Of both kernels.
       dtype: In which it computes; the logits are float32.
 
     References:
-      Miyato & Koyama 2018, "cGANs with Projection Discriminator", eq. 3.
+      Miyato & Koyama 2018, "cGANs with Projection Discriminator", eq. 3; codes: Chen et al. 2016, "InfoGAN", section 6.
     """
 
     classes: int = 0
+    codes: int = 0
     kernel_init: Any = nn.initializers.lecun_normal()
     dtype: Any = jnp.float32
 
@@ -83,4 +88,12 @@ class Verdict(nn.Module):
         if self.classes:
             own = nn.Embed(self.classes, flat.shape[-1], embedding_init=self.kernel_init, dtype=self.dtype)(labels)
             logits += jnp.sum((flat * own).astype(jnp.float32), -1)
+        if self.codes:
+            guess = nn.Dense(self.codes, kernel_init=self.kernel_init, dtype=self.dtype, name="guess")(flat)
+            self.sow("codes", "logits", guess.astype(jnp.float32))
         return logits
+
+
+def code_of(noise: jax.Array, codes: int) -> jax.Array:
+    """The code that noise `[N, Z]` chooses, each as likely: the largest of its first `codes` numbers; `[N]` int32."""
+    return jnp.argmax(noise[:, :codes], -1).astype(jnp.int32)

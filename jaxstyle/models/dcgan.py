@@ -18,7 +18,7 @@ import jax
 import jax.numpy as jnp
 
 from jaxstyle.errors import JaxstyleError
-from jaxstyle.models.conditioning import BatchNorm, Verdict
+from jaxstyle.models.conditioning import BatchNorm, Verdict, code_of
 from jaxstyle.models.strided import Double, Halve
 
 INIT = nn.initializers.normal(0.02)
@@ -59,6 +59,7 @@ class Generator(nn.Module):
       hidden: Units of a dense layer between noise and square; 0 for none.
       classes: Number of labels; 0 for none.
       self_modulation: Whether the noise changes every batch normalisation's scale and shift, too.
+      codes: Number of codes, which set scale and shift in place of labels (`conditioning.code_of`); 0 for none.
       dtype: In which it computes; parameters are float32.
       remat: Whether the backward pass works every doubling out again, instead of keeping what is in it.
       axis: Name of the devices' axis, for batch normalisation.
@@ -69,6 +70,7 @@ class Generator(nn.Module):
     hidden: int = 0
     classes: int = 0
     self_modulation: bool = False
+    codes: int = 0
     dtype: Any = jnp.float32
     remat: bool = False
     axis: str | None = "batch"
@@ -90,6 +92,7 @@ class Generator(nn.Module):
             return nn.Dense(units, use_bias=False, kernel_init=INIT, dtype=self.dtype)(x)
 
         layer = nn.remat(Generator.layer, static_argnums=(2, 4)) if self.remat else Generator.layer
+        labels = code_of(noise, self.codes) if self.codes else labels
         modulators = labels, noise if self.self_modulation else None
         levels = levels_of(self.shape)
         height, width = (side >> levels for side in self.shape[:2])
@@ -114,7 +117,7 @@ class Generator(nn.Module):
     def normalized(self, x: jax.Array, modulators: Modulators, train: bool) -> jax.Array:
         """Batch normalisation and ReLU."""
         labels, noise = modulators
-        return nn.relu(BatchNorm(self.classes, self.axis, self.dtype)(x, labels, train, noise))
+        return nn.relu(BatchNorm(self.classes or self.codes, self.axis, self.dtype)(x, labels, train, noise))
 
 
 class Discriminator(nn.Module):
@@ -126,6 +129,7 @@ class Discriminator(nn.Module):
       hidden: Units of a dense layer between the last square and the logit, which so depends on what is where; 0 for
         none.
       classes: Number of labels; 0 for none.
+      codes: Number of codes, which it guesses for generated pictures; 0 for none.
       norm: Whether layers after the first are batch-normalised, as the paper has it. It makes a logit depend on the
         other pictures of its batch, so gradient penalties do without.
       dtype: In which it computes; parameters are float32.
@@ -137,6 +141,7 @@ class Discriminator(nn.Module):
     width: int = 64
     hidden: int = 0
     classes: int = 0
+    codes: int = 0
     norm: bool = False
     dtype: Any = jnp.float32
     remat: bool = False
@@ -161,7 +166,7 @@ class Discriminator(nn.Module):
         if self.hidden:
             x = nn.Dense(self.hidden, kernel_init=INIT, dtype=self.dtype)(x.reshape(x.shape[0], -1))
             x = nn.leaky_relu(x, 0.2)
-        return Verdict(self.classes, INIT, self.dtype)(x, labels)
+        return Verdict(self.classes, self.codes, INIT, self.dtype)(x, labels)
 
     def layer(self, x: jax.Array, level: int, train: bool) -> jax.Array:
         """A strided convolution, normalised where it is to be, and rectified."""

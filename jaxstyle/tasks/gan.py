@@ -51,7 +51,8 @@ def make(config: Any, setting: Setting) -> GAN:
     common["classes"] = len(setting.classes) if model.conditional else 0
     norm = {"norm": True} if model.batch_norm else {}
     common |= {"hidden": model.hidden} if model.architecture == "dcgan" else {}
-    rules = ("latents", "spectral_norm", "r1", "gradient_penalty", "penalty_every")
+    common["codes"] = model.codes
+    rules = ("latents", "codes", "information", "spectral_norm", "r1", "gradient_penalty", "penalty_every")
     players = Players(
         generator=network.Generator(width=model.generator_width, self_modulation=model.self_modulation, **common),
         discriminator=network.Discriminator(width=model.discriminator_width, **common, **norm),
@@ -152,10 +153,9 @@ class GAN:
 
         def losses(generator: Any, discriminator: Any) -> tuple[tuple[jax.Array, jax.Array], Any]:
             fake, seen = self.players.generate(generator, hand)
-            loss, (metrics, statistics, logits) = self.players.discriminator_loss(
+            loss, (metrics, statistics, value) = self.players.discriminator_loss(
                 discriminator, state.collections["spectral"], hand, fake
             )
-            value = jnp.mean(self.players.objective.generator(logits))
             return (loss, value), (metrics, {"generator": seen, "discriminator": statistics})
 
         params = state.params["generator"], state.params["discriminator"]

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import dataclasses
+import math
 from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
+import optax
 from jax import lax
 
 from jaxstyle.diff_augment import diff_augment
 from jaxstyle.losses.adversarial import Objective, gradient_penalty, r1_penalty
 from jaxstyle.models import spectral_norm
+from jaxstyle.models.conditioning import code_of
 from jaxstyle.training.task import Metrics
 
 LATENTS, REAL, FAKE, MIX = range(4)  # what an example's randomness is for
@@ -53,6 +56,8 @@ class Players:
     discriminator: Any
     objective: Objective
     latents: int
+    codes: int
+    information: float
     spectral_norm: bool
     r1: float
     gradient_penalty: float
@@ -70,11 +75,30 @@ class Players:
         return images, seen.get("batch_stats", {})
 
     def judge(self, params: Any, vectors: Any, images: jax.Array, labels: jax.Array | None) -> tuple[jax.Array, Any]:
-        """Logits `[N]` and the batch statistics; `vectors` are spectral normalisation's. Inside the devices' axis."""
+        """Logits `[N]`, and the collections of what was seen: batch statistics and guesses of codes, where there are
+        any; `vectors` are spectral normalisation's. Inside the devices' axis."""
         if self.spectral_norm:
             params = spectral_norm.normalize(params, vectors)
-        logits, seen = self.discriminator.apply({"params": params}, images, labels, True, mutable=["batch_stats"])
-        return logits, seen.get("batch_stats", {})
+        return self.discriminator.apply({"params": params}, images, labels, True, mutable=["batch_stats", "codes"])
+
+    def judge_fake(self, params: Any, vectors: Any, hand: Hand, fake: jax.Array) -> tuple[jax.Array, Metrics]:
+        """Logits `[N]` of fakes; with codes also the `information` that pictures have of theirs, nats, at most the
+        logarithm of their number: a lower bound, as sharp as they are guessed (InfoGAN, eq. 5)."""
+        logits, seen = self.judge(params, vectors, self.augmented(fake, hand, FAKE), hand.labels)
+        if not self.codes:
+            return logits, {}
+        (guess,) = jax.tree.leaves(seen["codes"])
+        codes = code_of(self.noise(hand.own(LATENTS)), self.codes)
+        missed = optax.softmax_cross_entropy_with_integer_labels(guess, codes)
+        return logits, {"information": math.log(self.codes) - jnp.mean(missed)}
+
+    def pleased(self, logits: jax.Array, informed: Metrics) -> jax.Array:
+        """The generator's mean loss of fakes' logits `[N]`, less what information is worth."""
+        return jnp.mean(self.objective.generator(logits)) - self.worth(informed)
+
+    def worth(self, informed: Metrics) -> jax.Array | float:
+        """By how much information lowers the loss of either player."""
+        return self.information * informed["information"] if informed else 0.0
 
     def augmented(self, images: jax.Array, hand: Hand, purpose: int) -> jax.Array:
         """What the discriminator sees in place of pictures."""
@@ -82,19 +106,19 @@ class Players:
 
     def generator_loss(self, params: Any, vectors: Any, hand: Hand, fake: jax.Array) -> jax.Array:
         """The generator's mean loss by the discriminator's parameters."""
-        logits, _ = self.judge(params, vectors, self.augmented(fake, hand, FAKE), hand.labels)
-        return jnp.mean(self.objective.generator(logits))
+        return self.pleased(*self.judge_fake(params, vectors, hand, fake))
 
     def discriminator_loss(self, params: Any, vectors: Any, hand: Hand, fake: jax.Array) -> tuple[jax.Array, Any]:
-        """The discriminator's mean loss, and (metrics, its batch statistics of real pictures, logits of the fakes)."""
+        """The discriminator's mean loss, and (metrics, its batch statistics of real pictures, the generator's loss)."""
         real_logits, seen = self.judge(params, vectors, self.augmented(hand.images, hand, REAL), hand.labels)
-        fake_logits, _ = self.judge(params, vectors, self.augmented(fake, hand, FAKE), hand.labels)
+        fake_logits, informed = self.judge_fake(params, vectors, hand, fake)
         terms = self.penalties(params, vectors, hand, lax.stop_gradient(fake))
-        loss = jnp.mean(self.objective.discriminator(real_logits, fake_logits))
+        loss = jnp.mean(self.objective.discriminator(real_logits, fake_logits)) - self.worth(informed)
         for name, term in terms.items():
             loss += getattr(self, name) * term
-        metrics = {"loss": loss, "real_logit": jnp.mean(real_logits), "fake_logit": jnp.mean(fake_logits), **terms}
-        return loss, (metrics, seen, fake_logits)
+        logits = {"real_logit": jnp.mean(real_logits), "fake_logit": jnp.mean(fake_logits)}
+        metrics = {"loss": loss, **logits, **informed, **terms}
+        return loss, (metrics, seen.get("batch_stats", {}), self.pleased(fake_logits, informed))
 
     def penalties(self, params: Any, vectors: Any, hand: Hand, fake: jax.Array) -> Metrics:
         """The penalties that have a weight, each the mean over every `penalty_every`-th example.

@@ -34,6 +34,8 @@ def defaults() -> ConfigDict:
             "objective": "non-saturating",  # minimax, non-saturating, least-squares, wasserstein, hinge
             "updates": "alternating",  # or simultaneous
             "discriminator_steps": 1,  # a generator step; they share the batch
+            "codes": 0,  # among which the noise chooses, as if it were labels; the discriminator guesses them
+            "information": 1.0,  # weight of the information that a picture has of its code
             "self_modulation": False,  # of the generator's batch normalisations, by the noise
             "batch_norm": False,  # of the discriminator
             "spectral_norm": False,  # of the discriminator
@@ -63,7 +65,11 @@ def check(config: Any) -> None:
             f"model.discriminator_steps is {model.discriminator_steps}, and they share a batch of {config.batch_size}: "
             "make batch_size a multiple of it"
         )
-    for name in ("r1", "gradient_penalty", "clip_weights"):
+    if model.codes and not (2 <= model.codes <= model.latents):
+        raise JaxstyleError(f"model.codes is {model.codes}; it must be from 2 to model.latents, {model.latents}, or 0")
+    if model.codes and model.conditional:
+        raise JaxstyleError("model.codes are in place of labels: set them to 0, or model.conditional to False")
+    for name in ("r1", "gradient_penalty", "clip_weights", "information"):
         if not 0 <= model[name] < math.inf:
             raise JaxstyleError(f"model.{name} is {model[name]:g}; it must be a number from 0")
     penalised = model.r1 > 0 or model.gradient_penalty > 0

@@ -7,7 +7,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from jaxstyle.models.conditioning import BatchNorm, Verdict
+from jaxstyle.models.conditioning import BatchNorm, Verdict, code_of
 
 
 def normal(seed, *shape):
@@ -57,3 +57,17 @@ def test_verdict_is_linear_in_the_features_and_the_labels_own_vector(dtype):
     np.testing.assert_allclose(logits, expected, atol=1e-5 if dtype == jnp.float32 else 0.1)
     unlabelled = Verdict().apply({"params": {"Dense_0": params["Dense_0"]}}, features, None)
     np.testing.assert_allclose(unlabelled, flat @ np.float64(kernel)[:, 0], atol=1e-5)
+
+
+def test_a_code_is_chosen_by_the_noise_each_as_likely_and_guessed_by_a_linear_map():
+    noise = normal(1, 6000, 9)
+    codes = np.asarray(code_of(jnp.asarray(noise), 4))
+    np.testing.assert_array_equal(codes, np.argmax(noise[:, :4], 1))
+    np.testing.assert_allclose(np.bincount(codes) / 6000, 0.25, atol=0.025)  # four standard deviations
+    module, features = Verdict(codes=4), normal(0, 3, 2, 5)
+    variables = module.init(jax.random.key(0), features, None)
+    logits, seen = module.apply({"params": variables["params"]}, features, None, mutable=["codes"])
+    guess = variables["params"]["guess"]
+    expected = np.float64(features.reshape(3, 10)) @ np.float64(guess["kernel"]) + np.float64(guess["bias"])
+    np.testing.assert_allclose(jax.tree.leaves(seen["codes"])[0], expected, atol=1e-5)
+    assert logits.shape == (3,)

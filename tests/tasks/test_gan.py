@@ -1,5 +1,7 @@
 """GANs: the contract of every task in three forms of the game, and what a step does to whom."""
 
+import dataclasses
+
 import contract
 import jax
 import jax.numpy as jnp
@@ -9,7 +11,7 @@ import pytest
 from jaxstyle.errors import JaxstyleError
 from jaxstyle.losses.adversarial import r1_penalty
 from jaxstyle.tasks import gan
-from jaxstyle.tasks.gan_players import Hand, great_circle
+from jaxstyle.tasks.gan_players import LATENTS, Hand, great_circle
 from jaxstyle.tasks.gan_settings import defaults
 from jaxstyle.training import config as configs
 from jaxstyle.training.config import absolute
@@ -25,6 +27,7 @@ FORMS = {
         "conditional": True,
     },
     "wasserstein": {"objective": "wasserstein", "discriminator_steps": 2, "gradient_penalty": 10.0},
+    "codes": {"codes": 3, "self_modulation": True, "spectral_norm": True},
 }
 
 
@@ -92,6 +95,11 @@ def played(config):
     return task, first, state, metrics
 
 
+def own_noise(keys):
+    """Keys of an update's noise."""
+    return Hand(None, None, keys).own(LATENTS)
+
+
 def alone(function, *arguments):
     """A function of the devices' axis, outside of a step."""
     return jax.tree.map(lambda leaf: leaf[0], jax.vmap(lambda _: function(*arguments), axis_name="batch")(np.zeros(1)))
@@ -117,6 +125,37 @@ def test_a_step_moves_both_players_their_average_and_the_statistics(config):
     judge, few = task.players.discriminator, IMAGES[::2] / np.float32(127.5) - 1
     penalty = r1_penalty(lambda images: judge.apply({"params": first.params["discriminator"]}, images), few)
     np.testing.assert_allclose(metrics["r1"], np.mean(penalty), rtol=1e-4)
+
+
+@pytest.mark.parametrize("updates", ["alternating", pytest.param("simultaneous", marks=pytest.mark.slow)])
+def test_information_is_infogans_bound_and_lowers_both_losses(config, updates):
+    task, first, state, metrics = played(changed(config, codes=3, information=0.5, updates=updates))
+    keys = jax.vmap(lambda i: jax.random.fold_in(jax.random.fold_in(jax.random.key(1), 0), i))(jnp.arange(16))
+    hand, codes = Hand(jnp.asarray(IMAGES), None, keys), np.argmax(task.players.noise(own_noise(keys))[:, :3], 1)
+
+    @jax.jit
+    def look(generator, discriminator):
+        return alone(lambda: task.players.judge(discriminator, {}, task.players.generate(generator, hand)[0], None))
+
+    def by_hand(discriminator):
+        """Information and the loss of the generator, in float64."""
+        logits, seen = jax.device_get(look(first.params["generator"], discriminator))
+        (guess,) = jax.tree.leaves(seen["codes"])
+        guess = np.float64(guess) - np.log(np.sum(np.exp(np.float64(guess)), 1, keepdims=True))
+        information = np.log(3) + np.mean(guess[np.arange(16), codes])
+        return information, np.mean(np.logaddexp(0, -np.float64(logits))) - 0.5 * information
+
+    information, _ = by_hand(first.params["discriminator"])
+    np.testing.assert_allclose(metrics["information"], information, atol=1e-5)
+    meets = state if updates == "alternating" else first
+    np.testing.assert_allclose(metrics["generator_loss"], by_hand(meets.params["discriminator"])[1], atol=1e-5)
+    plain = dataclasses.replace(task.players, information=0.0)
+    scaled = hand._replace(images=IMAGES / np.float32(127.5) - 1)
+    fake = jax.jit(lambda params: alone(plain.generate, params, hand))(first.params["generator"])[0]
+    loss = jax.jit(lambda params: alone(plain.discriminator_loss, params, {}, scaled, fake))(
+        first.params["discriminator"]
+    )
+    np.testing.assert_allclose(metrics["loss"], loss[0] - 0.5 * information, atol=1e-5)
 
 
 @pytest.mark.slow
@@ -225,6 +264,8 @@ def test_the_way_between_two_noises_keeps_their_length():
         ({"discriminator_steps": 0}, "model.discriminator_steps is 0; it must be at least 1"),
         ({"discriminator_steps": 17}, "model.discriminator_steps is 17, and they share a batch of 16"),
         ({"r1": -1.0}, "model.r1 is -1"),
+        ({"codes": 9}, "model.codes is 9; it must be from 2 to model.latents, 8, or 0"),
+        ({"codes": 4, "conditional": True}, "model.codes are in place of labels: set them to 0"),
         ({"architecture": "resnet", "hidden": 9}, "model.hidden is 9; it is for the architecture 'dcgan'"),
         ({"batch_norm": True, "r1": 1.0}, "batch normalisation mixes them: set model.batch_norm to False"),
     ],
