@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 
 from jaxstyle import diff_augment as module
-from jaxstyle.diff_augment import diff_augment
 from jaxstyle.errors import JaxstyleError
 
+diff_augment = jax.jit(module.diff_augment, static_argnums=2)
 KEYS = jax.random.split(jax.random.key(5), 40)
 
 

@@ -4,7 +4,14 @@ import jax
 import numpy as np
 import pytest
 
-from jaxstyle.data.augment import augment, augment_clips, augment_with_masks, mixup, shift_tones
+from jaxstyle.data import augment as module
+from jaxstyle.data.augment import mixup, shift_tones
+
+OPTIONS = ("pad", "crop", "flip", "turn")
+augment, augment_with_masks, augment_clips = (
+    jax.jit(function, static_argnames=OPTIONS)
+    for function in (module.augment, module.augment_with_masks, module.augment_clips)
+)
 
 
 def changed(count=200, **options):
@@ -48,8 +55,7 @@ def pairs(count=400, height=4, width=4, **options):
     mask = np.arange(height * width, dtype=np.uint8).reshape(height, width)
     keys = jax.random.split(jax.random.key(1), count)
     images, masks = (np.broadcast_to(x, (count, *x.shape)) for x in (mask[..., None], mask))
-    change = jax.jit(lambda images, masks, keys: augment_with_masks(images, masks, keys, **options))
-    return mask, *map(np.asarray, change(images, masks, keys)), keys
+    return mask, *map(np.asarray, augment_with_masks(images, masks, keys, **options)), keys
 
 
 def places(mask, crop):
