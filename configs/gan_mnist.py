@@ -1,9 +1,10 @@
-"""Paint handwritten digits: the 28×28 networks of a first GAN, with R1 and a moving average.
+"""Paint handwritten digits: the 28×28 networks of a first GAN, with R1, InfoGAN's codes and a moving average.
 
     python train.py --config configs/gan_mnist.py --workdir runs/gan
 
-Twenty minutes on two cores. Of 10,000 samples then, by the features of `classify_mnist`: Fréchet distance 16,
-confidence 0.96, labels within 0.07 of uniform, precision 0.75, recall 0.79.
+Half an hour on one core of two. Of 10,000 samples then, by the features of `classify_mnist`: Fréchet distance 9,
+confidence 0.98, labels within 0.07 of uniform, precision 0.84, recall 0.70. Without codes: 10.7, 0.96, 0.05, 0.76 and
+0.81, as there are pictures between two digits then; and without self-modulation either: 16, 0.96, 0.07, 0.75 and 0.79.
 
 MNIST must be prepared once by TFDS, for which it needs TensorFlow (`pip install 'jaxstyle[tf]'`).
 `--config configs/gan_mnist.py:test` paints shapes in seconds and needs neither. Run again with the same workdir, it
@@ -21,6 +22,7 @@ def get_config(variant: str = "") -> ConfigDict:
     config.data.name = "mnist"
     config.update(batch_size=64, train_epochs=20.0, ema_decay=0.999)
     config.model.update(generator_width=32, discriminator_width=32, hidden=256, r1=0.05, penalty_every=4)
+    config.model.update(self_modulation=True, codes=20)
     for optimizer in (config.optimizer, config.discriminator_optimizer):
         optimizer.update(learning_rate=4e-4, schedule="linear")  # to zero, so that a longer run ends as calmly
     return small(config) if variant == "test" else config
