@@ -11,6 +11,9 @@ import jax.numpy as jnp
 
 MODULATION = 32  # units between the noise and a scale, as Chen et al. have it
 
+Modulators = tuple[jax.Array | None, jax.Array | None]
+"""Labels or codes `[N]` and noise `[N, Z]`, each where a batch normalisation goes by it."""
+
 
 class BatchNorm(nn.Module):
     """Batch normalisation over all devices; scale and shift chosen by the label where there are classes, and changed
@@ -68,7 +71,7 @@ class Verdict(nn.Module):
     Attributes:
       classes: Number of labels; 0 for none.
       codes: Number of codes; 0 for none.
-      kernel_init: Of both kernels.
+      kernel_init: Of all kernels.
       dtype: In which it computes; the logits are float32.
 
     References:

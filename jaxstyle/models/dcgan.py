@@ -18,13 +18,10 @@ import jax
 import jax.numpy as jnp
 
 from jaxstyle.errors import JaxstyleError
-from jaxstyle.models.conditioning import BatchNorm, Verdict, code_of
+from jaxstyle.models.conditioning import BatchNorm, Modulators, Verdict, code_of
 from jaxstyle.models.strided import Double, Halve
 
 INIT = nn.initializers.normal(0.02)
-
-Modulators = tuple[jax.Array | None, jax.Array | None]
-"""Labels `[N]` and noise `[N, Z]`, each where a batch normalisation goes by it."""
 
 
 def levels_of(shape: tuple[int, ...], least: int = 2) -> int:

@@ -13,9 +13,9 @@ import flax.linen as nn
 import jax
 import jax.numpy as jnp
 
-from jaxstyle.models.conditioning import BatchNorm, Verdict, code_of
+from jaxstyle.models.conditioning import BatchNorm, Modulators, Verdict, code_of
 from jaxstyle.models.convolution import Conv
-from jaxstyle.models.dcgan import Modulators, levels_of
+from jaxstyle.models.dcgan import levels_of
 from jaxstyle.models.functional import average_pool
 from jaxstyle.models.strided import Double, Halve
 

@@ -48,10 +48,10 @@ def make(config: Any, setting: Setting) -> GAN:
         raise JaxstyleError("the dataset has no class labels to condition on; a folder needs one sub-folder a class")
     network: Any = {"dcgan": dcgan, "resnet": resnet_gan}[model.architecture]
     common: dict[str, Any] = {"shape": shape, "dtype": jnp.dtype(config.dtype), "remat": config.remat}
+    common["codes"] = model.codes
     common["classes"] = len(setting.classes) if model.conditional else 0
     norm = {"norm": True} if model.batch_norm else {}
     common |= {"hidden": model.hidden} if model.architecture == "dcgan" else {}
-    common["codes"] = model.codes
     rules = ("latents", "codes", "information", "spectral_norm", "r1", "gradient_penalty", "penalty_every")
     players = Players(
         generator=network.Generator(width=model.generator_width, self_modulation=model.self_modulation, **common),

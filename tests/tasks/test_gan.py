@@ -86,10 +86,10 @@ def made(config, classes=tuple("abcdefghij"), shape=(16, 16, 3)):
 IMAGES = np.random.default_rng(0).integers(0, 256, (16, 16, 16, 3), np.uint8)
 
 
-def played(config):
-    """The task, its first state, the state after one step on one device, and its metrics."""
+def played(config, change=lambda state: state):
+    """The task, its first state once changed, the state after one step on one device, and its metrics."""
     task = made(config)
-    first = jax.jit(task.init)(jax.random.key(0))
+    first = change(jax.jit(task.init)(jax.random.key(0)))
     step = jax.pmap(task.train_step, "batch", in_axes=(None, 0, None), out_axes=None, devices=jax.devices()[:1])
     state, metrics = step(first, {"image": IMAGES[None]}, jax.random.key(1))
     return task, first, state, metrics
@@ -129,7 +129,14 @@ def test_a_step_moves_both_players_their_average_and_the_statistics(config):
 
 @pytest.mark.parametrize("updates", ["alternating", pytest.param("simultaneous", marks=pytest.mark.slow)])
 def test_information_is_infogans_bound_and_lowers_both_losses(config, updates):
-    task, first, state, metrics = played(changed(config, codes=3, information=0.5, updates=updates))
+    def opinionated(state):
+        """With guesses that are far apart; as they begin, information is next to nothing, right or wrong."""
+        verdict = state.params["discriminator"]["Verdict_0"]
+        told = {**verdict, "guess": {**verdict["guess"], "bias": jnp.array([1.0, -2.0, 0.0])}}
+        discriminator = {**state.params["discriminator"], "Verdict_0": told}
+        return state.replace(params={**state.params, "discriminator": discriminator})
+
+    task, first, state, metrics = played(changed(config, codes=3, information=0.5, updates=updates), opinionated)
     keys = jax.vmap(lambda i: jax.random.fold_in(jax.random.fold_in(jax.random.key(1), 0), i))(jnp.arange(16))
     hand, codes = Hand(jnp.asarray(IMAGES), None, keys), np.argmax(task.players.noise(own_noise(keys))[:, :3], 1)
 
@@ -146,6 +153,7 @@ def test_information_is_infogans_bound_and_lowers_both_losses(config, updates):
         return information, np.mean(np.logaddexp(0, -np.float64(logits))) - 0.5 * information
 
     information, _ = by_hand(first.params["discriminator"])
+    assert abs(information) > 0.1
     np.testing.assert_allclose(metrics["information"], information, atol=1e-5)
     meets = state if updates == "alternating" else first
     np.testing.assert_allclose(metrics["generator_loss"], by_hand(meets.params["discriminator"])[1], atol=1e-5)
