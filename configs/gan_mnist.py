@@ -21,7 +21,7 @@ def get_config(variant: str = "") -> ConfigDict:
     """The recipe; `"test"` is its seconds-long variant."""
     config = defaults()
     config.data.name = "mnist"
-    config.update(batch_size=64, train_epochs=20.0, ema_decay=0.999)
+    config.update(batch_size=64, train_epochs=16.0, ema_decay=0.999)
     config.model.update(generator_width=32, discriminator_width=32, hidden=256, r1=0.05, penalty_every=4)
     config.model.update(self_modulation=True, codes=20)
     for optimizer in (config.optimizer, config.discriminator_optimizer):

@@ -8,6 +8,7 @@ from typing import Any
 import flax.linen as nn
 import jax
 import jax.numpy as jnp
+from jax.scipy.special import log_ndtr
 
 MODULATION = 32  # units between the noise and a scale, as Chen et al. have it
 
@@ -97,6 +98,18 @@ class Verdict(nn.Module):
         return logits
 
 
-def code_of(noise: jax.Array, codes: int) -> jax.Array:
-    """The code that noise `[N, Z]` chooses, each as likely: the largest of its first `codes` numbers; `[N]` int32."""
-    return jnp.argmax(noise[:, :codes], -1).astype(jnp.int32)
+def code_of(noise: jax.Array, shares: jax.Array) -> jax.Array:
+    """The code that noise chooses, each as often as its share says.
+
+    The noise's first numbers are made Gumbel's, whose maximum beside logarithms of shares is at each code with the
+    probability of its share (Gumbel 1954). With equal shares it is the largest number's place.
+
+    Args:
+      noise: `[N, Z]`, normal; Z at least K.
+      shares: `[K]`, from 0, of sum 1.
+
+    Returns:
+      `[N]` int32 in [0, K).
+    """
+    gumbel = -jnp.log(-log_ndtr(noise[:, : len(shares)]))
+    return jnp.argmax(gumbel + jnp.log(shares)[None], -1).astype(jnp.int32)

@@ -18,7 +18,7 @@ import jax
 import jax.numpy as jnp
 
 from jaxstyle.errors import JaxstyleError
-from jaxstyle.models.conditioning import BatchNorm, Modulators, Verdict, code_of
+from jaxstyle.models.conditioning import BatchNorm, Modulators, Verdict
 from jaxstyle.models.strided import Double, Halve
 
 INIT = nn.initializers.normal(0.02)
@@ -54,9 +54,8 @@ class Generator(nn.Module):
       shape: Of a picture, `(H, W, C)`.
       width: Channels before the last layer; every layer before has twice as many.
       hidden: Units of a dense layer between noise and square; 0 for none.
-      classes: Number of labels; 0 for none.
+      classes: Number of labels, or of codes in their place; 0 for none.
       self_modulation: Whether the noise changes every batch normalisation's scale and shift, too.
-      codes: Number of codes, which set scale and shift in place of labels (`conditioning.code_of`); 0 for none.
       dtype: In which it computes; parameters are float32.
       remat: Whether the backward pass works every doubling out again, instead of keeping what is in it.
       axis: Name of the devices' axis, for batch normalisation.
@@ -67,7 +66,6 @@ class Generator(nn.Module):
     hidden: int = 0
     classes: int = 0
     self_modulation: bool = False
-    codes: int = 0
     dtype: Any = jnp.float32
     remat: bool = False
     axis: str | None = "batch"
@@ -89,7 +87,6 @@ class Generator(nn.Module):
             return nn.Dense(units, use_bias=False, kernel_init=INIT, dtype=self.dtype)(x)
 
         layer = nn.remat(Generator.layer, static_argnums=(2, 4)) if self.remat else Generator.layer
-        labels = code_of(noise, self.codes) if self.codes else labels
         modulators = labels, noise if self.self_modulation else None
         levels = levels_of(self.shape)
         height, width = (side >> levels for side in self.shape[:2])
@@ -114,7 +111,7 @@ class Generator(nn.Module):
     def normalized(self, x: jax.Array, modulators: Modulators, train: bool) -> jax.Array:
         """Batch normalisation and ReLU."""
         labels, noise = modulators
-        return nn.relu(BatchNorm(self.classes or self.codes, self.axis, self.dtype)(x, labels, train, noise))
+        return nn.relu(BatchNorm(self.classes, self.axis, self.dtype)(x, labels, train, noise))
 
 
 class Discriminator(nn.Module):

@@ -13,7 +13,7 @@ import flax.linen as nn
 import jax
 import jax.numpy as jnp
 
-from jaxstyle.models.conditioning import BatchNorm, Modulators, Verdict, code_of
+from jaxstyle.models.conditioning import BatchNorm, Modulators, Verdict
 from jaxstyle.models.convolution import Conv
 from jaxstyle.models.dcgan import levels_of
 from jaxstyle.models.functional import average_pool
@@ -39,9 +39,8 @@ class Generator(nn.Module):
     Attributes:
       shape: Of a picture, `(H, W, C)`.
       width: Channels of every block; the paper's 256 at 32 px.
-      classes: Number of labels; 0 for none.
+      classes: Number of labels, or of codes in their place; 0 for none.
       self_modulation: Whether the noise changes every batch normalisation's scale and shift, too.
-      codes: Number of codes, which set scale and shift in place of labels (`conditioning.code_of`); 0 for none.
       dtype: In which it computes; parameters are float32.
       remat: Whether the backward pass works every block out again, instead of keeping what is in it.
       axis: Name of the devices' axis, for batch normalisation.
@@ -51,7 +50,6 @@ class Generator(nn.Module):
     width: int = 256
     classes: int = 0
     self_modulation: bool = False
-    codes: int = 0
     dtype: Any = jnp.float32
     remat: bool = False
     axis: str | None = "batch"
@@ -69,7 +67,6 @@ class Generator(nn.Module):
           `[N, H, W, C]` float32 in (-1, 1).
         """
         block = nn.remat(Generator.block, static_argnums=(3,)) if self.remat else Generator.block
-        labels = code_of(noise, self.codes) if self.codes else labels
         modulators = labels, noise if self.self_modulation else None
         levels = levels_of(self.shape)
         height, width = (side >> levels for side in self.shape[:2])
@@ -85,7 +82,7 @@ class Generator(nn.Module):
         labels, noise = modulators
 
         def activated(x: jax.Array) -> jax.Array:
-            return nn.relu(BatchNorm(self.classes or self.codes, self.axis, self.dtype)(x, labels, train, noise))
+            return nn.relu(BatchNorm(self.classes, self.axis, self.dtype)(x, labels, train, noise))
 
         # No biases: the batch normalisations behind take every constant away again.
         inner = Double(self.width, True, bias=False, kernel_init=INIT, dtype=self.dtype)(activated(x))

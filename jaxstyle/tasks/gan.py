@@ -17,6 +17,7 @@ from jax import lax
 from jaxstyle.errors import JaxstyleError
 from jaxstyle.losses.adversarial import OBJECTIVES
 from jaxstyle.models import dcgan, resnet_gan, spectral_norm
+from jaxstyle.models.conditioning import code_of
 from jaxstyle.tasks.gan_players import LATENTS, Hand, Players, great_circle
 from jaxstyle.tasks.gan_settings import check
 from jaxstyle.tasks.gan_settings import defaults as defaults
@@ -48,14 +49,17 @@ def make(config: Any, setting: Setting) -> GAN:
         raise JaxstyleError("the dataset has no class labels to condition on; a folder needs one sub-folder a class")
     network: Any = {"dcgan": dcgan, "resnet": resnet_gan}[model.architecture]
     common: dict[str, Any] = {"shape": shape, "dtype": jnp.dtype(config.dtype), "remat": config.remat}
-    common["codes"] = model.codes
-    common["classes"] = len(setting.classes) if model.conditional else 0
+    classes = len(setting.classes) if model.conditional else 0
     norm = {"norm": True} if model.batch_norm else {}
     common |= {"hidden": model.hidden} if model.architecture == "dcgan" else {}
     rules = ("latents", "codes", "information", "spectral_norm", "r1", "gradient_penalty", "penalty_every")
     players = Players(
-        generator=network.Generator(width=model.generator_width, self_modulation=model.self_modulation, **common),
-        discriminator=network.Discriminator(width=model.discriminator_width, **common, **norm),
+        generator=network.Generator(
+            width=model.generator_width, classes=classes or model.codes, self_modulation=model.self_modulation, **common
+        ),
+        discriminator=network.Discriminator(
+            width=model.discriminator_width, classes=classes, codes=model.codes, **common, **norm
+        ),
         objective=OBJECTIVES[model.objective],
         augment=tuple(model.augment),
         **{name: model[name] for name in rules},
@@ -102,12 +106,12 @@ class GAN:
     @property
     def classes(self) -> int:
         """Number of labels; 0 for none."""
-        return self.players.generator.classes
+        return self.players.discriminator.classes
 
     def init(self, key: jax.Array) -> TrainState:
         """The state before the first step."""
         players, keys = self.players, [jax.random.fold_in(key, i) for i in range(3)]
-        labels = jnp.zeros(1, jnp.int32) if self.classes else None
+        labels = jnp.zeros(1, jnp.int32) if players.generator.classes else None
         noise, picture = jnp.zeros((1, players.latents)), jnp.zeros((1, *players.generator.shape))
         made = {
             "generator": players.generator.init(keys[0], noise, labels, True),
@@ -121,12 +125,14 @@ class GAN:
             "discriminator": self.discriminator_optimizer.transform.init(params["discriminator"]),
         }
         ema = {"generator": copied(params["generator"])} if self.generator_optimizer.ema_decay else None
+        if players.codes:
+            collections["codes"] = {"shares": players.equal_shares()}
         return TrainState(jnp.int32(0), params, optimizer, ema, {**collections, "spectral": vectors})
 
     def train_step(self, state: TrainState, batch: Batch, key: jax.Array) -> tuple[TrainState, Metrics]:
         """One step on one device's `image` `[N, H, W, C]` uint8 and, with classes, `label` `[N]`."""
         keys = step.example_keys(jax.random.fold_in(key, state.step), batch["image"].shape[0])
-        hand = Hand(scaled(batch["image"]), batch["label"] if self.classes else None, keys)
+        hand = self.players.deal(scaled(batch["image"]), batch["label"] if self.classes else None, keys)
         for number in range(self.rounds - 1):
             part = hand.every(self.rounds, number)
             fake, _ = self.players.generate(state.params["generator"], part)
@@ -145,7 +151,7 @@ class GAN:
         params, vectors = state.params["discriminator"], state.collections["spectral"]
         loss, slopes = jax.value_and_grad(lambda fake: self.players.generator_loss(params, vectors, hand, fake))(fake)
         state, more = self.move_generator(state, loss, pull(slopes)[0])
-        return state, {**metrics, **more}, {"generator": seen, "discriminator": statistics}
+        return state, {**metrics, **more}, {"generator": seen, **statistics}
 
     def move_at_once(self, state: TrainState, hand: Hand) -> tuple[TrainState, Metrics, Any]:
         """Both updates from where the players are; their metrics and batch statistics."""
@@ -156,7 +162,7 @@ class GAN:
             loss, (metrics, statistics, value) = self.players.discriminator_loss(
                 discriminator, state.collections["spectral"], hand, fake
             )
-            return (loss, value), (metrics, {"generator": seen, "discriminator": statistics})
+            return (loss, value), (metrics, {"generator": seen, **statistics})
 
         params = state.params["generator"], state.params["discriminator"]
         (loss, value), pull, (metrics, statistics) = jax.vjp(losses, *params, has_aux=True)
@@ -173,7 +179,7 @@ class GAN:
         return state, {"generator_loss": loss, "generator_gradient": step.norm(grads)}
 
     def move_discriminator(self, state: TrainState, hand: Hand, fake: jax.Array) -> tuple[TrainState, Metrics, Any]:
-        """The discriminator's update against some fakes, its metrics and batch statistics."""
+        """The discriminator's update against some fakes, its metrics and statistics."""
         state, fake = self.with_vectors_turned(state), lax.stop_gradient(fake)
         loss = jax.grad(self.players.discriminator_loss, has_aux=True)
         grads, (metrics, seen, _) = loss(state.params["discriminator"], state.collections["spectral"], hand, fake)
@@ -250,9 +256,11 @@ class GAN:
         return self.painted(state, self.players.noise(keys), labels)
 
     def painted(self, state: TrainState, noise: jax.Array, labels: jax.Array | None) -> jax.Array:
-        """Pictures `[N, H, W, C]` in [0, 1] of noise `[N, Z]` and labels `[N]`."""
+        """Pictures `[N, H, W, C]` in [0, 1] of noise `[N, Z]` and labels `[N]`; of codes, by their shares."""
         variables = {"params": state.best_params["generator"], "batch_stats": state.collections["generator"]}
-        images = self.players.generator.apply(variables, noise, labels if self.classes else None, False)
+        if self.players.codes:
+            labels = code_of(noise, state.collections["codes"]["shares"])
+        images = self.players.generator.apply(variables, noise, labels, False)
         return images / 2 + 0.5
 
     def pictures(self, state: TrainState, batch: Batch, key: jax.Array) -> dict[str, jax.Array]:

@@ -15,6 +15,7 @@ from jaxstyle.diff_augment import diff_augment
 from jaxstyle.losses.adversarial import Objective, gradient_penalty, r1_penalty
 from jaxstyle.models import spectral_norm
 from jaxstyle.models.conditioning import code_of
+from jaxstyle.training import step
 from jaxstyle.training.task import Metrics
 
 LATENTS, REAL, FAKE, MIX = range(4)  # what an example's randomness is for
@@ -25,7 +26,7 @@ class Hand(NamedTuple):
 
     Attributes:
       images: `[N, H, W, C]` in [-1, 1], real.
-      labels: `[N]`, of the real pictures and of those to generate; None without classes.
+      labels: `[N]`, of the real pictures and of those to generate, or codes of the latter; None without either.
       keys: `[N]`.
     """
 
@@ -68,6 +69,19 @@ class Players:
         """Normal noise `[N, Z]` of keys `[N]`."""
         return jax.vmap(lambda key: jax.random.normal(key, (self.latents,)))(keys)
 
+    def deal(self, images: jax.Array, labels: jax.Array | None, keys: jax.Array) -> Hand:
+        """A hand of images `[N, H, W, C]`, their labels `[N]` where there are classes, and keys `[N]`.
+
+        Codes are chosen here, each as likely, so that none is lost before it means something."""
+        hand = Hand(images, labels, keys)
+        if not self.codes:
+            return hand
+        return hand._replace(labels=code_of(self.noise(hand.own(LATENTS)), self.equal_shares()))
+
+    def equal_shares(self) -> jax.Array:
+        """`[codes]`, of sum 1."""
+        return jnp.full(self.codes, 1 / self.codes)
+
     def generate(self, params: Any, hand: Hand) -> tuple[jax.Array, Any]:
         """Pictures for a hand's keys and labels, and their batch statistics; inside the devices' axis."""
         noise = self.noise(hand.own(LATENTS))
@@ -88,8 +102,7 @@ class Players:
         if not self.codes:
             return logits, {}
         (guess,) = jax.tree.leaves(seen["codes"])
-        codes = code_of(self.noise(hand.own(LATENTS)), self.codes)
-        missed = optax.softmax_cross_entropy_with_integer_labels(guess, codes)
+        missed = optax.softmax_cross_entropy_with_integer_labels(guess, hand.labels)
         return logits, {"information": math.log(self.codes) - jnp.mean(missed)}
 
     def pleased(self, logits: jax.Array, informed: Metrics) -> jax.Array:
@@ -109,7 +122,10 @@ class Players:
         return self.pleased(*self.judge_fake(params, vectors, hand, fake))
 
     def discriminator_loss(self, params: Any, vectors: Any, hand: Hand, fake: jax.Array) -> tuple[jax.Array, Any]:
-        """The discriminator's mean loss, and (metrics, its batch statistics of real pictures, the generator's loss)."""
+        """The discriminator's mean loss, and (metrics, what it saw of real pictures, the generator's loss).
+
+        That is its batch statistics as `discriminator` and, with codes, their shares of real pictures as `codes`.
+        """
         real_logits, seen = self.judge(params, vectors, self.augmented(hand.images, hand, REAL), hand.labels)
         fake_logits, informed = self.judge_fake(params, vectors, hand, fake)
         terms = self.penalties(params, vectors, hand, lax.stop_gradient(fake))
@@ -118,7 +134,20 @@ class Players:
             loss += getattr(self, name) * term
         logits = {"real_logit": jnp.mean(real_logits), "fake_logit": jnp.mean(fake_logits)}
         metrics = {"loss": loss, **logits, **informed, **terms}
-        return loss, (metrics, seen.get("batch_stats", {}), self.pleased(fake_logits, informed))
+        statistics = {"discriminator": seen.get("batch_stats", {}), **self.shares(seen)}
+        return loss, (metrics, statistics, self.pleased(fake_logits, informed))
+
+    def shares(self, seen: Any) -> dict[str, Any]:
+        """How often each code is guessed for real pictures, by what was seen of them; empty without codes.
+
+        Were each code's pictures a component of a mixture, this would be its weight in the M step of expectation
+        maximisation: what generated pictures lack of one kind and have too much of another, they are drawn less or
+        more often for. Inside the devices' axis.
+        """
+        if not self.codes:
+            return {}
+        (guess,) = jax.tree.leaves(seen["codes"])
+        return {"codes": {"shares": lax.pmean(jnp.mean(lax.stop_gradient(jax.nn.softmax(guess)), 0), step.AXIS)}}
 
     def penalties(self, params: Any, vectors: Any, hand: Hand, fake: jax.Array) -> Metrics:
         """The penalties that have a weight, each the mean over every `penalty_every`-th example.

@@ -59,11 +59,17 @@ def test_verdict_is_linear_in_the_features_and_the_labels_own_vector(dtype):
     np.testing.assert_allclose(unlabelled, flat @ np.float64(kernel)[:, 0], atol=1e-5)
 
 
-def test_a_code_is_chosen_by_the_noise_each_as_likely_and_guessed_by_a_linear_map():
+def test_a_code_is_chosen_by_the_noise_as_often_as_its_share_says():
     noise = normal(1, 6000, 9)
-    codes = np.asarray(code_of(jnp.asarray(noise), 4))
-    np.testing.assert_array_equal(codes, np.argmax(noise[:, :4], 1))
-    np.testing.assert_allclose(np.bincount(codes) / 6000, 0.25, atol=0.025)  # four standard deviations
+    np.testing.assert_array_equal(code_of(jnp.asarray(noise), jnp.full(4, 0.25)), np.argmax(noise[:, :4], 1))
+    shares = np.array([0.5, 0.125, 0, 0.375], np.float32)
+    codes = np.asarray(code_of(jnp.asarray(noise), jnp.asarray(shares)))
+    np.testing.assert_allclose(np.bincount(codes, minlength=4) / 6000, shares, atol=0.026)  # four standard deviations
+    extreme = jnp.array([[-13.0, 5.9, -13.0, -13.0], [5.9, -13.0, 5.9, 5.8]])  # float32's normal noise ends at 5.6
+    np.testing.assert_array_equal(code_of(extreme, jnp.asarray(shares)), [1, 0])
+
+
+def test_a_code_is_guessed_by_a_linear_map():
     module, features = Verdict(codes=4), normal(0, 3, 2, 5)
     variables = module.init(jax.random.key(0), features, None)
     logits, seen = module.apply({"params": variables["params"]}, features, None, mutable=["codes"])

@@ -7,6 +7,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+import scipy.special
 
 from jaxstyle.errors import JaxstyleError
 from jaxstyle.losses.adversarial import r1_penalty
@@ -95,6 +96,15 @@ def played(config, change=lambda state: state):
     return task, first, state, metrics
 
 
+def guesses(task, images):
+    """Discriminator's parameters -> the logits of codes that it guesses."""
+
+    def guess(params):
+        return task.players.discriminator.apply({"params": params}, images, None, True, mutable=["codes"])[1]["codes"]
+
+    return jax.jit(guess)
+
+
 def own_noise(keys):
     """Keys of an update's noise."""
     return Hand(None, None, keys).own(LATENTS)
@@ -138,7 +148,7 @@ def test_information_is_infogans_bound_and_lowers_both_losses(config, updates):
 
     task, first, state, metrics = played(changed(config, codes=3, information=0.5, updates=updates), opinionated)
     keys = jax.vmap(lambda i: jax.random.fold_in(jax.random.fold_in(jax.random.key(1), 0), i))(jnp.arange(16))
-    hand, codes = Hand(jnp.asarray(IMAGES), None, keys), np.argmax(task.players.noise(own_noise(keys))[:, :3], 1)
+    hand, codes = task.players.deal(IMAGES, None, keys), np.argmax(task.players.noise(own_noise(keys))[:, :3], 1)
 
     @jax.jit
     def look(generator, discriminator):
@@ -164,6 +174,30 @@ def test_information_is_infogans_bound_and_lowers_both_losses(config, updates):
         first.params["discriminator"]
     )
     np.testing.assert_allclose(metrics["loss"], loss[0] - 0.5 * information, atol=1e-5)
+    # The running average of what codes are guessed of real pictures begins with equal shares.
+    (guess,) = jax.device_get(jax.tree.leaves(guesses(task, scaled.images)(first.params["discriminator"])))
+    shares = np.mean(scipy.special.softmax(np.float64(guess), 1), 0)
+    assert np.ptp(shares) > 0.1
+    decay = 2 / 11
+    np.testing.assert_allclose(state.collections["codes"]["shares"], decay / 3 + (1 - decay) * shares, atol=1e-5)
+
+
+def test_codes_are_drawn_by_their_shares_of_real_pictures(config):
+    task = made(changed(config, codes=3))
+    state = jax.jit(task.init)(jax.random.key(0))
+    shift = state.ema["generator"]["BatchNorm_0"]["shift"]  # zeros in the beginning, as if there were no codes
+    shift["embedding"] += jnp.arange(3.0)[:, None]
+    sample = jax.jit(task.sample, static_argnums=2)
+
+    def of(shares):
+        collections = {**state.collections, "codes": {"shares": jnp.array(shares)}}
+        return sample(state.replace(collections=collections), jax.random.key(0), 32)
+
+    each = [of(shares) for shares in np.eye(3, dtype=np.float32)]
+    mixed = of([0.5, 0.5, 0.0])
+    own = [np.all(np.asarray(images) == np.asarray(mixed), (1, 2, 3)) for images in each]
+    assert np.sum(own, 1).tolist()[2] == 0 and all(8 <= count <= 24 for count in np.sum(own, 1)[:2])  # 16 ± 2.8 of 32
+    assert np.all(np.sum(own, 0) == 1)
 
 
 @pytest.mark.slow
