@@ -31,9 +31,11 @@ STRICT_ROOMS = {"losses", "models", "metrics", "features"}
 
 
 def pytest_collection_finish():
-    """Modules and tests never go: walking them again and again took the garbage collector a twentieth of the time."""
+    """Modules and tests never go, and tracing makes many objects: walking them again and again took the garbage
+    collector more than a twentieth of the time."""
     gc.collect()
     gc.freeze()
+    gc.set_threshold(100_000, 20, 50)
 
 
 def pytest_collection_modifyitems(config, items):

@@ -8,8 +8,12 @@ from typing import Any
 import flax.linen as nn
 import jax
 import jax.numpy as jnp
+from jax import lax
 from jax.scipy.special import log_ndtr
 
+from jaxstyle.models.channels import channel_sum, spread
+
+EPSILON = 1e-5  # beside a variance, as Ioffe & Szegedy have it
 MODULATION = 32  # units between the noise and a scale, as Chen et al. have it
 
 Modulators = tuple[jax.Array | None, jax.Array | None]
@@ -44,13 +48,7 @@ class BatchNorm(nn.Module):
         """`[N, ..., C]` -> same shape; `labels` `[N]`, `noise` `[N, Z]`; in training by the batch's own statistics."""
         by_class, features = self.classes > 0, x.shape[-1]
         alike = (len(x), *(1,) * (x.ndim - 2), features)
-        x = nn.BatchNorm(
-            use_running_average=not train,
-            momentum=0.0,
-            use_scale=not by_class,
-            use_bias=not by_class,
-            axis_name=self.axis,
-        )(x.astype(jnp.float32)).astype(self.dtype)
+        x = Normalized(not by_class, self.axis, name="BatchNorm_0")(x.astype(jnp.float32), train).astype(self.dtype)
         if noise is not None:
             between = nn.relu(nn.Dense(MODULATION, dtype=self.dtype, name="modulation")(noise.astype(self.dtype)))
             slope, offset = jnp.split(nn.Dense(2 * features, dtype=self.dtype, name="modulated")(between), 2, -1)
@@ -61,6 +59,39 @@ class BatchNorm(nn.Module):
         scale = nn.Embed(self.classes, features, embedding_init=ones, dtype=self.dtype, name="scale")(labels)
         shift = nn.Embed(self.classes, features, embedding_init=zeros, dtype=self.dtype, name="shift")(labels)
         return x * scale.reshape(alike) + shift.reshape(alike)
+
+
+class Normalized(nn.Module):
+    """`flax.linen.BatchNorm` without a memory, many times as fast on CPUs (`models.channels`).
+
+    Attributes:
+      affine: Whether it has a scale and a bias.
+      axis: Name of the devices' axis, over which statistics are averaged; None outside of one.
+    """
+
+    affine: bool = True
+    axis: str | None = "batch"
+
+    @nn.compact
+    def __call__(self, x: jax.Array, train: bool) -> jax.Array:
+        """`[..., C]` float32 -> same shape, by the batch's own statistics or those of `batch_stats`."""
+        shape, features = x.shape, (x.shape[-1],)
+        mean = self.variable("batch_stats", "mean", jnp.zeros, features)
+        var = self.variable("batch_stats", "var", jnp.ones, features)
+        if train:
+            axis = self.axis if not self.is_initializing() else None
+            moments = jnp.stack([channel_sum(x), channel_sum(jnp.square(x))]) / (x.size // x.shape[-1])
+            first, second = lax.pmean(moments, axis) if axis else moments
+            used = first, jnp.maximum(second - jnp.square(first), 0.0)
+            mean.value, var.value = used
+        else:
+            used = mean.value, var.value
+        factor = lax.rsqrt(used[1] + EPSILON)
+        if not self.affine:
+            return (x - spread(used[0], shape)) * spread(factor, shape)
+        factor *= self.param("scale", nn.initializers.ones, features)
+        bias = self.param("bias", nn.initializers.zeros, features)
+        return (x - spread(used[0], shape)) * spread(factor, shape) + spread(bias, shape)
 
 
 class Verdict(nn.Module):

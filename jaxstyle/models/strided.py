@@ -8,9 +8,11 @@ Its partial derivatives are `halve` (by y), `double` (by x; PyTorch's `ConvTrans
 (by k), and the derivatives of each are the other two. JAX alone would derive those of `double`, and so the second
 derivatives of `halve` that a gradient penalty takes, as convolutions of dilated arrays, which CPUs are slow at.
 Measured on two cores: R1's gradient through two layers at 28 px, batch 64, takes 0.5 s that way and 0.05 s this way.
-Sub-pixel convolution is no way out: in its exact form, a padded 2×2 kernel, the kernel's gradient takes seconds; with
-a 3×3 kernel, or by nearest-neighbour upsampling and a 3×3 kernel, everything takes about twice as long as here.
-On GPUs these three are the forward, data and filter passes of the convolution library.
+On CPUs `double` is sub-pixel convolution in its exact form, 2×2 kernels, whose own kernel gradient would take seconds:
+from 16 to 32 px, 128 to 64 channels, batch 64, it takes 17 ms, where the transpose that JAX derives, a convolution of
+pixels with zeros between them, takes 44 ms. With a 3×3 kernel, or by nearest-neighbour upsampling and a 3×3 kernel,
+everything takes about twice as long. On GPUs these three are the forward, data and filter passes of the convolution
+library.
 """
 
 from __future__ import annotations
@@ -20,9 +22,14 @@ from typing import Any
 import flax.linen as nn
 import jax
 import jax.numpy as jnp
+from jax import lax
 
 from jaxstyle.errors import JaxstyleError
+from jaxstyle.models.channels import spread
 from jaxstyle.models.functional import convolution
+
+MANY = 64
+"""Channels from which on `double` goes by phases, on CPUs."""
 
 
 def strided(x: jax.Array, kernel: jax.Array) -> jax.Array:
@@ -60,9 +67,42 @@ def double(y: jax.Array, kernel: jax.Array) -> jax.Array:
     Returns:
       `[N, 2 H, 2 W, C]`.
     """
+    return lax.platform_dependent(y, kernel, cpu=by_phases if kernel.shape[2] >= MANY else by_blocks, default=dilated)
+
+
+def dilated(y: jax.Array, kernel: jax.Array) -> jax.Array:
+    """`double`, as the transpose that JAX derives: a convolution of `y` with zeros between its pixels."""
     count, height, width, _ = y.shape
     large = jax.ShapeDtypeStruct((count, 2 * height, 2 * width, kernel.shape[2]), y.dtype)
     return jax.linear_transpose(lambda x: strided(x, kernel), large)(y)[0]
+
+
+def by_phases(y: jax.Array, kernel: jax.Array) -> jax.Array:
+    """`double` as four convolutions, one for the pixels of each parity, which no zeros take part in.
+
+    Pixel 2i is painted by pixels i-1 and i, through rows 3 and 1 of the kernel, pixel 2i+1 by i and i+1, through rows
+    2 and 0; so it is with columns.
+    """
+    count, height, width, _ = y.shape
+    kernel = kernel.swapaxes(2, 3)
+
+    def phase(row: int, column: int) -> jax.Array:
+        own = kernel[3 - row :: -2, 3 - column :: -2]
+        return convolution(y, own, padding=((1 - row, row), (1 - column, column)))
+
+    rows = [jnp.stack([phase(row, column) for column in (0, 1)], 3) for row in (0, 1)]
+    return jnp.stack(rows, 2).reshape(count, 2 * height, 2 * width, -1)
+
+
+def by_blocks(y: jax.Array, kernel: jax.Array) -> jax.Array:
+    """`double` as one convolution whose channels are pixels (2i-1, 2i) across and down: 1.1 to 4 times as fast as
+    `by_phases` with fewer than 64 channels, and down to 0.7 times as fast with more."""
+    count, height, width, channels = y.shape
+    taps = kernel.reshape(2, 2, 2, 2, -1, channels)[::-1, :, ::-1]  # neighbour, pixel, neighbour, pixel, C, D
+    taps = taps.transpose(0, 2, 5, 1, 3, 4).reshape(2, 2, channels, -1)
+    blocks = convolution(y, taps, padding=((1, 1), (1, 1))).reshape(count, height + 1, width + 1, 2, 2, -1)
+    large = blocks.transpose(0, 1, 3, 2, 4, 5).reshape(count, 2 * height + 2, 2 * width + 2, -1)
+    return large[:, 1:-1, 1:-1]
 
 
 @jax.custom_vjp
@@ -160,4 +200,4 @@ class Double(nn.Module):
 def add_bias(module: nn.Module, x: jax.Array) -> jax.Array:
     """A layer's own parameter `bias`, added to `[N, H, W, C]`."""
     bias = module.param("bias", nn.initializers.zeros, (x.shape[-1],)).astype(x.dtype)
-    return x + bias.reshape(1, 1, 1, -1)
+    return x + spread(bias, x.shape)

@@ -50,9 +50,8 @@ def test_styles_by_name_number_and_blend():
     assert red[..., 0].mean() > even[..., 0].mean() > blue[..., 0].mean()
 
 
-@pytest.mark.parametrize(
-    ("make", "style"), [(known_model, "red"), pytest.param(any_model, tiny.picture(3, 24, 32), marks=pytest.mark.slow)]
-)
+@pytest.mark.slow
+@pytest.mark.parametrize(("make", "style"), [(known_model, "red"), (any_model, tiny.picture(3, 24, 32))])
 def test_strips_and_devices_make_no_difference(make, style):
     photos = [tiny.picture(i, 24, 32) for i in range(3)]
     model, look = make(), applying.Look(style)
@@ -87,6 +86,7 @@ def test_masks_and_strength():
     assert np.abs(first - plain).mean() > 1e-3 and np.abs(split - first).mean() > 1e-3
 
 
+@pytest.mark.slow
 @pytest.mark.slow
 def test_masks_strength_blends_and_devices_of_a_network_that_transports():
     model, photo, left = transport_model(), tiny.picture(2, 24, 32), np.zeros((24, 32), np.float32)

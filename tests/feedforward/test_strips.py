@@ -57,7 +57,9 @@ def transported_without_a_share():
 MAKERS = [style_network, any_style, any_style_without_a_share, transported, transported_without_a_share]
 
 
-@pytest.mark.parametrize("make", MAKERS)
+@pytest.mark.parametrize(
+    "make", [pytest.param(make, marks=[pytest.mark.slow] * (make is not any_style)) for make in MAKERS]
+)
 def test_strips_give_the_same_picture(make):
     network, params, carry, style = make()
     whole = jax.jit(lambda params, carry, style: network.apply({"params": params}, *carry, style))(params, carry, style)

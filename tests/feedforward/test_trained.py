@@ -18,6 +18,7 @@ from jaxstyle.training import config as configs
 from jaxstyle.training import loop
 
 
+@pytest.mark.slow
 @pytest.fixture(scope="module")
 def workdir(shapes_dir, tiny_features, tmp_path_factory):
     """Of two steps, whose paintings are gone."""

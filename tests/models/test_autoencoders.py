@@ -174,7 +174,9 @@ def test_the_prior_sees_only_what_comes_before():
     assert seen[0, 1] and seen[0, 4] and seen[4:8, 11].all()
 
 
-@pytest.mark.parametrize(("make", "more"), [(small_vae, [jnp.ones((2, LATENTS))]), (small_vqvae, [])])
+@pytest.mark.parametrize(
+    ("make", "more"), [(small_vae, [jnp.ones((2, LATENTS))]), pytest.param(small_vqvae, [], marks=pytest.mark.slow)]
+)
 def test_rematerialised_they_compute_the_same(make, more):
     """Names and values of parameters and gradients."""
     (plain, params), (again, _) = make(), make(remat=True)

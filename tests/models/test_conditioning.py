@@ -2,6 +2,7 @@
 
 import functools
 
+import flax.linen as nn
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -27,6 +28,19 @@ def test_batch_norm_sees_the_batch_of_all_devices():
     np.testing.assert_allclose(statistics["var"], np.tile(var, (4, 1)), rtol=1e-4)
     still = module.apply({**variables, "batch_stats": {"BatchNorm_0": {"mean": mean, "var": var}}}, x, None, False)
     np.testing.assert_allclose(still, out.reshape(x.shape), atol=1e-4)
+
+
+def test_batch_norm_has_the_parameters_and_gradients_of_flaxs():
+    ours, flaxs, x = BatchNorm(axis=None), nn.BatchNorm(momentum=0.0), 3 + 2 * normal(0, 4, 33, 6, 5)
+    params = {"scale": 1 + 0.3 * normal(1, 5), "bias": normal(2, 5)}
+
+    def loss(apply):
+        return jax.jit(jax.value_and_grad(lambda params, x: jnp.sum(jnp.sin(apply(params, x))), (0, 1)))
+
+    found = loss(lambda p, x: ours.apply({"params": {"BatchNorm_0": p}}, x, None, True, mutable=["batch_stats"])[0])
+    wanted = loss(lambda p, x: flaxs.apply({"params": p}, x, use_running_average=False, mutable=["batch_stats"])[0])
+    for a, b in zip(jax.tree.leaves(found(params, x)), jax.tree.leaves(wanted(params, x)), strict=True):
+        np.testing.assert_allclose(a, b, atol=1e-5 * max(1.0, np.abs(b).max()))
 
 
 def test_batch_norm_of_classes_takes_scale_and_shift_from_the_label():

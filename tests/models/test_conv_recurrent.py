@@ -91,7 +91,7 @@ def applied(model, params, *given, count=3):
     return jax.jit(lambda params, *given: model.apply(params, given[0], count, *given[1:]))(params, *given)
 
 
-@pytest.mark.parametrize("cell", ["lstm", "gru"])
+@pytest.mark.parametrize("cell", ["lstm", pytest.param("gru", marks=pytest.mark.slow)])
 def test_shapes_and_that_unrolled_steps_are_the_loops(cell):
     model, params = made(cell=cell, classes=5)
     looped = applied(model, params, clip()[:, :3], count=2)

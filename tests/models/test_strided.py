@@ -6,7 +6,18 @@ import numpy as np
 import pytest
 
 from jaxstyle.errors import JaxstyleError
-from jaxstyle.models.strided import Double, Halve, double, doubled_kernel, halve, overlap, strided
+from jaxstyle.models.strided import (
+    Double,
+    Halve,
+    by_blocks,
+    by_phases,
+    dilated,
+    double,
+    doubled_kernel,
+    halve,
+    overlap,
+    strided,
+)
 
 
 def normal(seed, *shape):
@@ -33,7 +44,8 @@ def doubled_by_hand(y, kernel):
 def test_both_equal_loops_over_patches():
     x, y, kernel = normal(0, 2, 6, 4, 3), normal(1, 2, 3, 2, 5), normal(2, 4, 4, 3, 5)
     np.testing.assert_allclose(halve(x, kernel), halved_by_hand(x, kernel), rtol=1e-4, atol=1e-4)
-    np.testing.assert_allclose(double(y, kernel), doubled_by_hand(y, kernel), rtol=1e-4, atol=1e-4)
+    for form in (double, by_phases, by_blocks, dilated):
+        np.testing.assert_allclose(form(y, kernel), doubled_by_hand(y, kernel), rtol=1e-4, atol=1e-4)
 
 
 def test_the_three_are_one_form():

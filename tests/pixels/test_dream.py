@@ -75,6 +75,7 @@ def test_a_mask_keeps_the_photo_elsewhere():
 
 
 @pytest.mark.slow
+@pytest.mark.slow
 def test_content_weight_holds_the_photo():
     free, held = dream(octaves=1), dream(octaves=1, content_weight=20.0)
     photo = images.resize(PHOTO, 36, 48)
@@ -91,6 +92,7 @@ def test_a_guide_pulls_towards_its_features():
     assert np.abs(made.picture - dream(octaves=1, iterations=10).picture).max() > 0.05
 
 
+@pytest.mark.slow
 def test_chosen_channels_rise_more_than_under_the_whole_layer():
     chosen = dream(channels=(2,), octaves=1)
     assert look(chosen.picture)[..., 2].mean() > look(dream(octaves=1).picture)[..., 2].mean()

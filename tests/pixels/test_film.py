@@ -67,6 +67,7 @@ def flicker(frames):
     return np.mean([np.mean((after[:, :-2] - before[:, 2:]) ** 2) for before, after in itertools.pairwise(frames)])
 
 
+@pytest.mark.slow
 def test_the_temporal_term_holds_frames_together(run, here):
     run("out/%d.png", changes={"temporal_weight": 100.0})
     held = read_film("out")

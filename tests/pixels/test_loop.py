@@ -145,7 +145,7 @@ def test_stop_ends_at_once_with_a_snapshot(steps):
     np.testing.assert_array_equal(outcome.pictures, run(plan=[PLAN[0]._replace(iterations=steps)]).pictures)
 
 
-@pytest.mark.parametrize("optimizer", ["adam", "lbfgs"])
+@pytest.mark.parametrize("optimizer", ["adam", pytest.param("lbfgs", marks=pytest.mark.slow)])
 @pytest.mark.parametrize("count", [1, 3])
 def test_a_resumed_run_equals_an_uninterrupted_one_bit_for_bit(optimizer, count):
     whole = run(count=count, devices=2, optimizer=optimizer)

@@ -222,6 +222,7 @@ def test_a_tile_is_cut_open_where_it_is_quietest():
     assert len(shifts) == 1
 
 
+@pytest.mark.slow
 def test_a_run_from_noise_comes_near_the_exemplar_and_has_no_seam():
     settings = config(size="64", min_size=64, tileable=True, initial_iterations=120, learning_rate=0.05)
     found = texture.prepare(settings, FEATURES, EXEMPLARS[:1])

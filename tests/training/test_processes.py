@@ -24,6 +24,7 @@ def test_two_processes_are_one(shapes_dir, tmp_path):
         assert (tmp_path / "two" / "pictures" / path.name).read_bytes() == path.read_bytes()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("which", [1])
 def test_preempt_of_one_process_saves_and_ends_both(shapes_dir, tmp_path, which):
     stops = ["", ""]

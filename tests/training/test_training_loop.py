@@ -65,7 +65,7 @@ def test_a_finished_run_has_nothing_to_do(shapes_dir, tmp_path):
     assert (tmp_path / "metrics.jsonl").read_text() == before
 
 
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+@pytest.mark.parametrize("number", [signal.SIGTERM, pytest.param(signal.SIGINT, marks=pytest.mark.slow)])
 def test_preempt_saves_and_a_rerun_resumes_bit_for_bit(shapes_dir, tmp_path, monkeypatch, capsys, number):
     config = tiny_config(shapes_dir, ema_decay=0.9)
     whole = loop.run(config, tmp_path / "whole")
@@ -79,7 +79,7 @@ def test_preempt_saves_and_a_rerun_resumes_bit_for_bit(shapes_dir, tmp_path, mon
     assert losses[0] == losses[1]
 
 
-@pytest.mark.parametrize("step", [5, 10])
+@pytest.mark.parametrize("step", [pytest.param(5, marks=pytest.mark.slow), 10])
 def test_preempt_in_an_evaluation_breaks_it_off_and_a_rerun_makes_up_for_it(shapes_dir, tmp_path, monkeypatch, step):
     config = tiny_config(shapes_dir)
     loop.run(config, tmp_path / "whole")
