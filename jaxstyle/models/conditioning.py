@@ -79,11 +79,12 @@ class Normalized(nn.Module):
         mean = self.variable("batch_stats", "mean", jnp.zeros, features)
         var = self.variable("batch_stats", "var", jnp.ones, features)
         if train:
-            axis = self.axis if not self.is_initializing() else None
+            begun = not self.is_initializing()
             moments = jnp.stack([channel_sum(x), channel_sum(jnp.square(x))]) / (x.size // x.shape[-1])
-            first, second = lax.pmean(moments, axis) if axis else moments
+            first, second = lax.pmean(moments, self.axis) if self.axis and begun else moments
             used = first, jnp.maximum(second - jnp.square(first), 0.0)
-            mean.value, var.value = used
+            if begun:
+                mean.value, var.value = used
         else:
             used = mean.value, var.value
         factor = lax.rsqrt(used[1] + EPSILON)
