@@ -87,7 +87,6 @@ def test_masks_and_strength():
 
 
 @pytest.mark.slow
-@pytest.mark.slow
 def test_masks_strength_blends_and_devices_of_a_network_that_transports():
     model, photo, left = transport_model(), tiny.picture(2, 24, 32), np.zeros((24, 32), np.float32)
     left[:, :16] = 1
@@ -104,6 +103,7 @@ def test_masks_strength_blends_and_devices_of_a_network_that_transports():
         call(model, weights, masks=[left, 1 - left])
 
 
+@pytest.mark.slow
 def test_paintings_are_seen_as_large_as_the_photo_and_never_enlarged():
     model, photo, painting = transport_model(), tiny.picture(2, 24, 32), tiny.picture(3, 60, 80)
     usual = call(model, [painting], photo)

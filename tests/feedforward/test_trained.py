@@ -18,7 +18,6 @@ from jaxstyle.training import config as configs
 from jaxstyle.training import loop
 
 
-@pytest.mark.slow
 @pytest.fixture(scope="module")
 def workdir(shapes_dir, tiny_features, tmp_path_factory):
     """Of two steps, whose paintings are gone."""
@@ -39,6 +38,7 @@ def workdir(shapes_dir, tiny_features, tmp_path_factory):
     return folder / "run"
 
 
+@pytest.mark.slow
 def test_a_workdir_is_applied_and_converted(workdir, tmp_path, capsys):
     model = load_model(workdir)
     assert model.styles == ("wave", "candy") and model.notes["steps"] == "2"

@@ -75,7 +75,6 @@ def test_a_mask_keeps_the_photo_elsewhere():
 
 
 @pytest.mark.slow
-@pytest.mark.slow
 def test_content_weight_holds_the_photo():
     free, held = dream(octaves=1), dream(octaves=1, content_weight=20.0)
     photo = images.resize(PHOTO, 36, 48)
@@ -84,6 +83,7 @@ def test_content_weight_holds_the_photo():
     assert held.history[0]["content/relu2_1"] == 0 and held.history[-1]["content/relu2_1"] < 0
 
 
+@pytest.mark.slow
 def test_a_guide_pulls_towards_its_features():
     guide = tiny.picture(5, 40, 40)
     made = dream(guide=guide, octaves=1, iterations=10)

@@ -24,7 +24,6 @@ def test_two_processes_are_one(shapes_dir, tmp_path):
         assert (tmp_path / "two" / "pictures" / path.name).read_bytes() == path.read_bytes()
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("which", [1])
 def test_preempt_of_one_process_saves_and_ends_both(shapes_dir, tmp_path, which):
     stops = ["", ""]
@@ -35,6 +34,7 @@ def test_preempt_of_one_process_saves_and_ends_both(shapes_dir, tmp_path, which)
     assert int(saved(config, tmp_path).step) == int(told[1])
 
 
+@pytest.mark.slow
 def test_bad_input_ends_both_at_once_and_one_tells_why(tmp_path):
     config = tiny_config("", data__folder=str(tmp_path / "none"))
     began = time.monotonic()
