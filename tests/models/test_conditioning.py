@@ -30,8 +30,11 @@ def test_batch_norm_sees_the_batch_of_all_devices():
     np.testing.assert_allclose(still, out.reshape(x.shape), atol=1e-4)
 
 
-def test_batch_norm_has_the_parameters_and_gradients_of_flaxs():
+def test_batch_norm_has_the_variables_and_gradients_of_flaxs():
     ours, flaxs, x = BatchNorm(axis=None), nn.BatchNorm(momentum=0.0), 3 + 2 * normal(0, 4, 33, 6, 5)
+    begun = flaxs.init(jax.random.key(0), x, use_running_average=False)
+    for name, variables in ours.init(jax.random.key(0), x, None, True).items():
+        jax.tree.map(np.testing.assert_array_equal, variables, {"BatchNorm_0": begun[name]})
     params = {"scale": 1 + 0.3 * normal(1, 5), "bias": normal(2, 5)}
 
     def loss(apply):
