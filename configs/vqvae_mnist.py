@@ -2,6 +2,10 @@
 
     python train.py --config configs/vqvae_mnist.py --workdir runs/vqvae
 
+Twenty-two minutes on one core: 136.5 nats, 54.9 of them for a picture by its codes and 81.5 for the codes, whose
+perplexity is 40. Of 10,000 samples, by the features of `classify_mnist`: Fréchet distance 93, confidence 0.91, labels
+within 0.06 of uniform, precision 0.64, recall 0.84.
+
 `--config configs/vqvae_mnist.py:test` trains on a tiny set of shapes in seconds. Run again with the same workdir, it
 goes on where it was stopped.
 """

@@ -2,6 +2,10 @@
 
     python train.py --config configs/wgan_gp_mnist.py --workdir runs/wgan_gp
 
+Ten minutes on one core. Of 10,000 samples, by the features of `classify_mnist`: Fréchet distance 124, confidence 0.89,
+labels within 0.07 of uniform, precision 0.50, recall 0.79; with the paper's rate of 1e-4 and b1 of 0: 198, 0.86, 0.12,
+0.58 and 0.65. It is the objective's demonstration; `gan_mnist` paints better digits.
+
 MNIST must be prepared once by TFDS, for which it needs TensorFlow (`pip install 'jaxstyle[tf]'`).
 `--config configs/wgan_gp_mnist.py:test` paints shapes in seconds and needs neither. Run again with the same workdir,
 it goes on where it was stopped.
@@ -20,7 +24,7 @@ def get_config(variant: str = "") -> ConfigDict:
     config.model.update(objective="wasserstein", discriminator_steps=5, gradient_penalty=10.0)
     config.model.update(generator_width=32, discriminator_width=32)
     for optimizer in (config.optimizer, config.discriminator_optimizer):
-        optimizer.update(learning_rate=1e-4, b1=0.0, b2=0.9)
+        optimizer.update(learning_rate=4e-4, schedule="linear", b1=0.5, b2=0.9)
     if variant == "test":
         config.model.discriminator_steps = 2
         config = small(config)
