@@ -2,10 +2,10 @@
 
     python train.py --config configs/cgan_mnist.py --workdir runs/cgan
 
-The label sets the scale and shift of the generator's batch normalisations, and the discriminator projects on it. By
-the features of `classify_mnist`, of 10,000 samples: Fréchet distance 1.9, the digit asked for is the one seen in
-99.7 %, confidence 0.998, labels within 0.002 of uniform, precision 0.89, recall 0.73, and within each digit 0.69 to
-0.77.
+The label sets the scale and shift of the generator's batch normalisations, and the discriminator projects on it. Twelve
+minutes on two cores, by the step's 0.037 s. By the features of `classify_mnist`, of 10,000 samples: Fréchet distance
+1.9, the digit asked for is the one seen in 99.7 %, confidence 0.998, labels within 0.002 of uniform, precision 0.89,
+recall 0.73, and within each digit 0.69 to 0.77.
 
 MNIST must be prepared once by TFDS, for which it needs TensorFlow (`pip install 'jaxstyle[tf]'`).
 `--config configs/cgan_mnist.py:test` paints shapes in seconds and needs neither. Run again with the same workdir, it
