@@ -82,17 +82,16 @@ class Normalized(nn.Module):
             begun = not self.is_initializing()
             moments = jnp.stack([channel_sum(x), channel_sum(jnp.square(x))]) / (x.size // x.shape[-1])
             first, second = lax.pmean(moments, self.axis) if self.axis and begun else moments
-            used = first, jnp.maximum(second - jnp.square(first), 0.0)
+            center, variance = first, jnp.maximum(second - jnp.square(first), 0.0)
             if begun:
-                mean.value, var.value = used
+                mean.value, var.value = center, variance
         else:
-            used = mean.value, var.value
-        factor = lax.rsqrt(used[1] + EPSILON)
-        if not self.affine:
-            return (x - spread(used[0], shape)) * spread(factor, shape)
-        factor *= self.param("scale", nn.initializers.ones, features)
-        bias = self.param("bias", nn.initializers.zeros, features)
-        return (x - spread(used[0], shape)) * spread(factor, shape) + spread(bias, shape)
+            center, variance = mean.value, var.value
+        factor = lax.rsqrt(variance + EPSILON)
+        if self.affine:
+            factor *= self.param("scale", nn.initializers.ones, features)
+        x = (x - spread(center, shape)) * spread(factor, shape)
+        return x + spread(self.param("bias", nn.initializers.zeros, features), shape) if self.affine else x
 
 
 class Verdict(nn.Module):
