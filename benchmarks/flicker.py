@@ -18,11 +18,13 @@ import pathlib
 import jax
 import numpy as np
 
-from jaxstyle import images
+from jaxstyle.media.film_reading import read_film
+from jaxstyle.media.image_reading import read_picture
+from jaxstyle.media.image_resizing import fit_size, resize
+from jaxstyle.media.image_writing import write_picture
+from jaxstyle.media.optical_flow import FlowSource, folder_flow, opencv_flow, resize_motion
 from jaxstyle.metrics import warping_error
-from jaxstyle.optical_flow import FlowSource, folder_flow, opencv_flow, resize_motion, trusted
-from jaxstyle.video import read_film
-from jaxstyle.warping import warp
+from jaxstyle.ops.warping import trusted, warp
 
 STEP = 3.0  # pixels that a pan goes in a frame, and a zoom at the middle of the longer side's edge
 
@@ -48,16 +50,16 @@ def make(photo: str, target: str, kind: str, count: int, size: int) -> None:
     frames, flows = (pathlib.Path(target) / name for name in ("frames", "flow"))
     for folder in (frames, flows):
         folder.mkdir(parents=True)
-    rgb = images.read_picture(photo).rgb
+    rgb = read_picture(photo).rgb
     room = int(STEP * count) if kind == "pan" else 0
-    whole = images.resize(rgb, *images.fit_size(*rgb.shape[:2], size + room))
+    whole = resize(rgb, *fit_size(*rgb.shape[:2], size + room))
     height, width = (side - room for side in whole.shape[:2])
     still = places("pan", 0, height, width)
     for number in range(count):
         moved = np.zeros((*whole.shape[:2], 2), np.float32)
         moved[:height, :width] = places(kind, number, height, width) - still
         frame = np.asarray(warp(whole, moved)[0])[:height, :width]
-        images.write_picture(frames / f"{number + 1:04d}.png", frame)
+        write_picture(frames / f"{number + 1:04d}.png", frame)
         if number:
             np.save(flows / f"backward_{number + 1}_{number}.npy", flow(kind, number, number - 1, height, width))
             np.save(flows / f"forward_{number}_{number + 1}.npy", flow(kind, number - 1, number, height, width))
@@ -70,7 +72,7 @@ def error(source: np.ndarray, stylised: np.ndarray, motion: FlowSource) -> float
     @jax.jit
     def one(frame: jax.Array, previous: jax.Array, moved: object) -> jax.Array:
         moved = resize_motion(moved, height, width)
-        return warping_error(frame, previous, moved.backward, trusted(moved))
+        return warping_error(frame, previous, moved.backward, trusted(*moved))
 
     pairs = zip(stylised[1:], stylised, source, source[1:], strict=False)
     return float(np.mean([one(b, a, motion(i, before, now)) for i, (b, a, before, now) in enumerate(pairs, 1)]))

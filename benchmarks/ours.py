@@ -29,13 +29,13 @@ from case import (
 from threadpoolctl import threadpool_limits
 
 from jaxstyle.features.vgg import VGG
+from jaxstyle.perceptual.style import StyleObjective, Targets, Weights
 from jaxstyle.pixels.loop import Problem, Watcher, optimize, program
 from jaxstyle.pixels.method import Knobs, Method, advance, start
 from jaxstyle.pixels.optimizers import adam
 from jaxstyle.pixels.parametrizations import RGB
 from jaxstyle.pixels.schedule import Stage
-from jaxstyle.pixels.spread import Spread
-from jaxstyle.pixels.style_transfer import StyleObjective, Targets, Weights
+from jaxstyle.runtime.sharding import Spread
 
 threadpool_limits(limits=1, user_api="blas")  # as `optimize` does around its steps; PyTorch's threads stay as they are
 ADAM = adam()  # made once: equal methods share their compiled programs

@@ -52,7 +52,16 @@ PIXEL_JOBS: dict[str, tuple[str, ...]] = {
     ),
     "texture": ("texture", "example:mosaic", "-o", "out.png", *SMALL, "--style-size", "64"),
     "texture-tile": (
-        *("texture", "example:mosaic", "example:brushwork", "-o", "out.png", "--tileable", "--style-weights", "0.3,0.7"),
+        *(
+            "texture",
+            "example:mosaic",
+            "example:brushwork",
+            "-o",
+            "out.png",
+            "--tileable",
+            "--style-weights",
+            "0.3,0.7",
+        ),
         *("--size", "64x80", "--min-size", "64", "--initial-iterations", "5", "--style-size", "64"),
     ),
     "visualize": (

@@ -48,7 +48,7 @@ class Ours:
         import jax
         import numpy as np
 
-        from jaxstyle.feedforward.applying import program
+        from jaxstyle.inference.apply import program
         from jaxstyle.models.style_network import StyleNetwork
 
         network = StyleNetwork(STYLES)

@@ -27,8 +27,8 @@ from case import MEAN, STD, WIDTHS, network_weights
 from jaxstyle.features import VGG, Features, load
 from jaxstyle.pixels.loop import program
 from jaxstyle.pixels.method import advance, start
-from jaxstyle.pixels.spread import Spread
-from jaxstyle.pixels.visualization import VisualizationConfig, channel_objectives, check_layer, prepare
+from jaxstyle.pixels.visualize import VisualizationConfig, channel_objectives, check_layer, prepare
+from jaxstyle.runtime.sharding import Spread
 
 ROUND_SECONDS = 1.0
 

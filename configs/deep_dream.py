@@ -20,7 +20,7 @@ def get_config(variant: str = "") -> ConfigDict:
     config = ConfigDict()
     for name, value in dataclasses.asdict(DreamConfig()).items():
         config[name] = placeholder(DreamConfig.declared(name)[0]) if value is None else value
-    config.run = "jaxstyle.pixels.dream_job:run"
+    config.run = "jaxstyle.jobs.dream:run"
     config.contents = ("example:landscape",)
     config.bits = 8
     config.save_every = 0

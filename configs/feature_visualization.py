@@ -12,7 +12,7 @@ import dataclasses
 from ml_collections import ConfigDict
 from ml_collections.config_dict import placeholder
 
-from jaxstyle.pixels.visualization import VisualizationConfig
+from jaxstyle.pixels.visualize import VisualizationConfig
 
 
 def get_config(variant: str = "") -> ConfigDict:
@@ -20,7 +20,7 @@ def get_config(variant: str = "") -> ConfigDict:
     config = ConfigDict()
     for name, value in dataclasses.asdict(VisualizationConfig()).items():
         config[name] = placeholder(VisualizationConfig.declared(name)[0]) if value is None else value
-    config.run = "jaxstyle.pixels.visualization_job:run"
+    config.run = "jaxstyle.jobs.visualize:run"
     config.bits = 8
     config.save_every = 0
     if variant == "test":

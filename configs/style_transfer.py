@@ -20,7 +20,7 @@ def get_config(variant: str = "") -> ConfigDict:
     config = ConfigDict()
     for name, value in dataclasses.asdict(StyleTransferConfig()).items():
         config[name] = placeholder(StyleTransferConfig.declared(name)[0]) if value is None else value
-    config.run = "jaxstyle.pixels.job:run"
+    config.run = "jaxstyle.jobs.stylize:run"
     config.contents = ("example:landscape",)
     config.styles = ("example:brushwork",)
     config.content_masks = ()

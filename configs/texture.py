@@ -20,7 +20,7 @@ def get_config(variant: str = "") -> ConfigDict:
     config = ConfigDict()
     for name, value in dataclasses.asdict(TextureConfig()).items():
         config[name] = placeholder(TextureConfig.declared(name)[0]) if value is None else value
-    config.run = "jaxstyle.pixels.texture_job:run"
+    config.run = "jaxstyle.jobs.texture:run"
     config.styles = ("example:mosaic",)
     config.bits = 8
     config.save_every = 0

@@ -1,27 +1,28 @@
 """jaxstyle: stylise and generate pictures with JAX, as pure functions compiled for CPU, GPU and TPU."""
 
-__version__ = "0.1.0"
-
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
+from jaxstyle._version import __version__
 from jaxstyle.api import Stylized, Visualized, dream, stylize, synthesize_texture, visualize
 from jaxstyle.errors import JaxstyleError
 from jaxstyle.features import Features
 from jaxstyle.features import load as load_features
-from jaxstyle.images import Picture, read_picture, write_picture
+from jaxstyle.media.image_decoding import Picture
+from jaxstyle.media.image_reading import read_picture
+from jaxstyle.media.image_writing import write_picture
 from jaxstyle.pixels.config import StyleTransferConfig, TextureConfig
 from jaxstyle.pixels.dream_config import DreamConfig
-from jaxstyle.pixels.visualization import VisualizationConfig
+from jaxstyle.pixels.visualize import VisualizationConfig
 
 if TYPE_CHECKING:
-    from jaxstyle.feedforward.applying import apply_style as apply_style
-    from jaxstyle.feedforward.model import load_model as load_model
-    from jaxstyle.training.forecasting import forecast as forecast
-    from jaxstyle.training.predicting import predict as predict
-    from jaxstyle.training.sampling import sample as sample
-    from jaxstyle.training.scoring import evaluate as evaluate
-    from jaxstyle.training.segmenting import segment as segment
+    from jaxstyle.inference.apply import apply_style as apply_style
+    from jaxstyle.inference.evaluate import evaluate as evaluate
+    from jaxstyle.inference.forecast import forecast as forecast
+    from jaxstyle.inference.predict import predict as predict
+    from jaxstyle.inference.sample import sample as sample
+    from jaxstyle.inference.segment import segment as segment
+    from jaxstyle.inference.style_model import load_model as load_model
 
 __all__ = [
     "DreamConfig",
@@ -44,13 +45,13 @@ __all__ = [
 ]
 
 _LATER = {
-    "apply_style": "jaxstyle.feedforward.applying",
-    "evaluate": "jaxstyle.training.scoring",
-    "forecast": "jaxstyle.training.forecasting",
-    "load_model": "jaxstyle.feedforward.model",
-    "predict": "jaxstyle.training.predicting",
-    "sample": "jaxstyle.training.sampling",
-    "segment": "jaxstyle.training.segmenting",
+    "apply_style": "jaxstyle.inference.apply",
+    "evaluate": "jaxstyle.inference.evaluate",
+    "forecast": "jaxstyle.inference.forecast",
+    "load_model": "jaxstyle.inference.style_model",
+    "predict": "jaxstyle.inference.predict",
+    "sample": "jaxstyle.inference.sample",
+    "segment": "jaxstyle.inference.segment",
 }
 
 

@@ -9,20 +9,22 @@ from typing import Any, NamedTuple
 import numpy as np
 import optax
 
-from jaxstyle import images
 from jaxstyle.features import Features, load
-from jaxstyle.images import Source
-from jaxstyle.interrupts import interruptible
+from jaxstyle.jobs import callbacks
+from jaxstyle.media.image_reading import Source, read_mask, read_picture
+from jaxstyle.media.image_resizing import check_size
 from jaxstyle.pixels import dream as dreams
-from jaxstyle.pixels import texture, visualization, watchers
+from jaxstyle.pixels import texture
+from jaxstyle.pixels import visualize as visualization
 from jaxstyle.pixels.config import INITS, StyleTransferConfig, TextureConfig
 from jaxstyle.pixels.dream_config import DreamConfig
 from jaxstyle.pixels.inputs import Inputs
 from jaxstyle.pixels.loop import Job, Report, Watcher, optimize
 from jaxstyle.pixels.objectives import Objective
-from jaxstyle.pixels.spread import choose_devices
 from jaxstyle.pixels.stylize import finish, prepare
-from jaxstyle.pixels.visualization import VisualizationConfig
+from jaxstyle.pixels.visualize import VisualizationConfig
+from jaxstyle.runtime.interrupts import interruptible
+from jaxstyle.runtime.sharding import choose_devices
 
 
 class Stylized(NamedTuple):
@@ -75,8 +77,8 @@ def stylize(
     inputs = Inputs(
         contents=[read(content, "content")],
         styles=[read(style, "style") for style in sources],
-        content_masks=[images.read_mask(mask) for mask in content_masks],
-        style_masks=[images.read_mask(mask) for mask in style_masks],
+        content_masks=[read_mask(mask) for mask in content_masks],
+        style_masks=[read_mask(mask) for mask in style_masks],
         start=None if config.init in INITS else read(config.init, "init"),
     )
     if features is None:
@@ -159,7 +161,7 @@ def dream(
     photo = read(picture, "picture")
     guide, mask = config.guide if guide is None else guide, config.mask if mask is None else mask
     shown = None if guide is None else read(guide, "guide")
-    share = None if mask is None else images.read_mask(mask)
+    share = None if mask is None else read_mask(mask)
     features = load(config.features) if features is None else features
     made = run(dreams.prepare(config, features, photo, shown, share, objective), config.devices, callback)
     return made._replace(picture=dreams.finish(config, made.picture, photo, share))
@@ -219,7 +221,7 @@ def run_all(
     job: Job, devices: int | None, callback: Callable[[Report], None] | None
 ) -> tuple[np.ndarray, list[dict[str, Any]]]:
     """The pictures of a job as they come out of the loop, and their history."""
-    history = watchers.History()
+    history = callbacks.History()
     watching: list[Watcher] = [history] if callback is None else [history, callback]
     with interruptible() as stop:
         outcome = optimize(*job, choose_devices(devices), watchers=watching, stop=stop)
@@ -228,7 +230,7 @@ def run_all(
 
 def read(source: Source, name: str) -> np.ndarray:
     """A picture's colours, if it is large enough."""
-    rgb = images.read_picture(source).rgb
+    rgb = read_picture(source).rgb
     height, width = rgb.shape[:2]
-    images.check_size(height, width, name)
+    check_size(height, width, name)
     return rgb

@@ -22,12 +22,12 @@ import pytest
 import tiny
 
 from jaxstyle.features import save_weights
-from jaxstyle.images import write_picture
+from jaxstyle.media.image_writing import write_picture
 
 jax.config.update("jax_numpy_rank_promotion", "raise")
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
-STRICT_ROOMS = {"losses", "models", "metrics", "features"}
+STRICT_ROOMS = {"losses", "models", "metrics", "features", "ops"}
 
 
 def pytest_collection_finish():

@@ -9,7 +9,7 @@ import sys
 
 import pytest
 
-from jaxstyle import images
+from jaxstyle.media.image_reading import read_settings
 
 ROOT = pathlib.Path(__file__).resolve().parents[1]
 RECIPE = "configs/style_transfer.py"
@@ -42,7 +42,7 @@ def test_a_recipe_runs_and_goes_on(train, tmp_path):
     folder = tmp_path / "run"
     results = ["landscape-content_weight=0.1.png", "landscape-content_weight=1.png"]
     assert sorted(os.listdir(folder)) == ["config.json", "contact_sheet.png", *results, "trace.jsonl"]
-    assert images.read_settings(folder / results[0])["content_weight"] == 0.1
+    assert read_settings(folder / results[0])["content_weight"] == 0.1
     config = json.loads((folder / "config.json").read_text())
     assert config["learning_rate"] == 0.05 and config["sweep"] == {"content_weight": [0.1, 1.0]}
     assert config["contents"] == ["example:landscape"] and config["style_size"] is None

@@ -7,9 +7,9 @@ import pathlib
 
 import numpy as np
 
-from jaxstyle import images
 from jaxstyle.features import Features, Weights, build
 from jaxstyle.features.architectures import ARCHITECTURES
+from jaxstyle.media.image_resizing import resize
 from jaxstyle.pixels.config import StyleTransferConfig
 
 WIDTHS = (4, 8, 8, 8, 8)
@@ -53,7 +53,7 @@ def features(gain: float = 1.0, **options: str) -> Features:
 def picture(seed: int, height: int, width: int) -> np.ndarray:
     """A smooth coloured picture `[H, W, 3]` with some grain."""
     rng = np.random.default_rng(seed)
-    coarse = images.resize(rng.random((5, 6, 3)), height, width)
+    coarse = resize(rng.random((5, 6, 3)), height, width)
     return np.clip(coarse + 0.1 * rng.standard_normal((height, width, 3)), 0, 1).astype(np.float32)
 
 

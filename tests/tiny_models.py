@@ -6,11 +6,11 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from jaxstyle.feedforward.model import StyleModel
-from jaxstyle.losses.moments import Moments
+from jaxstyle.inference.style_model import StyleModel
 from jaxstyle.models.adain import AdaIN, Styles
 from jaxstyle.models.style_network import StyleNetwork
 from jaxstyle.models.transport_network import TransportNetwork
+from jaxstyle.ops.moments import Moments
 
 
 def known_model():

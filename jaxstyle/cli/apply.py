@@ -7,6 +7,7 @@ from typing import Any
 
 from jaxstyle.cli.options import keep_compiled
 from jaxstyle.errors import JaxstyleError
+from jaxstyle.media.image_reading import read_mask
 
 HELP = "stylise pictures and films at once, by a trained network"
 
@@ -52,11 +53,10 @@ def run(args: argparse.Namespace) -> int:
     Raises:
       JaxstyleError: Bad input.
     """
-    from jaxstyle import images  # late: the other commands do not need what these import
-    from jaxstyle.feedforward.applying import Look
-    from jaxstyle.feedforward.job import apply_files
-    from jaxstyle.feedforward.styles import parse_blend
-    from jaxstyle.pixels.files import Files
+    from jaxstyle.inference.apply import Look
+    from jaxstyle.inference.styles import parse_blend
+    from jaxstyle.jobs.apply import apply_files
+    from jaxstyle.jobs.files import Files
 
     if args.interpolate is not None and args.style:
         raise JaxstyleError("--style and --interpolate both say which style; give one of them")
@@ -65,7 +65,7 @@ def run(args: argparse.Namespace) -> int:
     look = Look(
         style,
         args.strength,
-        [images.read_mask(mask) for mask in args.mask],
+        [read_mask(mask) for mask in args.mask],
         args.preserve_color,
         args.style_size,
         args.tile_size,

@@ -6,9 +6,9 @@ import argparse
 
 from jaxstyle.cli.options import add_run_options, add_settings, carry_out, read_run_options, read_settings, show_layers
 from jaxstyle.errors import JaxstyleError
+from jaxstyle.jobs.dream import dream_files
+from jaxstyle.jobs.files import Files
 from jaxstyle.pixels.dream_config import DreamConfig
-from jaxstyle.pixels.dream_job import dream_files
-from jaxstyle.pixels.files import Files
 
 HELP = "dream on a picture: more of what a network sees in it"
 

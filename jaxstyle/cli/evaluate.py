@@ -52,13 +52,13 @@ def run(args: argparse.Namespace) -> int:
     Raises:
       JaxstyleError: Bad input.
     """
-    from jaxstyle.training import scoring  # late: stylising does not need what training imports
+    from jaxstyle.inference import evaluate  # late: stylising does not need what training imports
 
     if args.count < 2:
         raise JaxstyleError(f"-n is {args.count}; at least 2 samples are needed")
     metrics = [name.strip() for name in args.metrics.split(",") if name.strip()]
     options = {name: getattr(args, name) for name in OPTIONS}
-    report = scoring.evaluate(args.workdir, metrics, **options)
+    report = evaluate.evaluate(args.workdir, metrics, **options)
     print(json.dumps(finite(report._asdict()), indent=2, allow_nan=False) if args.json else table(report))
     return 0
 

@@ -33,9 +33,9 @@ def run(args: argparse.Namespace) -> int:
     Raises:
       JaxstyleError: Bad input.
     """
-    from jaxstyle.export import export_model  # late: the other commands do not need what these import
-    from jaxstyle.feedforward.model import load_model
-    from jaxstyle.feedforward.styles import parse_blend
+    from jaxstyle.inference.export import export_model  # late: the other commands do not need what these import
+    from jaxstyle.inference.style_model import load_model
+    from jaxstyle.inference.styles import parse_blend
 
     if args.interpolate is not None and args.style:
         raise JaxstyleError("--style and --interpolate both say which style; give one of them")

@@ -11,14 +11,15 @@ from collections.abc import Iterator
 import numpy as np
 from tqdm import tqdm
 
-from jaxstyle import images
-from jaxstyle.caching import cache_folder
 from jaxstyle.errors import JaxstyleError
-from jaxstyle.features import download, registry
 from jaxstyle.features.architectures import deepest_layer
-from jaxstyle.features.layouts import PREPROCESSING
-from jaxstyle.features.pruning import active_channels, pruned
-from jaxstyle.features.weights import RESERVED, Weights, read_weights, save_weights
+from jaxstyle.features.weights import download, registry
+from jaxstyle.features.weights.files import RESERVED, Weights, read_weights, save_weights
+from jaxstyle.features.weights.layouts import PREPROCESSING
+from jaxstyle.features.weights.pruning import active_channels, pruned
+from jaxstyle.media.image_reading import PICTURE_SUFFIXES, read_picture
+from jaxstyle.media.image_resizing import resize
+from jaxstyle.runtime.caching import cache_folder
 
 PRUNE_SIDE = 224  # pixels
 HELP = "list, fetch, verify and convert the pretrained networks that look at pictures"
@@ -133,11 +134,11 @@ def _convert(args: argparse.Namespace) -> int:
 
 def _shown(folder: str) -> Iterator[np.ndarray]:
     """The pictures of a folder and its sub-folders, `[1, 224, 224, 3]`."""
-    paths = sorted(path for path in pathlib.Path(folder).rglob("*") if path.suffix.lower() in images.PICTURE_SUFFIXES)
+    paths = sorted(path for path in pathlib.Path(folder).rglob("*") if path.suffix.lower() in PICTURE_SUFFIXES)
     if not paths:
         raise JaxstyleError(f"the folder {folder!r} holds no pictures")
     for path in tqdm(paths, unit="picture", disable=None, leave=False):
-        yield images.resize(images.read_picture(path).rgb, PRUNE_SIDE, PRUNE_SIDE)[None]
+        yield resize(read_picture(path).rgb, PRUNE_SIDE, PRUNE_SIDE)[None]
 
 
 def _note(text: str) -> tuple[str, str]:

@@ -7,8 +7,8 @@ import pathlib
 
 import numpy as np
 
-from jaxstyle import video
 from jaxstyle.errors import JaxstyleError
+from jaxstyle.media.film_writing import check_film, write_frames
 
 HELP = "foresee the frames that follow a film"
 
@@ -34,18 +34,18 @@ def run(args: argparse.Namespace) -> int:
     Raises:
       JaxstyleError: Bad input.
     """
-    from jaxstyle.training import forecasting  # late: stylising does not need what training imports
+    from jaxstyle.inference import forecast  # late: stylising does not need what training imports
 
     output = pathlib.Path(args.output)
     if args.fps < 1:
         raise JaxstyleError(f"--fps is {args.fps}; it must be at least 1")
     if output.suffix:
-        video.check_film(output)
+        check_film(output)
     elif not output.parent.is_dir():
         raise JaxstyleError(f"output folder {str(output.parent)!r} does not exist: make it first, or name another")
-    opened = forecasting.forecaster(args.workdir, args.checkpoint)
-    seen = forecasting.seen_of(opened, args.clip)
-    foreseen = forecasting.follow(opened, seen, args.frames)
-    video.write_frames(output, np.concatenate([seen, foreseen]), args.fps)
+    opened = forecast.forecaster(args.workdir, args.checkpoint)
+    seen = forecast.seen_of(opened, args.clip)
+    foreseen = forecast.follow(opened, seen, args.frames)
+    write_frames(output, np.concatenate([seen, foreseen]), args.fps)
     print(output)
     return 0

@@ -35,7 +35,10 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _show(args: argparse.Namespace) -> int:
-    from jaxstyle.feedforward.model import described, load_model  # late: flax takes a moment to import
+    from jaxstyle.inference.style_model import (
+        described,  # late: flax takes a moment to import
+        load_model,
+    )
 
     model = described(load_model(args.model))
     network = ", ".join(f"{name}={value}" for name, value in model["network"].items())
@@ -48,15 +51,19 @@ def _show(args: argparse.Namespace) -> int:
 
 
 def _convert(args: argparse.Namespace) -> int:
-    from jaxstyle.feedforward import applying, converters, model  # late, as above
+    from jaxstyle.inference import (
+        apply,  # late, as above
+        converters,
+        style_model,
+    )
 
-    model.check_folder(args.target)
+    style_model.check_folder(args.target)
     converted = converters.convert(args.source)
     if args.names:
         converted = dataclasses.replace(converted, styles=tuple(name.strip() for name in args.names.split(",")))
         converted.check()
     keep_compiled()
-    model.save_model(args.target, converted, applying.preview(converted))
+    style_model.save_model(args.target, converted, apply.preview(converted))
     styles = "any style" if converted.any_style else f"{len(converted.styles)} style(s)"
     print(f"{args.target}: {styles} of {args.source}")
     return 0

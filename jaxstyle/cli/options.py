@@ -12,11 +12,11 @@ from typing import Any, TypeVar
 
 import jax
 
-from jaxstyle.caching import cache_folder
 from jaxstyle.errors import JaxstyleError
 from jaxstyle.features import load
-from jaxstyle.pixels.execution import Interrupted
-from jaxstyle.pixels.settings import Settings, option
+from jaxstyle.jobs.execution import Interrupted
+from jaxstyle.runtime.caching import cache_folder
+from jaxstyle.runtime.settings import Settings, option
 
 Chosen = TypeVar("Chosen", bound=Settings)
 

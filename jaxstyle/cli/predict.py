@@ -28,8 +28,8 @@ def run(args: argparse.Namespace) -> int:
     Raises:
       JaxstyleError: Bad input.
     """
-    from jaxstyle.pixels.files import list_contents  # late: the other commands do not need what this imports
-    from jaxstyle.training.predicting import classifier, sees_clips, tell
+    from jaxstyle.inference.predict import classifier, sees_clips, tell
+    from jaxstyle.jobs.files import list_contents  # late: the other commands do not need what this imports
 
     if args.top < 1:
         raise JaxstyleError(f"--top is {args.top}; it must be at least 1")

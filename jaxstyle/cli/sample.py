@@ -9,7 +9,7 @@ import pathlib
 import numpy as np
 
 from jaxstyle.errors import JaxstyleError
-from jaxstyle.image_files import check_writable, write_picture
+from jaxstyle.media.image_writing import check_writable, write_picture
 
 HELP = "draw pictures from a trained VAE or GAN"
 
@@ -33,16 +33,17 @@ def run(args: argparse.Namespace) -> int:
     Raises:
       JaxstyleError: Bad input.
     """
-    from jaxstyle.training import sampling, workdir, writers  # late: stylising does not need what training imports
+    from jaxstyle.inference import sample  # late: stylising does not need what training imports
+    from jaxstyle.training import workdir, writers
 
     check_targets(args)
     if args.count < 1:
         raise JaxstyleError(f"-n is {args.count}; it must be at least 1")
     opened = workdir.open_run(args.workdir, args.checkpoint)
-    turn = sampling.parse_labels(args.labels, opened.setting.classes) if args.labels else []
+    turn = sample.parse_labels(args.labels, opened.setting.classes) if args.labels else []
     labels = np.resize(turn, args.count).tolist() if turn else None
     shown: list[np.ndarray] = []
-    for drawn in sampling.chunks(opened, args.count, labels=labels, seed=args.seed):
+    for drawn in sample.chunks(opened, args.count, labels=labels, seed=args.seed):
         if args.separate:
             write_each(pathlib.Path(args.separate), drawn, sum(len(before) for before in shown))
         shown.append(drawn)

@@ -8,10 +8,10 @@ import pathlib
 
 import numpy as np
 
-from jaxstyle import images
 from jaxstyle.errors import JaxstyleError
-from jaxstyle.image_files import write_mask, write_picture
-from jaxstyle.pixels.files import distinct, list_contents
+from jaxstyle.jobs.files import distinct, list_contents
+from jaxstyle.media.image_reading import read_picture
+from jaxstyle.media.image_writing import write_mask, write_picture
 
 HELP = "mark what a trained segmentation finds in pictures"
 
@@ -36,16 +36,17 @@ def run(args: argparse.Namespace) -> int:
     """
     from tqdm import tqdm
 
-    from jaxstyle.training import segmenting, workdir  # late: stylising does not need what training imports
+    from jaxstyle.inference import segment  # late: stylising does not need what training imports
+    from jaxstyle.training import workdir
 
     sources = list_contents(args.images)
     for source in sources:
-        images.read_picture(source)  # a bad one is told before the first is written
-    segmenter = segmenting.Segmenter(workdir.open_run(args.workdir, args.checkpoint))
+        read_picture(source)  # a bad one is told before the first is written
+    segmenter = segment.Segmenter(workdir.open_run(args.workdir, args.checkpoint))
     masks, overlays = make_folders(args.output)
     names = distinct([pathlib.Path(source.removeprefix("example:")).stem for source in sources])
     for source, name in zip(tqdm(sources, unit="picture", disable=None, leave=False), names, strict=True):
-        rgb = images.read_picture(source).rgb
+        rgb = read_picture(source).rgb
         mask = segmenter.mask(rgb, args.tile, progress=None)
         write_mask(masks / f"{name}.png", mask * np.uint8(255) if len(segmenter.classes) == 2 else mask)
         write_picture(overlays / f"{name}.png", segmenter.overlay(rgb, mask))

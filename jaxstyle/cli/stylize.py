@@ -7,13 +7,13 @@ from collections.abc import Sequence
 
 from jaxstyle.cli import options
 from jaxstyle.errors import JaxstyleError
+from jaxstyle.jobs.files import Files
+from jaxstyle.jobs.film_paths import part_films
+from jaxstyle.jobs.films import FilmFiles, stylize_film
+from jaxstyle.jobs.stylize import stylize_files
 from jaxstyle.pixels.config import StyleTransferConfig
-from jaxstyle.pixels.files import Files
 from jaxstyle.pixels.film import FilmConfig
-from jaxstyle.pixels.film_files import part_films
-from jaxstyle.pixels.film_job import FilmFiles, stylize_film
-from jaxstyle.pixels.job import stylize_files
-from jaxstyle.pixels.settings import option
+from jaxstyle.runtime.settings import option
 
 HELP = "paint photos and films in the style of paintings"
 

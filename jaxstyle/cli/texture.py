@@ -5,9 +5,9 @@ from __future__ import annotations
 import argparse
 
 from jaxstyle.cli.options import add_run_options, add_settings, carry_out, read_run_options, read_settings
+from jaxstyle.jobs.files import Files
+from jaxstyle.jobs.texture import texture_files
 from jaxstyle.pixels.config import TextureConfig
-from jaxstyle.pixels.files import Files
-from jaxstyle.pixels.texture_job import texture_files
 
 HELP = "synthesise a texture that looks like a picture, or like a mixture of several"
 

@@ -6,9 +6,9 @@ import argparse
 
 from jaxstyle.cli.options import add_run_options, add_settings, carry_out, read_run_options, read_settings, show_layers
 from jaxstyle.errors import JaxstyleError
-from jaxstyle.pixels.files import Files
-from jaxstyle.pixels.visualization import VisualizationConfig
-from jaxstyle.pixels.visualization_job import visualize_files
+from jaxstyle.jobs.files import Files
+from jaxstyle.jobs.visualize import visualize_files
+from jaxstyle.pixels.visualize import VisualizationConfig
 
 HELP = "paint what channels of a network respond to: one picture, or a labelled atlas"
 

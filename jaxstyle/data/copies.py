@@ -9,8 +9,8 @@ from typing import Any
 
 from etils import epath
 
-from jaxstyle.caching import cache_folder
 from jaxstyle.errors import JaxstyleError
+from jaxstyle.runtime.caching import cache_folder
 
 LAST = "dataset_info.json"  # without which TFDS sees no dataset: sent last, it says that the others are there
 PIECE = 2**24  # bytes that are copied at once

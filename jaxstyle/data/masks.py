@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from PIL import Image
 
-from jaxstyle import images
 from jaxstyle.errors import JaxstyleError
-from jaxstyle.image_reading import opened
+from jaxstyle.media.image_decoding import opened
+from jaxstyle.media.image_reading import PICTURE_SUFFIXES
 
 if TYPE_CHECKING:
     from jaxstyle.data.sources import Source
@@ -159,7 +159,7 @@ def mask_files(folder: str) -> dict[str, pathlib.Path]:
         raise JaxstyleError(f"there is no folder of masks {folder!r}")
     found: dict[str, pathlib.Path] = {}
     for path in sorted(root.rglob("*")):
-        if path.suffix.lower() in images.PICTURE_SUFFIXES:
+        if path.suffix.lower() in PICTURE_SUFFIXES:
             name = os.fspath(path.relative_to(root).with_suffix(""))
             if name in found:
                 raise JaxstyleError(f"{os.fspath(found[name])!r} and {os.fspath(path)!r} are masks of one picture")

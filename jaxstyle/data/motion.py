@@ -9,7 +9,7 @@ BEND_CELLS = 4  # a side, of the grid of the smooth warp
 
 
 def random_motion(key: jax.Array, height: int, width: int, reach: float) -> jax.Array:
-    """A pan, a zoom and a smooth warp together, for `jaxstyle.warping.warp`.
+    """A pan, a zoom and a smooth warp together, for `jaxstyle.ops.warping.warp`.
 
     Args:
       key: Typed PRNG key.

@@ -14,12 +14,14 @@ import numpy as np
 import tensorflow_datasets as tfds
 from etils import epath
 
-from jaxstyle import buckets, images
 from jaxstyle.data import copies, moving_mnist
 from jaxstyle.data.jaxstyle_shapes import JaxstyleShapes
 from jaxstyle.data.masks import Masks, resized, with_masks
 from jaxstyle.data.moving_shapes import MovingShapes
 from jaxstyle.errors import JaxstyleError, did_you_mean
+from jaxstyle.media.image_reading import PICTURE_SUFFIXES, read_picture
+from jaxstyle.media.image_resizing import resize
+from jaxstyle.runtime import buckets
 
 # TFDS recommends OpenCV in every process; the pictures are read once, and the same without.
 logging.getLogger("absl").addFilter(lambda record: "OpenCV is not installed" not in str(record.msg))
@@ -202,9 +204,7 @@ def folder_source(folder: str, split: str) -> Source:
         raise JaxstyleError(f"{split}/ of {folder!r} has not the classes of train/, which are {', '.join(classes)}")
     groups = [(pictures(root / name), label) for label, name in enumerate(classes)] or [(pictures(root), -1)]
     if not any(group for group, _ in groups):
-        raise JaxstyleError(
-            f"the folder {str(root)!r} holds no pictures ({', '.join(sorted(images.PICTURE_SUFFIXES))})"
-        )
+        raise JaxstyleError(f"the folder {str(root)!r} holds no pictures ({', '.join(sorted(PICTURE_SUFFIXES))})")
     entries = [(path, label) for group, label in groups for path in (group if parted else part(group, split))]
     lacking = set(range(len(classes))) - {label for _, label in entries}
     if lacking:
@@ -237,12 +237,12 @@ def part(paths: Sequence[pathlib.Path], split: str) -> list[pathlib.Path]:
 
 def pictures(folder: pathlib.Path) -> Sequence[pathlib.Path]:
     """The pictures in a folder, sorted by name."""
-    return sorted(path for path in folder.iterdir() if path.suffix.lower() in images.PICTURE_SUFFIXES)
+    return sorted(path for path in folder.iterdir() if path.suffix.lower() in PICTURE_SUFFIXES)
 
 
 def read_entry(path: str | os.PathLike, label: int) -> Example:
     """`image` `[H, W, 3]` uint8 and, where it has one, its `label`."""
-    image = np.rint(images.read_picture(os.fspath(path)).rgb * 255).astype(np.uint8)
+    image = np.rint(read_picture(os.fspath(path)).rgb * 255).astype(np.uint8)
     return {"image": image} if label < 0 else {"image": image, "label": np.int32(label)}  # type: ignore[dict-item]
 
 
@@ -256,7 +256,7 @@ def squared(example: Example, size: int) -> Example:
     top, left = (image.shape[0] - side) // 2, (image.shape[1] - side) // 2
     square = slice(top, top + side), slice(left, left + side)
     cut = image[square].astype(np.float32) / 255
-    smaller = cut if side == size else images.resize(cut, size, size)
+    smaller = cut if side == size else resize(cut, size, size)
     made = {**example, "image": np.rint(np.clip(smaller, 0, 1) * 255).astype(np.uint8)}
     mask = example.get("mask")
     return made if mask is None or mask.shape != image.shape[:2] else {**made, "mask": resized(mask[square], size)}

@@ -5,7 +5,7 @@ from jaxstyle.features.googlenet import GoogLeNet
 from jaxstyle.features.inception import InceptionV3
 from jaxstyle.features.squeezenet import SqueezeNet
 from jaxstyle.features.vgg import VGG
-from jaxstyle.features.weights import Weights, read_weights, save_weights
+from jaxstyle.features.weights.files import Weights, read_weights, save_weights
 
 __all__ = [
     "DEFAULT",

@@ -11,14 +11,14 @@ import jax
 import numpy as np
 
 from jaxstyle.errors import JaxstyleError, did_you_mean
-from jaxstyle.features import registry
 from jaxstyle.features.googlenet import GoogLeNet
 from jaxstyle.features.inception import CLASSES_2015, InceptionV3
 from jaxstyle.features.inception_plan import CONVOLUTIONS
 from jaxstyle.features.layers import POOLING_SCALE, Padding, Pooling
 from jaxstyle.features.squeezenet import SqueezeNet
 from jaxstyle.features.vgg import VGG
-from jaxstyle.features.weights import Weights, read_weights
+from jaxstyle.features.weights import registry
+from jaxstyle.features.weights.files import Weights, read_weights
 
 DEFAULT = "bundled"
 

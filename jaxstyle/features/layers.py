@@ -10,7 +10,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from jaxstyle.errors import JaxstyleError, did_you_mean
-from jaxstyle.models.functional import convolution, max_pool, windows
+from jaxstyle.ops.functional import convolution, max_pool, windows
 
 Pooling = str  # a key of POOLING_SCALE
 Padding = str  # "zeros", "replicate" (of the first layer), "reflect" or "circular" (of every layer: a torus)

@@ -4,14 +4,7 @@ from jaxstyle.losses.adversarial import OBJECTIVES, Objective, gradient_penalty,
 from jaxstyle.losses.classification import cross_entropy, mean_squared_error, smoothed_labels
 from jaxstyle.losses.content import content_distance
 from jaxstyle.losses.image_priors import total_variation, total_variation_l1
-from jaxstyle.losses.moments import Moments, combine, covariance, energy, moments, scale
-from jaxstyle.losses.style import (
-    gram_distance,
-    gram_matrix,
-    mean_std_distance,
-    wasserstein_distance,
-    wasserstein_root,
-)
+from jaxstyle.losses.style import gram_distance, gram_matrix, mean_std_distance, wasserstein_distance, wasserstein_root
 from jaxstyle.losses.variational import (
     bernoulli_log_likelihood,
     codebook_loss,
@@ -27,17 +20,13 @@ from jaxstyle.losses.variational import (
 
 __all__ = [
     "OBJECTIVES",
-    "Moments",
     "Objective",
     "bernoulli_log_likelihood",
     "codebook_loss",
-    "combine",
     "commitment_loss",
     "content_distance",
-    "covariance",
     "cross_entropy",
     "discretized_logistic_log_likelihood",
-    "energy",
     "free_bits",
     "gaussian_kl",
     "gaussian_log_density",
@@ -48,9 +37,7 @@ __all__ = [
     "kl_weight",
     "mean_squared_error",
     "mean_std_distance",
-    "moments",
     "r1_penalty",
-    "scale",
     "smoothed_labels",
     "straight_through",
     "total_variation",

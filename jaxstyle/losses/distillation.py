@@ -5,8 +5,8 @@ from __future__ import annotations
 import jax
 import jax.numpy as jnp
 
-from jaxstyle.losses.moments import Moments
 from jaxstyle.losses.style import gram_distance
+from jaxstyle.ops.moments import Moments
 
 FLAT = 0.2
 """Energy added to a target's own, relative to what is usual for its layer."""

@@ -8,8 +8,8 @@ from __future__ import annotations
 import jax
 import jax.numpy as jnp
 
-from jaxstyle.losses.eigen import eigenvalues, eigh
-from jaxstyle.losses.moments import Moments, covariance
+from jaxstyle.ops.eigen import eigenvalues, eigh
+from jaxstyle.ops.moments import Moments, covariance
 
 EPSILON = 1e-4
 """Added to the diagonal of both covariances by `wasserstein_distance`, as crowsonkb/style-transfer-pytorch does."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import jax
 
 from jaxstyle.losses.temporal import temporal_distance
-from jaxstyle.warping import warp
+from jaxstyle.ops.warping import warp
 
 
 def warping_error(
@@ -17,7 +17,7 @@ def warping_error(
       frame: `[H, W, C]`.
       previous: Same shape.
       flow: `[H, W, 2]` pixels to the right and down, from places of `frame` to those of `previous`.
-      weights: `[H, W]` in [0, 1], where the flow can be trusted (`jaxstyle.optical_flow.trusted`); None trusts it
+      weights: `[H, W]` in [0, 1], where the flow can be trusted (`jaxstyle.media.optical_flow.trusted`); None trusts it
         wherever it does not lead out of the frame.
 
     Returns:

@@ -15,11 +15,11 @@ import jax
 import jax.numpy as jnp
 
 from jaxstyle.features.vgg import VGG
-from jaxstyle.losses.moments import Moments, combine, moments
 from jaxstyle.losses.style import standard_deviation
-from jaxstyle.models import reflected
-from jaxstyle.models.functional import average_pool
 from jaxstyle.models.style_network import ConvolutionNorm, Piece
+from jaxstyle.ops import reflected
+from jaxstyle.ops.functional import average_pool
+from jaxstyle.ops.moments import Moments, combine, moments
 
 
 def adain(

@@ -10,8 +10,8 @@ import jax
 import jax.numpy as jnp
 
 from jaxstyle.errors import JaxstyleError
-from jaxstyle.models.convolution import Conv
-from jaxstyle.models.resampling import depth_to_space
+from jaxstyle.ops.convolution import Conv
+from jaxstyle.ops.resampling import depth_to_space
 
 LOG_SCALE = -2.0  # first log scale of pixels: about an eighth of the range
 

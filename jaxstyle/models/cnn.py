@@ -8,8 +8,8 @@ import flax.linen as nn
 import jax
 import jax.numpy as jnp
 
-from jaxstyle.models.convolution import Conv
-from jaxstyle.models.functional import max_pool
+from jaxstyle.ops.convolution import Conv
+from jaxstyle.ops.functional import max_pool
 
 STAGES = ((32, True), (64, True), (64, False))  # channels; whether a pool follows
 

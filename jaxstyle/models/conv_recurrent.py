@@ -12,7 +12,7 @@ import flax.linen as nn
 import jax
 import jax.numpy as jnp
 
-from jaxstyle.models.convolution import Conv, hold
+from jaxstyle.ops.convolution import Conv, hold
 
 
 class ConvLSTMCell(nn.Module):

@@ -18,8 +18,8 @@ import jax
 import jax.numpy as jnp
 
 from jaxstyle.errors import JaxstyleError
-from jaxstyle.models.conditioning import BatchNorm, Modulators, Verdict
-from jaxstyle.models.strided import Double, Halve
+from jaxstyle.ops.conditioning import BatchNorm, Modulators, Verdict
+from jaxstyle.ops.strided import Double, Halve
 
 INIT = nn.initializers.normal(0.02)
 

@@ -14,8 +14,8 @@ import jax
 import jax.numpy as jnp
 
 from jaxstyle.models.conv_recurrent import ConvGRUCell, ConvLSTMCell
-from jaxstyle.models.convolution import Conv
-from jaxstyle.models.resampling import depth_to_space, space_to_depth
+from jaxstyle.ops.convolution import Conv
+from jaxstyle.ops.resampling import depth_to_space, space_to_depth
 
 CELLS = ("lstm", "gru")
 

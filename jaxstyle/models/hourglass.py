@@ -6,7 +6,7 @@ import flax.linen as nn
 import jax
 import jax.numpy as jnp
 
-from jaxstyle.models.convolution import Conv
+from jaxstyle.ops.convolution import Conv
 
 
 class Hourglass(nn.Module):

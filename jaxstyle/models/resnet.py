@@ -14,9 +14,9 @@ import jax
 import jax.numpy as jnp
 
 from jaxstyle.errors import JaxstyleError
-from jaxstyle.models.conditioning import BatchNorm
-from jaxstyle.models.convolution import Conv
-from jaxstyle.models.functional import average_pool
+from jaxstyle.ops.conditioning import BatchNorm
+from jaxstyle.ops.convolution import Conv
+from jaxstyle.ops.functional import average_pool
 
 STAGES = 3
 

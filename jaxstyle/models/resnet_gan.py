@@ -13,11 +13,11 @@ import flax.linen as nn
 import jax
 import jax.numpy as jnp
 
-from jaxstyle.models.conditioning import BatchNorm, Modulators, Verdict
-from jaxstyle.models.convolution import Conv
 from jaxstyle.models.dcgan import levels_of
-from jaxstyle.models.functional import average_pool
-from jaxstyle.models.strided import Double, Halve
+from jaxstyle.ops.conditioning import BatchNorm, Modulators, Verdict
+from jaxstyle.ops.convolution import Conv
+from jaxstyle.ops.functional import average_pool
+from jaxstyle.ops.strided import Double, Halve
 
 INIT = nn.initializers.xavier_uniform()
 

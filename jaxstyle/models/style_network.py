@@ -2,7 +2,7 @@
 
 It is cut into segments where it needs to know statistics of a whole picture: each instance normalisation. Called, it
 runs one segment after another; a picture larger than memory goes through each in strips
-(`jaxstyle.feedforward.strips`).
+(`jaxstyle.inference.strips`).
 """
 
 from __future__ import annotations
@@ -15,8 +15,8 @@ import jax
 import jax.numpy as jnp
 
 from jaxstyle.errors import JaxstyleError, did_you_mean
-from jaxstyle.models import instance_norm, reflected
-from jaxstyle.models.instance_norm import Statistics
+from jaxstyle.ops import instance_norm, reflected
+from jaxstyle.ops.instance_norm import Statistics
 
 OUTPUTS = ("sigmoid", "tanh", "linear")
 CONVOLUTIONS = {1: reflected.convolve, Fraction(1, 2): reflected.convolve_half, 2: reflected.convolve_double}

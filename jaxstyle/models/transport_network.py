@@ -15,14 +15,14 @@ import jax.numpy as jnp
 from jax import lax
 
 from jaxstyle.features.vgg import VGG
-from jaxstyle.losses.moments import Moments, combine, moments
 from jaxstyle.losses.style import standard_deviation
-from jaxstyle.models import instance_norm, reflected
 from jaxstyle.models.adain import Styles, regional_moments
-from jaxstyle.models.functional import average_pool
-from jaxstyle.models.instance_norm import Statistics
 from jaxstyle.models.style_network import CONVOLUTIONS, Layer, Piece
-from jaxstyle.models.transport import transport
+from jaxstyle.ops import instance_norm, reflected
+from jaxstyle.ops.functional import average_pool
+from jaxstyle.ops.instance_norm import Statistics
+from jaxstyle.ops.moments import Moments, combine, moments
+from jaxstyle.ops.transport import transport
 
 LAYERS = ("relu1_1", "relu2_1", "relu3_1")
 JOINED = ("expand1", "expand3")  # layers to which skips are added

@@ -8,10 +8,10 @@ import flax.linen as nn
 import jax
 import jax.numpy as jnp
 
-from jaxstyle.models.conditioning import BatchNorm
-from jaxstyle.models.convolution import Conv
-from jaxstyle.models.functional import max_pool
-from jaxstyle.models.resampling import depth_to_space
+from jaxstyle.ops.conditioning import BatchNorm
+from jaxstyle.ops.convolution import Conv
+from jaxstyle.ops.functional import max_pool
+from jaxstyle.ops.resampling import depth_to_space
 
 INIT = nn.initializers.he_normal()
 

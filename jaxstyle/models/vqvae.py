@@ -11,7 +11,7 @@ import numpy as np
 
 from jaxstyle.losses.variational import straight_through
 from jaxstyle.models.autoencoder import Decoder, Encoder, coarse_shape
-from jaxstyle.models.convolution import Conv
+from jaxstyle.ops.convolution import Conv
 
 
 class VQVAE(nn.Module):

@@ -11,9 +11,9 @@ import re
 from jaxstyle.errors import JaxstyleError
 from jaxstyle.features import DEFAULT
 from jaxstyle.features.layers import POOLING_SCALE
-from jaxstyle.images import MIN_SIDE
-from jaxstyle.pixels.settings import Settings, option, setting
-from jaxstyle.pixels.style_transfer import DISTANCES
+from jaxstyle.media.image_resizing import MIN_SIDE
+from jaxstyle.perceptual.style import DISTANCES
+from jaxstyle.runtime.settings import Settings, option, setting
 
 LEARNING_RATES = {"adam": 0.02, "lbfgs": 1.0}
 STEP_SIZES = {"pixels": 1.0, "sigmoid": 4.0, "pyramid": 2.0, "fourier": 2.0, "deep-image-prior": 0.5, "cppn": 0.1}

@@ -11,9 +11,11 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from jaxstyle import colors, images
 from jaxstyle.errors import JaxstyleError
 from jaxstyle.features import Features
+from jaxstyle.media import colors
+from jaxstyle.media.image_resizing import fit_size, resize
+from jaxstyle.perceptual.style import mean_square
 from jaxstyle.pixels import gradients, memory, objectives, parametrizations
 from jaxstyle.pixels.dream_config import DreamConfig
 from jaxstyle.pixels.inputs import check_mask
@@ -21,7 +23,6 @@ from jaxstyle.pixels.loop import Job, Problem
 from jaxstyle.pixels.method import Knobs, Method
 from jaxstyle.pixels.objectives import Look, Objective, View
 from jaxstyle.pixels.schedule import Stage, least_longer_side
-from jaxstyle.pixels.style_transfer import mean_square
 from jaxstyle.pixels.transforms import Roll
 
 TILE = 512
@@ -67,7 +68,7 @@ def prepare(
     method = Method(parametrizations.RGB, look, gradients.ascent(config.smoothing, config.gradient_octaves))
     key = np.random.SeedSequence([config.seed, frame]).generate_state(2, np.uint32)
     knobs = Knobs(np.full(1, config.learning_rate, np.float32), np.zeros(1, np.float32), key[None])
-    start = images.resize(base, stages[0].height, stages[0].width)[None]
+    start = resize(base, stages[0].height, stages[0].width)[None]
     problem = Problem(method, stages, views, features.params, functools.partial(lost_detail, base))
     return Job(problem, start, knobs)
 
@@ -87,7 +88,7 @@ def plan(config: DreamConfig, least_side: int, shape: Sequence[int]) -> list[Sta
         )
     sizes = {round(config.size / config.octave_scale**octave) for octave in range(config.octaves)}
     scales = sorted(size for size in sizes if size >= least)
-    return [Stage(scale, *images.fit_size(height, width, scale), config.iterations) for scale in scales]
+    return [Stage(scale, *fit_size(height, width, scale), config.iterations) for scale in scales]
 
 
 def fit(config: DreamConfig, features: Features, layers: tuple[str, ...], stage: Stage) -> tuple[Any, ...]:
@@ -111,7 +112,7 @@ def fit(config: DreamConfig, features: Features, layers: tuple[str, ...], stage:
 
 def noise(config: DreamConfig, shape: Sequence[int]) -> np.ndarray:
     """Grey 1/f noise `[H, W, 3]` to dream from, of the result's size."""
-    size = images.fit_size(shape[0], shape[1], config.size)
+    size = fit_size(shape[0], shape[1], config.size)
     draws = np.random.default_rng(config.seed).standard_normal((*size, 3), np.float32)
     return np.asarray(jax.jit(parametrizations.FOURIER.decode)(0.5 * draws))
 
@@ -122,8 +123,8 @@ def lost_detail(photo: np.ndarray, stage: Stage, following: Stage) -> np.ndarray
     google/deepdream adds its dream to the photo of the next size; here the photo's new detail is added to the
     enlarged dream, which is the same sum.
     """
-    small, large = (images.resize(photo, place.height, place.width) for place in (stage, following))
-    return (large - images.resize(small, following.height, following.width))[None]
+    small, large = (resize(photo, place.height, place.width) for place in (stage, following))
+    return (large - resize(small, following.height, following.width))[None]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -144,8 +145,8 @@ class Views:
 
     def __call__(self, stage: Stage) -> View:
         """The view of the one picture at one stage, stacked on the host."""
-        photo = images.resize(self.photo, stage.height, stage.width)
-        mask = None if self.mask is None else images.resize(self.mask, stage.height, stage.width)
+        photo = resize(self.photo, stage.height, stage.width)
+        mask = None if self.mask is None else resize(self.mask, stage.height, stage.width)
         wanted = self.objective or self.wanted(photo)
         if self.config.content_weight:
             share = self.config.content_weight / len(self.layers)
@@ -177,7 +178,7 @@ class Views:
         """The picture at a size that takes little memory and is large enough for the layers."""
         height, width = picture.shape[:2]
         least = least_longer_side((height, width), self.features.least_side(self.layers))
-        return images.resize(picture, *images.fit_size(height, width, max(least, min(TILE, max(height, width)))))
+        return resize(picture, *fit_size(height, width, max(least, min(TILE, max(height, width)))))
 
     def look(self, picture: np.ndarray) -> dict[str, jax.Array]:
         """The layers' activations `[h, w, C]`."""
@@ -197,10 +198,10 @@ def looker(network: Any, layers: tuple[str, ...]) -> Callable[..., dict[str, jax
 
 def finish(config: DreamConfig, picture: np.ndarray, photo: np.ndarray, mask: np.ndarray | None) -> np.ndarray:
     """The result as it is shown: in the photo's colours and only where the mask is white, where that was asked for."""
-    photo = images.resize(photo, *picture.shape[:2])
+    photo = resize(photo, *picture.shape[:2])
     if config.preserve_color == "luminance":
         picture = colors.keep_luminance_only(picture, photo)
     if mask is None:
         return picture
-    share = images.resize(mask, *picture.shape[:2])[..., None]
+    share = resize(mask, *picture.shape[:2])[..., None]
     return share * picture + (1 - share) * photo

@@ -6,7 +6,7 @@ import dataclasses
 
 from jaxstyle.errors import JaxstyleError
 from jaxstyle.features import DEFAULT, Features
-from jaxstyle.pixels.settings import Settings, setting
+from jaxstyle.runtime.settings import Settings, setting
 
 NORMS = ("l2", "mean")
 INITS = ("photo", "noise")

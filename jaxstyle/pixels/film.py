@@ -10,13 +10,13 @@ import numpy as np
 
 from jaxstyle.features import Features
 from jaxstyle.losses.temporal import temporal_distance
+from jaxstyle.perceptual.style import StyleObjective, Targets
 from jaxstyle.pixels import stylize
 from jaxstyle.pixels.config import StyleTransferConfig
 from jaxstyle.pixels.inputs import Inputs
 from jaxstyle.pixels.loop import Job
 from jaxstyle.pixels.schedule import Stage
-from jaxstyle.pixels.settings import setting
-from jaxstyle.pixels.style_transfer import StyleObjective, Targets
+from jaxstyle.runtime.settings import setting
 
 
 @dataclasses.dataclass(frozen=True)

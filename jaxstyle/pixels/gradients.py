@@ -10,7 +10,7 @@ import jax
 import jax.numpy as jnp
 import optax
 
-from jaxstyle.pixels import pyramid
+from jaxstyle.ops import pyramid
 
 FLOOR = 1e-8
 """Added to what a gradient is divided by, so that a gradient of zero stays one."""

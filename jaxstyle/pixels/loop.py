@@ -20,7 +20,7 @@ from threadpoolctl import threadpool_limits
 from jaxstyle.errors import JaxstyleError
 from jaxstyle.pixels.method import Knobs, Method, State, Terms, add_detail, advance, enlarge, picture, start
 from jaxstyle.pixels.schedule import Stage
-from jaxstyle.pixels.spread import Spread, spread_map
+from jaxstyle.runtime.sharding import Spread, spread_map
 
 REPORT_EVERY = 25  # steps
 REPORT_SECONDS = 0.2

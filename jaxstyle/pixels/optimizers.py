@@ -12,7 +12,7 @@ import jax
 import jax.numpy as jnp
 import optax
 
-from jaxstyle.pixels.resizing import resize_image
+from jaxstyle.ops.resampling import resize_image
 
 
 @functools.lru_cache

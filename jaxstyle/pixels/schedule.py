@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from jaxstyle.errors import JaxstyleError
-from jaxstyle.images import fit_size
+from jaxstyle.media.image_resizing import fit_size
 from jaxstyle.pixels.config import StyleConfig, StyleTransferConfig
 
 

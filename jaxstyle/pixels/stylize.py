@@ -9,17 +9,18 @@ import jax
 import numpy as np
 import optax
 
-from jaxstyle import colors, images
 from jaxstyle.errors import JaxstyleError
 from jaxstyle.features import Features
+from jaxstyle.media import colors
+from jaxstyle.media.image_resizing import resize
+from jaxstyle.perceptual.style import StyleObjective
+from jaxstyle.perceptual.targets import Point, TargetMaker
 from jaxstyle.pixels import memory, optimizers, parametrizations, schedule
 from jaxstyle.pixels.config import INITS, StyleConfig, StyleTransferConfig
 from jaxstyle.pixels.inputs import Inputs, style_weights
 from jaxstyle.pixels.loop import Job, Problem
 from jaxstyle.pixels.method import Knobs, Method
 from jaxstyle.pixels.schedule import Stage
-from jaxstyle.pixels.style_transfer import StyleObjective
-from jaxstyle.pixels.targets import Point, TargetMaker
 
 
 def prepare(
@@ -83,11 +84,11 @@ def starting_images(config: StyleTransferConfig, inputs: Inputs, stage: Stage) -
     """`[contents, H, W, 3]`: what `init` says, at the first stage's size."""
     shape = (stage.height, stage.width)
     if config.init == "content":
-        return np.stack([images.resize(content, *shape) for content in inputs.contents])
+        return np.stack([resize(content, *shape) for content in inputs.contents])
     if config.init not in INITS:
         if inputs.start is None:
             raise JaxstyleError(f"init {config.init!r} is a path, and no picture was given for it")
-        return np.stack([images.resize(inputs.start, *shape)] * len(inputs.contents))
+        return np.stack([resize(inputs.start, *shape)] * len(inputs.contents))
     return np.stack(
         [noise(config, stage, inputs.styles if config.init == "style-stats" else ())] * len(inputs.contents)
     )
@@ -123,4 +124,4 @@ def finish(config: StyleTransferConfig, picture: np.ndarray, content: np.ndarray
     """The result as it is shown: with the photo's colours where that was asked for."""
     if config.preserve_color != "luminance":
         return picture
-    return colors.keep_luminance_only(picture, images.resize(content, *picture.shape[:2]))
+    return colors.keep_luminance_only(picture, resize(content, *picture.shape[:2]))

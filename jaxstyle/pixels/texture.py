@@ -14,17 +14,17 @@ import jax
 import numpy as np
 import optax
 
-from jaxstyle import images
 from jaxstyle.errors import JaxstyleError
 from jaxstyle.features import Features
+from jaxstyle.media.image_resizing import fit_size, resize
+from jaxstyle.perceptual.style import StyleObjective, Targets, Weights
+from jaxstyle.perceptual.targets import compiled
 from jaxstyle.pixels import memory, schedule
 from jaxstyle.pixels.config import TextureConfig
 from jaxstyle.pixels.inputs import style_weights
 from jaxstyle.pixels.loop import Job, Problem
 from jaxstyle.pixels.schedule import Stage
-from jaxstyle.pixels.style_transfer import StyleObjective, Targets, Weights
 from jaxstyle.pixels.stylize import choose_method, knobs, noise
-from jaxstyle.pixels.targets import compiled
 
 MARGIN = 5
 """Strides of a VGG's layer by which an exemplar is continued: about half the layer's receptive field."""
@@ -112,7 +112,7 @@ class TextureTargets:
         params, margin = self.features.params, self.margin
         moments = [
             program.moments(seen, params, mask)
-            for seen, mask in (mirrored(images.resize(e, *self.size(stage, e)), margin) for e in self.exemplars)
+            for seen, mask in (mirrored(resize(e, *self.size(stage, e)), margin) for e in self.exemplars)
         ]
         style = jax.device_get(program.blend(moments, style_weights(self.config, len(self.exemplars))))
         layers = np.array(self.config.layer_weights, np.float32)
@@ -129,7 +129,7 @@ class TextureTargets:
         height, width = exemplar.shape[:2]
         least = schedule.least_longer_side((height, width), self.features.least_side(self.objective.style_layers))
         longer = round((self.config.style_size or max(height, width)) * stage.scale / self.largest)
-        return images.fit_size(height, width, max(least, longer))
+        return fit_size(height, width, max(least, longer))
 
     def check_memory(self, stage: Stage) -> None:
         """Raises `JaxstyleError` where an exemplar is too large to be looked at."""

@@ -16,9 +16,9 @@ from jaxstyle.data.views import random_view
 from jaxstyle.errors import JaxstyleError, did_you_mean
 from jaxstyle.features import Features
 from jaxstyle.features.vgg import VGG
+from jaxstyle.jobs.files import list_contents
 from jaxstyle.models.adain import AdaIN, Styles
 from jaxstyle.models.transport_network import LAYERS, TransportNetwork
-from jaxstyle.pixels.files import list_contents
 from jaxstyle.tasks import perceptual
 from jaxstyle.tasks.classify import scaled
 from jaxstyle.tasks.observation import beside

@@ -10,10 +10,10 @@ import jax.numpy as jnp
 import numpy as np
 from ml_collections import ConfigDict
 
-from jaxstyle.charts import confusion_chart
 from jaxstyle.data.augment import augment, mixup
 from jaxstyle.errors import JaxstyleError, did_you_mean
 from jaxstyle.losses.classification import cross_entropy, smoothed_labels
+from jaxstyle.media.charts import confusion_chart
 from jaxstyle.metrics import confusion
 from jaxstyle.models.cnn import SmallCNN
 from jaxstyle.models.resnet import ResNet, blocks_of

@@ -12,13 +12,13 @@ import numpy as np
 
 from jaxstyle.data.views import random_view
 from jaxstyle.errors import JaxstyleError
-from jaxstyle.examples import EXAMPLES, example
 from jaxstyle.features import Features, Weights, load
-from jaxstyle.features.readers import read_tensors
-from jaxstyle.features.registry import resolve
 from jaxstyle.features.vgg import VGG
+from jaxstyle.features.weights.readers import read_tensors
+from jaxstyle.features.weights.registry import resolve
 from jaxstyle.losses.distillation import activation_error, cosine, moment_error
-from jaxstyle.losses.moments import moments
+from jaxstyle.media.examples import EXAMPLES, example
+from jaxstyle.ops.moments import moments
 from jaxstyle.training import step
 from jaxstyle.training.optimizers import Optimizer, make_optimizer
 from jaxstyle.training.state import TrainState

@@ -15,11 +15,11 @@ import jax.numpy as jnp
 import numpy as np
 from jax import lax
 
-from jaxstyle.charts import confusion_chart
 from jaxstyle.data.augment import augment_clips, shift_tones
 from jaxstyle.losses.adversarial import OBJECTIVES, Objective
 from jaxstyle.losses.classification import cross_entropy
 from jaxstyle.losses.frames import mixture
+from jaxstyle.media.charts import confusion_chart
 from jaxstyle.metrics.confusion import confusion_matrix, summary
 from jaxstyle.metrics.structural import psnr, ssim
 from jaxstyle.models.forecaster import Forecast, Forecaster

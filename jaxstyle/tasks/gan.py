@@ -16,8 +16,9 @@ from jax import lax
 
 from jaxstyle.errors import JaxstyleError
 from jaxstyle.losses.adversarial import OBJECTIVES
-from jaxstyle.models import dcgan, resnet_gan, spectral_norm
-from jaxstyle.models.conditioning import code_of
+from jaxstyle.models import dcgan, resnet_gan
+from jaxstyle.ops import spectral_norm
+from jaxstyle.ops.conditioning import code_of
 from jaxstyle.tasks.gan_players import LATENTS, Hand, Players, great_circle
 from jaxstyle.tasks.gan_settings import check
 from jaxstyle.tasks.gan_settings import defaults as defaults

@@ -11,10 +11,10 @@ import jax.numpy as jnp
 import optax
 from jax import lax
 
-from jaxstyle.diff_augment import diff_augment
 from jaxstyle.losses.adversarial import Objective, gradient_penalty, r1_penalty
-from jaxstyle.models import spectral_norm
-from jaxstyle.models.conditioning import code_of
+from jaxstyle.ops import spectral_norm
+from jaxstyle.ops.conditioning import code_of
+from jaxstyle.ops.diff_augment import diff_augment
 from jaxstyle.training import step
 from jaxstyle.training.task import Metrics
 

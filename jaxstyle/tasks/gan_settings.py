@@ -7,9 +7,9 @@ from typing import Any
 
 from ml_collections import ConfigDict
 
-from jaxstyle.diff_augment import check_policy
 from jaxstyle.errors import JaxstyleError, did_you_mean
 from jaxstyle.losses.adversarial import OBJECTIVES
+from jaxstyle.ops.diff_augment import check_policy
 from jaxstyle.training import config as training
 from jaxstyle.training.config import unused
 

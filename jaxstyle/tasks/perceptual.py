@@ -11,23 +11,23 @@ import jax.numpy as jnp
 import numpy as np
 from ml_collections import ConfigDict
 
-from jaxstyle import images
 from jaxstyle.data.motion import random_motion
 from jaxstyle.errors import JaxstyleError
 from jaxstyle.features import Features, load
 from jaxstyle.features.vgg import VGG
+from jaxstyle.jobs.files import read
 from jaxstyle.losses.temporal import temporal_distance
+from jaxstyle.media.image_resizing import fit_size, resize
+from jaxstyle.ops.warping import warp
+from jaxstyle.perceptual.style import Style, StyleObjective, Targets, Weights
 from jaxstyle.pixels.config import StyleTransferConfig
-from jaxstyle.pixels.files import read
 from jaxstyle.pixels.schedule import least_longer_side
-from jaxstyle.pixels.style_transfer import Style, StyleObjective, Targets, Weights
 from jaxstyle.training import config as configs
 from jaxstyle.training import step
 from jaxstyle.training.config import at_least
 from jaxstyle.training.optimizers import Optimizer
 from jaxstyle.training.state import TrainState
 from jaxstyle.training.task import Metrics, Setting
-from jaxstyle.warping import warp
 
 SHARED = ("features", "content_layers", "style_layers", "layer_weights", "style_loss", "content_weight", "tv_weight")
 """Settings that mean what they mean to `jaxstyle stylize`, and have its defaults."""
@@ -176,7 +176,7 @@ class Perceptual:
         painting = read(path, "style").rgb
         height, width = painting.shape[:2]
         least = least_longer_side((height, width), self.features.least_side(self.objective.style_layers))
-        return images.resize(painting, *images.fit_size(height, width, max(least, min(size, height, width))))
+        return resize(painting, *fit_size(height, width, max(least, min(size, height, width))))
 
 
 def descend(optimizer: Optimizer, state: TrainState, terms: Callable[[Any], Metrics]) -> tuple[TrainState, Metrics]:

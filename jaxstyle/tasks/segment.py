@@ -12,13 +12,13 @@ import jax.numpy as jnp
 import numpy as np
 from ml_collections import ConfigDict
 
-from jaxstyle.charts import confusion_chart
 from jaxstyle.data.augment import augment_with_masks, check_changes, shift_tones
 from jaxstyle.errors import JaxstyleError
 from jaxstyle.losses.segmentation import dice_loss, focal_loss, pixel_cross_entropy
+from jaxstyle.media.charts import confusion_chart
+from jaxstyle.media.overlay import colored, overlay
 from jaxstyle.metrics import confusion
 from jaxstyle.models.unet import UNet
-from jaxstyle.overlay import colored, overlay
 from jaxstyle.tasks.classify import scaled
 from jaxstyle.tasks.observation import SHOWN, beside
 from jaxstyle.training import config as configs

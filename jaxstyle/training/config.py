@@ -10,9 +10,9 @@ from typing import Any
 from etils import epath
 from ml_collections import ConfigDict
 
-from jaxstyle import buckets
-from jaxstyle.buckets import in_bucket
 from jaxstyle.errors import JaxstyleError, did_you_mean
+from jaxstyle.runtime import buckets
+from jaxstyle.runtime.buckets import in_bucket
 
 FIXED = ("task", "seed", "batch_size", "data", "model")
 """What cannot change when a run goes on: the batches and the network would not be the same. A task's module may have

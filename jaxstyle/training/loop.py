@@ -18,13 +18,13 @@ import numpy as np
 from etils import epath
 from ml_collections import ConfigDict
 
-from jaxstyle import atomic
 from jaxstyle.data import pipeline
 from jaxstyle.data.masks import Masks
 from jaxstyle.data.order import Order, in_turn
 from jaxstyle.data.sources import Source, open_source
 from jaxstyle.errors import JaxstyleError, did_you_mean
-from jaxstyle.interrupts import interruptible
+from jaxstyle.runtime import atomic
+from jaxstyle.runtime.interrupts import interruptible
 from jaxstyle.training import config as configs
 from jaxstyle.training import step as steps
 from jaxstyle.training import workdir as workdirs

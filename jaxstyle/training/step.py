@@ -14,7 +14,7 @@ import jax.numpy as jnp
 import numpy as np
 from jax import lax
 
-from jaxstyle import compiling
+from jaxstyle.runtime import compiling
 from jaxstyle.training.state import TrainState
 from jaxstyle.training.task import Batch, Metrics, Task
 

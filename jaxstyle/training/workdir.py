@@ -13,8 +13,8 @@ import numpy as np
 from etils import epath
 from ml_collections import ConfigDict
 
-from jaxstyle import atomic
 from jaxstyle.errors import JaxstyleError, did_you_mean
+from jaxstyle.runtime import atomic
 from jaxstyle.training.checkpoints import Checkpoints
 from jaxstyle.training.config import absolute, completed, read_config
 from jaxstyle.training.durations import Extent

@@ -17,9 +17,9 @@ from jax.experimental import multihost_utils
 from tensorboardX import SummaryWriter
 from tqdm import tqdm
 
-from jaxstyle import atomic, buckets
-from jaxstyle.image_files import write_picture
-from jaxstyle.video import write_frames
+from jaxstyle.media.film_writing import write_frames
+from jaxstyle.media.image_writing import write_picture
+from jaxstyle.runtime import atomic, buckets
 
 METRICS = "metrics.jsonl"
 FPS = 8  # of films

@@ -14,8 +14,10 @@ from PIL import Image
 
 from jaxstyle.cli import main
 from jaxstyle.features import save_weights
-from jaxstyle.images import read_picture, read_settings, write_picture
-from jaxstyle.pixels import execution, loop
+from jaxstyle.jobs import execution
+from jaxstyle.media.image_reading import read_picture, read_settings
+from jaxstyle.media.image_writing import write_picture
+from jaxstyle.pixels import loop
 
 
 def encoded(kind: str) -> bytes:

@@ -6,10 +6,11 @@ import pathlib
 
 import pytest
 
-from jaxstyle import DreamConfig, VisualizationConfig, images
+from jaxstyle import DreamConfig, VisualizationConfig
 from jaxstyle.cli import main
-from jaxstyle.pixels import dream_job, visualization_job
-from jaxstyle.pixels.settings import option
+from jaxstyle.jobs import dream, visualize
+from jaxstyle.media.image_reading import read_picture
+from jaxstyle.runtime.settings import option
 
 CONFIGS = pathlib.Path(__file__).resolve().parents[2] / "configs"
 DREAM = ("--size=24", "--octaves=1", "--iterations=2", "--layers=relu1_1", "--gradient-octaves=0", "--jitter=2")
@@ -30,14 +31,14 @@ def test_a_dream(pictures, tiny_features, tmp_path, capsys):
     words = [str(pictures / "photo.png"), "-o", str(tmp_path / "d.png"), f"--features={tiny_features}", *DREAM]
     assert main(["dream", *words]) == 0
     assert capsys.readouterr().out == f"{tmp_path / 'd.png'}\n"
-    assert images.read_picture(tmp_path / "d.png").rgb.shape == (18, 24, 3)
+    assert read_picture(tmp_path / "d.png").rgb.shape == (18, 24, 3)
 
 
 def test_one_channel_and_several(tiny_features, tmp_path, capsys):
     for word, name in (("--channel=1", "one.png"), ("--channels=0:2", "two.png")):
         assert main(["visualize", word, "-o", str(tmp_path / name), f"--features={tiny_features}", *LOOK]) == 0
     assert capsys.readouterr().out == f"{tmp_path / 'one.png'}\n{tmp_path / 'two.png'}\n"
-    one, two = (images.read_picture(tmp_path / name).rgb.shape for name in ("one.png", "two.png"))
+    one, two = (read_picture(tmp_path / name).rgb.shape for name in ("one.png", "two.png"))
     assert one == (20, 20, 3) and two[1] > 40
 
 
@@ -75,7 +76,7 @@ def test_bad_input_is_one_sentence(tmp_path, monkeypatch, capsys, words, message
 
 @pytest.mark.parametrize(
     ("name", "kind", "job"),
-    [("deep_dream", DreamConfig, dream_job), ("feature_visualization", VisualizationConfig, visualization_job)],
+    [("deep_dream", DreamConfig, dream), ("feature_visualization", VisualizationConfig, visualize)],
 )
 def test_recipes_have_the_defaults_and_run(name, kind, job, tiny_features, pictures, tmp_path):
     spec = importlib.util.spec_from_file_location(name, CONFIGS / f"{name}.py")

@@ -13,7 +13,7 @@ import jaxstyle
 from jaxstyle.cli import main, options, stylize
 from jaxstyle.errors import JaxstyleError
 from jaxstyle.pixels.config import StyleTransferConfig
-from jaxstyle.pixels.settings import option
+from jaxstyle.runtime.settings import option
 
 FILE_OPTIONS = (
     *("--content", "--output", "--content-mask", "--style-mask", "--sweep"),

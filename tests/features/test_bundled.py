@@ -9,12 +9,13 @@ import jax.numpy as jnp
 import numpy as np
 import optax
 import pytest
+from networks import real_vgg19
 from PIL import Image
-from test_real_weights import real_vgg19
 
-from jaxstyle.features import DEFAULT, Weights, download, load, pruning, registry
-from jaxstyle.features.pruning import active_channels
-from jaxstyle.features.readers import read_tensors
+from jaxstyle.features import DEFAULT, Weights, load
+from jaxstyle.features.weights import download, pruning, registry
+from jaxstyle.features.weights.pruning import active_channels
+from jaxstyle.features.weights.readers import read_tensors
 from jaxstyle.losses.distillation import activation_error, cosine
 
 COSINES = {"relu1_1": 0.99, "relu2_1": 0.98, "relu3_1": 0.93}

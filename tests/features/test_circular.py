@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from test_networks import look, picture, weights
+from networks import look, picture, weights
 
 from jaxstyle.features import build
 

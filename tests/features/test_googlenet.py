@@ -5,7 +5,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 from network_reference import INCEPTION, assert_taps, googlenet
-from test_networks import look, picture, weights
+from networks import look, picture, weights
 from torch_writer import contiguous, legacy_form, ordered, zip_form
 
 from jaxstyle.errors import JaxstyleError

@@ -5,46 +5,14 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 from network_reference import assert_taps, squeezenet, vgg
+from networks import SQUEEZENETS, look, picture, weights
 
 from jaxstyle.errors import JaxstyleError
-from jaxstyle.features.architectures import ARCHITECTURES, VGG_BLOCKS
+from jaxstyle.features.architectures import VGG_BLOCKS
 from jaxstyle.features.features import build, load
 from jaxstyle.features.layers import deepest_tap, pool2, pool3
 from jaxstyle.features.squeezenet import PLANS
-from jaxstyle.features.weights import Weights, save_weights
-
-SQUEEZENETS = {
-    "squeezenet1_0": {"pool_after": (1, 4, 8), "classifier_pad": 1},
-    "squeezenet1_1": {"pool_after": (1, 3, 5), "classifier_pad": 0},
-}
-
-
-def weights(architecture, until=None, seed=0, ceil_pooling=False):
-    """Random weights that keep the activations' scale; VGGs get widths 3, 4, 5, …; `until` is the last layer."""
-    rng, widths, tensors = np.random.default_rng(seed), {"preprocess": 3}, {}
-    tensors["preprocess/kernel"] = rng.normal(size=(3, 3)).astype(np.float32)
-    tensors["preprocess/bias"] = rng.normal(size=3).astype(np.float32)
-    for i, layer in enumerate(ARCHITECTURES[architecture], 3):
-        inputs = sum(widths[name] for name in layer.inputs)
-        out = widths[layer.name] = layer.width or i
-        deviation = np.sqrt(2 / (inputs * np.prod(layer.size)))
-        kernel = rng.normal(0, deviation, (*layer.size, inputs, out))
-        tensors[f"{layer.name}/kernel"] = kernel.astype(np.float32)
-        tensors[f"{layer.name}/bias"] = rng.normal(0.1, 0.2, out).astype(np.float32)
-        if layer.name == until:
-            break
-    return Weights(architecture, tensors, ceil_pooling)
-
-
-def picture(height, width, seed=0):
-    return np.random.default_rng(seed).uniform(size=(1, height, width, 3)).astype(np.float32)
-
-
-def look(features, image, taps=None):
-    """All taps, or those asked for, by one compiled program: eager ones are slow."""
-    return jax.jit(lambda params, image: features.network.apply({"params": params}, image, taps))(
-        features.params, image
-    )
+from jaxstyle.features.weights.files import save_weights
 
 
 def convolutions(features, taps, side=64):

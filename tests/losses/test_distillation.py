@@ -7,7 +7,7 @@ import pytest
 from jax.test_util import check_grads
 
 from jaxstyle.losses.distillation import FLAT, activation_error, cosine, moment_error
-from jaxstyle.losses.moments import moments
+from jaxstyle.ops.moments import moments
 
 
 @pytest.fixture

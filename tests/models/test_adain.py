@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 from style_reference import convolved, enlarged
 
-from jaxstyle.losses.moments import Moments, moments
 from jaxstyle.models.adain import AdaIN, Styles, adain, regional_moments
+from jaxstyle.ops.moments import Moments, moments
 
 
 def normal(seed, *shape):

@@ -9,9 +9,9 @@ import pytest
 
 from jaxstyle.errors import JaxstyleError
 from jaxstyle.models.autoencoder import Residual, coarse_shape
-from jaxstyle.models.resampling import depth_to_space
 from jaxstyle.models.vae import VAE
 from jaxstyle.models.vqvae import VQVAE, CodePrior, causal_mask
+from jaxstyle.ops.resampling import depth_to_space
 
 SHAPE = (8, 12, 3)
 LATENTS = 5

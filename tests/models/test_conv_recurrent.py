@@ -9,8 +9,8 @@ import pytest
 
 from jaxstyle.models.conv_recurrent import ConvGRUCell, ConvLSTMCell
 from jaxstyle.models.forecaster import Forecaster, Stack
-from jaxstyle.models.resampling import depth_to_space, space_to_depth
 from jaxstyle.models.video_discriminator import VideoDiscriminator
+from jaxstyle.ops.resampling import depth_to_space, space_to_depth
 
 
 def normal(seed, *shape):

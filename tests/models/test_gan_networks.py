@@ -7,7 +7,8 @@ import pytest
 from flax.traverse_util import flatten_dict
 
 from jaxstyle.errors import JaxstyleError
-from jaxstyle.models import conditioning, dcgan, resnet_gan
+from jaxstyle.models import dcgan, resnet_gan
+from jaxstyle.ops import conditioning
 
 
 def kernels(module, *inputs):

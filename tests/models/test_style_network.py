@@ -8,9 +8,10 @@ import numpy as np
 import pytest
 from style_reference import sigmoid, stylised
 
-from jaxstyle import images
 from jaxstyle.errors import JaxstyleError
-from jaxstyle.feedforward.converters import convert
+from jaxstyle.inference.converters import convert
+from jaxstyle.media.image_reading import read_picture
+from jaxstyle.media.image_resizing import resize
 from jaxstyle.models.style_network import StyleNetwork
 
 LAST = {"sigmoid": sigmoid, "tanh": lambda x: (1 + np.tanh(x)) / 2}
@@ -118,8 +119,8 @@ def test_an_unknown_output():
 @pytest.mark.realdata
 def test_magentas_weights_give_magentas_picture(real_data):
     model = convert(real_data / "faststyle" / "magenta_multistyle_varied")
-    photo = images.read_picture(real_data / "images" / "content" / "tubingen.jpg").rgb
-    x = images.resize(photo, 48, 64)
+    photo = read_picture(real_data / "images" / "content" / "tubingen.jpg").rgb
+    x = resize(photo, 48, 64)
     weights = np.zeros((2, 32), np.float32)
     weights[0, 22], weights[1, [5, 19]] = 1, (0.4, 0.6)
     made = run(model.network, model.params, np.stack([x, x]), weights)

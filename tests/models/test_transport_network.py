@@ -9,11 +9,11 @@ import pytest
 import scipy.linalg
 from style_reference import convolved, enlarged
 
-from jaxstyle.losses.moments import covariance, moments
-from jaxstyle.models import instance_norm
 from jaxstyle.models.adain import Styles, regional_moments
-from jaxstyle.models.transport import LEAST_SPREAD, ROUNDING, roots, transport
 from jaxstyle.models.transport_network import TransportNetwork
+from jaxstyle.ops import instance_norm
+from jaxstyle.ops.moments import covariance, moments
+from jaxstyle.ops.transport import LEAST_SPREAD, ROUNDING, roots, transport
 
 WIDTHS = ((4, 3), (5, 4), (6,))
 

@@ -11,7 +11,7 @@ import pytest
 from jaxstyle.cli import options, stylize
 from jaxstyle.errors import JaxstyleError
 from jaxstyle.pixels.config import StyleTransferConfig
-from jaxstyle.pixels.settings import option
+from jaxstyle.runtime.settings import option
 
 DEFAULTS = StyleTransferConfig()
 FIELDS = dataclasses.fields(StyleTransferConfig)

@@ -9,7 +9,8 @@ import pytest
 import tiny
 
 import jaxstyle
-from jaxstyle import DreamConfig, JaxstyleError, images
+from jaxstyle import DreamConfig, JaxstyleError
+from jaxstyle.media.image_resizing import resize
 from jaxstyle.pixels import objectives as o
 from jaxstyle.pixels.dream import lost_detail, plan, prepare
 from jaxstyle.pixels.schedule import Stage
@@ -47,7 +48,7 @@ def test_the_objective_rises_at_every_octave():
         values = [row["l2/relu2_1"] for row in rows]
         assert values[-1] > 1.1 * values[0] and np.argmax(values) >= 3, values
         assert all(np.isclose(row["loss"], -row["l2/relu2_1"], rtol=1e-5) for row in rows)
-    photo = images.resize(PHOTO, *made.picture.shape[:2])
+    photo = resize(PHOTO, *made.picture.shape[:2])
     assert made.picture.shape == (36, 48, 3) and (look(made.picture) ** 2).mean() > 1.2 * (look(photo) ** 2).mean()
 
 
@@ -55,13 +56,13 @@ def test_the_objective_rises_at_every_octave():
 def test_without_steps_worth_the_name_the_photo_comes_back_in_all_detail():
     made = dream(learning_rate=1e-7)
     # Resizing overshoots at edges and is clipped, there and back, by some thousandths.
-    assert np.abs(made.picture - images.resize(PHOTO, 36, 48)).mean() < 3e-3
+    assert np.abs(made.picture - resize(PHOTO, 36, 48)).mean() < 3e-3
 
 
 def test_lost_detail_is_what_enlarging_cannot_know():
     small, large = Stage(32, 24, 32, 1), Stage(64, 48, 64, 1)
     lost = lost_detail(PHOTO, small, large)
-    again = images.resize(images.resize(PHOTO, 24, 32), 48, 64) + lost[0]
+    again = resize(resize(PHOTO, 24, 32), 48, 64) + lost[0]
     np.testing.assert_allclose(again, PHOTO, atol=1e-6)
     assert lost.shape == (1, 48, 64, 3) and np.abs(lost).mean() > 0.01
 
@@ -69,7 +70,7 @@ def test_lost_detail_is_what_enlarging_cannot_know():
 def test_a_mask_keeps_the_photo_elsewhere():
     mask = np.zeros((48, 64), np.float32)
     mask[:, :32] = 1
-    made, photo = dream(mask=mask, size=64, octaves=1), images.resize(PHOTO, 48, 64)
+    made, photo = dream(mask=mask, size=64, octaves=1), resize(PHOTO, 48, 64)
     np.testing.assert_array_equal(made.picture[:, 33:], photo[:, 33:])
     assert np.abs(made.picture[:, :31] - photo[:, :31]).mean() > 0.02
 
@@ -77,7 +78,7 @@ def test_a_mask_keeps_the_photo_elsewhere():
 @pytest.mark.slow
 def test_content_weight_holds_the_photo():
     free, held = dream(octaves=1), dream(octaves=1, content_weight=20.0)
-    photo = images.resize(PHOTO, 36, 48)
+    photo = resize(PHOTO, 36, 48)
     far, near = (((look(made.picture) - look(photo)) ** 2).mean() for made in (free, held))
     assert near < 0.7 * far
     assert held.history[0]["content/relu2_1"] == 0 and held.history[-1]["content/relu2_1"] < 0
@@ -109,7 +110,7 @@ def test_the_photos_colours_can_stay():
     made = dream(preserve_color="luminance")
     chroma = [
         picture @ np.array([[-0.169, 0.5], [-0.331, -0.419], [0.5, -0.081]])
-        for picture in (made.picture, images.resize(PHOTO, 36, 48))
+        for picture in (made.picture, resize(PHOTO, 36, 48))
     ]
     inside = (made.picture.min(-1) > 0.02) & (made.picture.max(-1) < 0.98)  # elsewhere chroma is made paler
     np.testing.assert_allclose(chroma[0][inside], chroma[1][inside], atol=0.01)
@@ -128,7 +129,7 @@ def test_tiles_dream_nearly_what_the_whole_does():
     """At every step another part of the picture is at a seam, so that none shows: energies agree, and rise."""
     whole, tiled = dream(size=96, octaves=1), dream(size=96, octaves=1, tile_size=64)
     energies = [(look(made.picture) ** 2).mean() for made in (whole, tiled)]
-    before = (look(images.resize(PHOTO, 72, 96)) ** 2).mean()
+    before = (look(resize(PHOTO, 72, 96)) ** 2).mean()
     assert min(energies) > 1.1 * before
     np.testing.assert_allclose(energies[1], energies[0], rtol=0.15)
 

@@ -6,7 +6,8 @@ import pytest
 import tiny
 from scipy.ndimage import gaussian_filter
 
-from jaxstyle.pixels import gradients, pyramid
+from jaxstyle.ops import pyramid
+from jaxstyle.pixels import gradients
 
 GRADS = (tiny.picture(1, 24, 33) - 0.5) * 7
 

@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 import tiny
 
+from jaxstyle.perceptual.style import DISTANCES, StyleObjective, Targets, Weights
 from jaxstyle.pixels import optimizers, parametrizations
 from jaxstyle.pixels.method import Knobs, Method, advance, start
-from jaxstyle.pixels.style_transfer import DISTANCES, StyleObjective, Targets, Weights
 
 FEATURES = tiny.features()
 METHODS = {

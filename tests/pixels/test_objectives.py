@@ -10,10 +10,10 @@ import tiny
 
 from jaxstyle import losses
 from jaxstyle.errors import JaxstyleError
+from jaxstyle.perceptual.style import StyleObjective, Targets, Weights
+from jaxstyle.perceptual.targets import compiled
 from jaxstyle.pixels import objectives as o
 from jaxstyle.pixels.objectives import Seen
-from jaxstyle.pixels.style_transfer import StyleObjective, Targets, Weights
-from jaxstyle.pixels.targets import compiled
 
 RNG = np.random.default_rng(0)
 FEATURES = RNG.standard_normal((3, 4, 5, 6))

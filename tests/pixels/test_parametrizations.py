@@ -11,8 +11,8 @@ import tiny
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from jaxstyle import images
-from jaxstyle.pixels import pyramid
+from jaxstyle.media.image_resizing import resize
+from jaxstyle.ops import pyramid
 from jaxstyle.pixels.parametrizations import BY_NAME, shared_base
 from jaxstyle.pixels.parametrizations.bounded import CORRELATED, MARGIN, from_rgb, to_rgb
 from jaxstyle.pixels.parametrizations.fourier import amplitudes, hartley
@@ -20,7 +20,7 @@ from jaxstyle.pixels.parametrizations.generators import least_squares
 
 EXACT = ("pixels", "sigmoid", "pyramid", "fourier")
 GENERATORS = ("deep-image-prior", "cppn")
-PICTURE = images.resize(np.random.default_rng(1).uniform(0.2, 0.8, (5, 6, 3)), 18, 25)  # smooth
+PICTURE = resize(np.random.default_rng(1).uniform(0.2, 0.8, (5, 6, 3)), 18, 25)  # smooth
 
 
 @functools.cache

@@ -11,17 +11,20 @@ import tiny
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from jaxstyle import images, losses
+from jaxstyle import losses
 from jaxstyle.errors import JaxstyleError
 from jaxstyle.features import build
+from jaxstyle.media.image_reading import read_picture
+from jaxstyle.media.image_resizing import resize
+from jaxstyle.ops.moments import combine, covariance, energy, scale
+from jaxstyle.ops.resampling import resize_image
+from jaxstyle.perceptual.targets import compiled
 from jaxstyle.pixels import memory, texture
 from jaxstyle.pixels.config import TextureConfig
 from jaxstyle.pixels.loop import optimize
 from jaxstyle.pixels.method import advance, start
 from jaxstyle.pixels.optimizers import adam, carry_state
-from jaxstyle.pixels.resizing import resize_image
 from jaxstyle.pixels.schedule import Stage
-from jaxstyle.pixels.targets import compiled
 
 FEATURES = tiny.features()
 EXEMPLARS = [tiny.picture(1, 40, 56), tiny.picture(2, 44, 44)]
@@ -156,11 +159,11 @@ def test_mixed_exemplars_are_combined_moments():
     stage = found.problem.stages[-1]
     parts = []
     for exemplar in EXEMPLARS:
-        seen, mask = texture.mirrored(images.resize(exemplar, *maker.size(stage, exemplar)), maker.margin)
+        seen, mask = texture.mirrored(resize(exemplar, *maker.size(stage, exemplar)), maker.margin)
         parts.append(program.moments(seen, FEATURES.params, mask))
     for layer in objective.style_layers:
-        style = losses.scale(targets.style[layer].moments, targets.style[layer].scale)
-        blend = losses.combine([part[layer] for part in parts], np.float32([0.25, 0.75]))
+        style = scale(targets.style[layer].moments, targets.style[layer].scale)
+        blend = combine([part[layer] for part in parts], np.float32([0.25, 0.75]))
         np.testing.assert_allclose(style.mean[0], blend.mean, rtol=1e-5)
         np.testing.assert_allclose(style.second[0], blend.second, rtol=1e-4, atol=1e-6)
         np.testing.assert_allclose(blend.mean, 0.25 * parts[0][layer].mean + 0.75 * parts[1][layer].mean, rtol=1e-5)
@@ -184,12 +187,12 @@ def test_a_flat_exemplar_has_the_statistics_of_no_frame():
     )
     targets = found.problem.data(found.problem.stages[-1])
     for layer, style in targets.style.items():
-        covariance = losses.covariance(jax.tree.map(lambda leaf: leaf[0], style.moments))
-        assert np.abs(covariance).max() < 1e-3, layer
+        spread = covariance(jax.tree.map(lambda leaf: leaf[0], style.moments))
+        assert np.abs(spread).max() < 1e-3, layer
     # Zeros beyond the frame would be seen: without the margin the variance is large.
     objective = dataclasses.replace(found.problem.method.objective, network=FEATURES.network)
     plain = compiled(objective).moments(np.full((40, 40, 3), 0.7, np.float32), FEATURES.params, None)["relu5_1"]
-    assert np.abs(losses.covariance(plain)).max() / losses.energy(plain) > 0.1
+    assert np.abs(covariance(plain)).max() / energy(plain) > 0.1
 
 
 @pytest.mark.parametrize(
@@ -233,7 +236,7 @@ def test_a_run_from_noise_comes_near_the_exemplar_and_has_no_seam():
     first, last = (look(picture, FEATURES.params, None) for picture in (found.start[0], made))
     targets = jax.tree.map(lambda leaf: leaf[0], found.problem.data(found.problem.stages[-1]))
     for layer, style in targets.style.items():
-        wanted = losses.scale(jax.tree.map(lambda leaf: leaf[0], style.moments), style.scale[0])
+        wanted = scale(jax.tree.map(lambda leaf: leaf[0], style.moments), style.scale[0])
         before, after = (float(losses.mean_std_distance(seen[layer], wanted)) for seen in (first, last))
         assert after < 0.2 * before, (layer, before, after)
 
@@ -257,7 +260,7 @@ def test_a_real_exemplar_is_met_in_its_statistics_without_a_seam(real_data):
 
     weights = read_weights(real_data / "features" / "vgg19_distilled_16x" / "encoder_relu5_1.pth")
     features = build("distilled", weights, padding="circular")
-    exemplar = images.read_picture(real_data / "images" / "style" / "texture_1.jpg").rgb
+    exemplar = read_picture(real_data / "images" / "style" / "texture_1.jpg").rgb
     settings = TextureConfig(size=96, min_size=96, style_size=96, initial_iterations=150, tileable=True)
     found = texture.prepare(settings, features, [exemplar])
     made = texture.finish(settings, optimize(*found, jax.devices()[:1]).pictures[0])
@@ -267,6 +270,6 @@ def test_a_real_exemplar_is_met_in_its_statistics_without_a_seam(real_data):
     targets = jax.tree.map(lambda leaf: leaf[0], found.problem.data(found.problem.stages[-1]))
     for layer in ("relu1_1", "relu2_1", "relu3_1"):  # those that judge a texture elsewhere
         style = targets.style[layer]
-        wanted = losses.scale(jax.tree.map(lambda leaf: leaf[0], style.moments), style.scale[0])
+        wanted = scale(jax.tree.map(lambda leaf: leaf[0], style.moments), style.scale[0])
         ratio = losses.gram_distance(seen[layer], wanted) / losses.gram_distance(noise[layer], wanted)
         assert ratio < 0.05, (layer, float(ratio))

@@ -11,7 +11,7 @@ import tiny
 from jaxstyle.cli import main
 from jaxstyle.errors import JaxstyleError
 from jaxstyle.features import Weights, load, save_weights
-from jaxstyle.features.readers import read_tensors
+from jaxstyle.features.weights.readers import read_tensors
 from jaxstyle.tasks import distill
 from jaxstyle.training import config as configs
 from jaxstyle.training import loop

@@ -7,13 +7,14 @@ import numpy as np
 import pytest
 import tiny
 
-from jaxstyle import images
 from jaxstyle.errors import JaxstyleError
-from jaxstyle.pixels.style_transfer import Targets
+from jaxstyle.inference.evaluate import reopened
+from jaxstyle.media.image_reading import read_picture
+from jaxstyle.media.image_resizing import fit_size, resize
+from jaxstyle.perceptual.style import Targets
 from jaxstyle.tasks import fast_style
 from jaxstyle.training import config as configs
 from jaxstyle.training import loop, step
-from jaxstyle.training.scoring import reopened
 from jaxstyle.training.workdir import open_run
 
 LAYERS = ("relu1_1", "relu2_1")
@@ -121,9 +122,9 @@ def test_the_terms_are_those_of_pixel_stylisation(whole):
         return judge.objective(picture, targets, fixed.features)
 
     for i in range(2):
-        painting = images.read_picture(config.styles[i]).rgb
-        size = images.fit_size(*painting.shape[:2], 40)
-        loss, parts = alone(images.resize(painting, *size), photos[i], made[i])
+        painting = read_picture(config.styles[i]).rgb
+        size = fit_size(*painting.shape[:2], 40)
+        loss, parts = alone(resize(painting, *size), photos[i], made[i])
         np.testing.assert_allclose(terms["loss"][i], loss, rtol=1e-4)
         styles = [value for name, value in parts.items() if name.startswith("style/")]
         np.testing.assert_allclose(terms["style"][i], sum(styles), rtol=1e-4)

@@ -6,9 +6,9 @@ from unittest import mock
 import numpy as np
 from etils import epath
 
-from jaxstyle.images import read_picture
+from jaxstyle.media.film_reading import read_film
+from jaxstyle.media.image_reading import read_picture
 from jaxstyle.training.writers import Writers, grid, read_metrics
-from jaxstyle.video import read_film
 
 
 def test_rows_of_a_killed_run_are_dropped_when_it_goes_on(tmp_path):

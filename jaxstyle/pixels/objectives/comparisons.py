@@ -12,8 +12,8 @@ import jax.numpy as jnp
 from jaxstyle import losses
 from jaxstyle.errors import JaxstyleError, did_you_mean
 from jaxstyle.features import Features
+from jaxstyle.perceptual.style import DISTANCES, Style, StyleObjective, mean_square, style_distance
 from jaxstyle.pixels.objectives.algebra import Objective, Seen, maps, term
-from jaxstyle.pixels.style_transfer import DISTANCES, Style, StyleObjective, mean_square, style_distance
 
 
 def content(layer: str) -> Objective:

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 import jax
 import jax.numpy as jnp
 
-from jaxstyle.pixels.resizing import resize_image
+from jaxstyle.ops.resampling import resize_image
 
 Params = Any
 

@@ -9,8 +9,8 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from jaxstyle.ops.resampling import resize_image
 from jaxstyle.pixels.parametrizations.base import Parametrization, Params, unchanged
-from jaxstyle.pixels.resizing import resize_image
 
 MARGIN = 0.5 / 255
 """Half a level of 8 bits: black and white are encoded so far from the ends, which a sigmoid never reaches."""

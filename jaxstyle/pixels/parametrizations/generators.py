@@ -12,9 +12,9 @@ import jax.numpy as jnp
 
 from jaxstyle.models.cppn import CPPN, coordinates
 from jaxstyle.models.hourglass import Hourglass
+from jaxstyle.ops.resampling import resize_image
 from jaxstyle.pixels.parametrizations.base import Parametrization, unchanged
 from jaxstyle.pixels.parametrizations.bounded import CORRELATED, from_rgb, to_rgb
-from jaxstyle.pixels.resizing import resize_image
 
 RIDGE = 1e-4
 """Of the least squares that fit the last layer, relative to the mean square of a feature."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from jaxstyle.pixels import pyramid
+from jaxstyle.ops import pyramid
 from jaxstyle.pixels.parametrizations.bounded import Basis, bounded
 
 LEVELS = 5

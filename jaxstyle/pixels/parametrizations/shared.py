@@ -8,10 +8,10 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
+from jaxstyle.ops.resampling import resize_image
 from jaxstyle.pixels.parametrizations.base import Parametrization
 from jaxstyle.pixels.parametrizations.bounded import Basis, bounded
 from jaxstyle.pixels.parametrizations.fourier import FOURIER_BASIS
-from jaxstyle.pixels.resizing import resize_image
 
 
 @functools.cache

@@ -1,0 +1,193 @@
+"""Named arrays out of whatever file a network's weights come in, told apart by content, not by suffix."""
+
+from __future__ import annotations
+
+import os
+import zipfile
+from collections.abc import Callable
+from pathlib import Path
+
+import h5py
+import numpy as np
+import safetensors
+
+from jaxstyle.errors import JaxstyleError
+from jaxstyle.features.weights.caffe_file import looks_like_caffe, read_caffe
+from jaxstyle.features.weights.torch_file import read_torch, widen_bfloat16
+
+Tensors = dict[str, np.ndarray]
+
+SNIFF = 512  # bytes that decide what a file is
+HDF5_MAGIC = b"\x89HDF\r\n\x1a\n"
+TORCH_LEGACY_MAGIC = b"\x80\x02\x8a\x0a\x6c\xfc\x9c\x46\xf9\x20\x6a\xa8\x50\x19"
+DEFLATE_LIMIT = 1100  # deflate shrinks at most 1032 times: a data set that claims more is a forgery
+
+# https://github.com/huggingface/safetensors#format
+SAFETENSORS_DTYPES = {
+    "F64": "<f8",
+    "F32": "<f4",
+    "F16": "<f2",
+    "BF16": "<u2",
+    "I64": "<i8",
+    "I32": "<i4",
+    "I16": "<i2",
+    "I8": "i1",
+    "U8": "u1",
+    "BOOL": "?",
+}
+
+
+def read_tensors(path: str | os.PathLike[str]) -> tuple[Tensors, dict[str, str]]:
+    """Reads every tensor of a safetensors, npz, Keras HDF5, torch or Caffe file.
+
+    Args:
+      path: The file; its first bytes decide what it is, its suffix does not matter.
+
+    Returns:
+      The tensors under the names that the file gives them, and the file's string metadata (safetensors only,
+      else empty). Types stay as they are, apart from bfloat16, which NumPy lacks and which becomes float32.
+
+    Raises:
+      JaxstyleError: No such file, a folder, an empty, damaged or unknown file, or one that asks to run code.
+    """
+    path = Path(path)
+    head = _head(path)
+    for recognises, read in _FORMATS:
+        if recognises(head, path):
+            return _guarded(read, path)
+    raise JaxstyleError(
+        f"{path}: {_foreign(head)}; weights are read from safetensors, npz, Keras HDF5, torch and Caffe files"
+    )
+
+
+def looks_like_html(head: bytes) -> bool:
+    """Whether a file begins like a web page: a login or an error page saved in the place of weights."""
+    start = head.lstrip(b"\xef\xbb\xbf \t\r\n").lower()
+    return start.startswith((b"<!doctype", b"<html", b"<head", b"<body", b"<?xml", b"<!--"))
+
+
+def _head(path: Path) -> bytes:
+    if os.path.isdir(path):  # unlike path.is_dir() it raises nothing, for instance when the name is too long
+        raise JaxstyleError(f"{path}: a folder, not a file of weights; name the file inside it")
+    try:
+        with open(path, "rb") as file:
+            head = file.read(SNIFF)
+    except FileNotFoundError:
+        raise JaxstyleError(f"{path}: no such file; check the path, or see `jaxstyle features list`") from None
+    except OSError as error:
+        raise JaxstyleError(f"{path}: cannot be read ({error.strerror}); check its permissions") from error
+    if not head:
+        raise JaxstyleError(f"{path}: an empty file; fetch or copy it again")
+    return head
+
+
+def _foreign(head: bytes) -> str:
+    if looks_like_html(head):
+        return "a web page, not weights (a login or an error page was saved in their place)"
+    if head.startswith(b"version https://git-lfs"):
+        return "a Git LFS pointer, not weights (run `git lfs pull` where it came from)"
+    if head.startswith(b"PK"):
+        return "a zip archive, but neither an npz nor a torch checkpoint, or cut short"
+    return "in no format known here, or damaged"
+
+
+def _guarded(read: Callable[[Path], tuple[Tensors, dict[str, str]]], path: Path) -> tuple[Tensors, dict[str, str]]:
+    try:
+        tensors, metadata = read(path)
+    except JaxstyleError:
+        raise
+    except Exception as error:  # on damaged bytes h5py, zipfile and safetensors raise nearly everything there is
+        reason = " ".join(str(error).split()) or type(error).__name__
+        raise JaxstyleError(f"{path}: damaged or cut short ({reason}); fetch or copy it again") from error
+    if not tensors:
+        raise JaxstyleError(f"{path}: holds no tensors; choose a file of weights")
+    return tensors, metadata
+
+
+def _zip_names(path: Path) -> list[str]:
+    try:
+        with zipfile.ZipFile(path) as archive:
+            return archive.namelist()
+    except (zipfile.BadZipFile, OSError, ValueError, NotImplementedError):
+        return []
+
+
+def _is_safetensors(head: bytes, path: Path) -> bool:
+    # Eight bytes of length, then JSON. The length cannot exceed the format's own limit of 100 MB.
+    return head[8:9] == b"{" and int.from_bytes(head[:8], "little") <= 100_000_000
+
+
+def _is_hdf5(head: bytes, path: Path) -> bool:
+    return head.startswith(HDF5_MAGIC)
+
+
+def _is_torch(head: bytes, path: Path) -> bool:
+    if head.startswith(b"PK"):
+        return any(n == "data.pkl" or n.endswith("/data.pkl") for n in _zip_names(path))
+    return head.startswith(TORCH_LEGACY_MAGIC)
+
+
+def _is_npz(head: bytes, path: Path) -> bool:
+    names = _zip_names(path) if head.startswith(b"PK") else []
+    return bool(names) and all(n.endswith(".npy") for n in names)
+
+
+def _is_caffe(head: bytes, path: Path) -> bool:
+    return looks_like_caffe(head)
+
+
+def _read_safetensors(path: Path) -> tuple[Tensors, dict[str, str]]:
+    with safetensors.safe_open(path, "np") as file:
+        metadata = dict(file.metadata() or {})
+    tensors = {}
+    for name, info in safetensors.deserialize(path.read_bytes()):
+        if info["dtype"] not in SAFETENSORS_DTYPES:
+            raise JaxstyleError(f"{path}: tensor {name!r} is {info['dtype']}; convert it to float32 or float16 first")
+        array = np.frombuffer(info["data"], SAFETENSORS_DTYPES[info["dtype"]]).reshape(info["shape"])
+        tensors[name] = widen_bfloat16(array) if info["dtype"] == "BF16" else array
+    return tensors, metadata
+
+
+def _read_npz(path: Path) -> tuple[Tensors, dict[str, str]]:
+    with zipfile.ZipFile(path) as archive:
+        claimed = sum(info.file_size for info in archive.infolist())
+    if claimed > DEFLATE_LIMIT * path.stat().st_size:
+        raise ValueError(f"it claims to unpack to {claimed} bytes")
+    with np.load(path, allow_pickle=False) as file:
+        return {name: file[name] for name in file.files}, {}
+
+
+def _read_torch(path: Path) -> tuple[Tensors, dict[str, str]]:
+    return read_torch(path), {}
+
+
+def _read_caffe(path: Path) -> tuple[Tensors, dict[str, str]]:
+    return read_caffe(path), {}
+
+
+def _read_hdf5(path: Path) -> tuple[Tensors, dict[str, str]]:
+    limit = DEFLATE_LIMIT * path.stat().st_size
+    tensors: Tensors = {}
+
+    def collect(name: str, item: h5py.Group | h5py.Dataset) -> None:
+        # Only numbers count: a saved model also holds strings such as its training configuration.
+        if not isinstance(item, h5py.Dataset) or item.dtype.kind not in "fiu":
+            return
+        if item.external or item.is_virtual or item.nbytes > limit:
+            raise ValueError(f"the data set {name} does not lie in this file")
+        tensors[name] = np.asarray(item[()])
+
+    with h5py.File(path, "r") as file:
+        # `model.save` puts the weights into a group beside the optimiser's state, `save_weights` at the root.
+        weights = file.get("model_weights")
+        (weights if isinstance(weights, h5py.Group) else file).visititems(collect)
+    return tensors, {}
+
+
+_FORMATS: list[tuple[Callable[[bytes, Path], bool], Callable[[Path], tuple[Tensors, dict[str, str]]]]] = [
+    (_is_hdf5, _read_hdf5),
+    (_is_torch, _read_torch),
+    (_is_npz, _read_npz),
+    (_is_safetensors, _read_safetensors),
+    (_is_caffe, _read_caffe),
+]

@@ -1,1 +1,0 @@
-"""Stylising in one pass of a trained network: models saved, converted and applied."""

@@ -1,0 +1,243 @@
+"""A model applied to pictures: many at once over the devices, or one larger than memory in strips."""
+
+from __future__ import annotations
+
+import dataclasses
+import functools
+import math
+import os
+from collections.abc import Sequence
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from jaxstyle.errors import JaxstyleError, did_you_mean
+from jaxstyle.inference import strips
+from jaxstyle.inference.style_model import StyleModel, load_model
+from jaxstyle.inference.styles import blend_of, known_weights, read_paintings, seen_styles, usual_size
+from jaxstyle.media import colors
+from jaxstyle.media.contact_sheet import contact_sheet
+from jaxstyle.media.image_reading import Source, read_mask, read_picture
+from jaxstyle.media.image_resizing import MIN_SIDE, check_size, fit_size, resize
+from jaxstyle.ops.reflected import filled
+from jaxstyle.pixels import memory
+from jaxstyle.pixels.inputs import check_mask
+from jaxstyle.runtime.sharding import Spread, choose_devices, spread_map
+
+PRESERVE = ("none", "luminance", "histogram")
+AT_ONCE = 2**20  # pixels that a device is given at once, where pictures are small
+ROOM = 0.8  # of the free memory that a pass may take before it goes in strips
+SHARE = 0.25  # of the free memory that a strip may take
+LEAST_ROWS = 64
+PREVIEW = 160  # pixels, of a style on a preview
+
+
+@dataclasses.dataclass(frozen=True)
+class Look:
+    """How a model is applied.
+
+    Attributes:
+      style: A style's name or number, a painting, several of them, or weights of them; see `styles.blend_of`.
+      strength: From 0 (the photo; by AdaIN, as its decoder can paint it) to 1; of networks of any style only.
+      masks: One a style, `[H, W]` in [0, 1] of the photo's size: where it goes; of networks of any style only.
+      preserve_color: `"none"`, `"luminance"` (the photo's chroma) or `"histogram"` (the mean and covariance of its
+        colours).
+      style_size: Longer side at which paintings are seen, in pixels, of networks of any style only; None sees them as
+        large as the photo, 512 at most. They are never enlarged.
+      rows: Of a strip, in pixels; None takes strips only where memory is short.
+      devices: How many; None takes all.
+    """
+
+    style: Any = None
+    strength: float = 1.0
+    masks: Sequence[np.ndarray] = ()
+    preserve_color: str = "none"
+    style_size: int | None = None
+    rows: int | None = None
+    devices: int | None = None
+
+    def check(self, model: StyleModel) -> None:
+        """Raises `JaxstyleError` for what cannot be."""
+        if self.preserve_color not in PRESERVE:
+            known = did_you_mean(self.preserve_color, PRESERVE)
+            raise JaxstyleError(f"preserve-color {self.preserve_color!r} is unknown; {known}")
+        for name, value, least in (
+            ("style-size", self.style_size, MIN_SIDE),
+            ("tile-size", self.rows, 16),
+        ):
+            if value is not None and value < least:
+                raise JaxstyleError(f"{name} is {value}; it must be at least {least}")
+        choose_devices(self.devices)
+        if not model.any_style and (self.masks or self.strength != 1 or self.style_size is not None):
+            raise JaxstyleError(
+                "masks, strength and style-size are for models of any style; this one has learnt its own"
+            )
+        if not 0 <= self.strength <= 1:
+            raise JaxstyleError(f"the strength is {self.strength:g}; it must be from 0 (the photo) to 1")
+        blend = blend_of(self.style)
+        if self.masks and len(self.masks) != len(blend):
+            raise JaxstyleError(f"there are {len(self.masks)} masks for {len(blend)} styles; give one each")
+        if self.masks and len({weight for _, weight in blend}) > 1:
+            raise JaxstyleError("masks say how much of each style goes where, grey being some: leave the weights out")
+
+
+class Stylizer:
+    """A model with a style chosen, ready to be applied.
+
+    Args:
+      model: Whose.
+      look: How.
+
+    Raises:
+      JaxstyleError: They do not fit, or a painting cannot be read.
+    """
+
+    def __init__(self, model: StyleModel, look: Look):
+        look.check(model)
+        self.model, self.look, self.devices = model, look, choose_devices(look.devices)
+        blend = blend_of(look.style)
+        self.shares = np.array([weight for _, weight in blend], np.float32)
+        self.told: dict[int, Any] = {}  # by the size at which paintings are seen
+        if model.any_style:
+            self.paintings = read_paintings([style for style, _ in blend])
+            if size := look.style_size:
+                self.paintings = [painting._replace(rgb=painting.fitted(size)) for painting in self.paintings]
+        else:
+            self.weights = known_weights(model, blend)
+
+    def style_for(self, height: int, width: int) -> Any:
+        """What the network is told of the style, for photos of a size."""
+        if not self.model.any_style:
+            return self.weights
+        size = self.look.style_size or usual_size(self.paintings, max(height, width))
+        if size not in self.told:
+            self.told[size] = seen_styles(self.model, self.paintings, size, self.look.strength)
+        return self.told[size]
+
+    def batch(self, height: int, width: int) -> int:
+        """How many pictures of a size are best applied to at once, over all devices."""
+        return len(self.devices) * max(1, AT_ONCE // (height * width))
+
+    def __call__(self, photos: Sequence[np.ndarray]) -> list[np.ndarray]:
+        """Stylises photos `[H, W, 3]` in [0, 1], all of one size; each becomes float32 `[H, W, 3]` in [0, 1]."""
+        carries, style = [self.begin(photo) for photo in photos], self.style_for(*photos[0].shape[:2])
+        rows = self.look.rows or self.short_of_memory(carries, style)
+        made = [self.in_strips(carry, style, rows) for carry in carries] if rows else self.whole(carries, style)
+        return [self.finish(picture, photo) for picture, photo in zip(made, photos, strict=True)]
+
+    def begin(self, photo: np.ndarray) -> tuple[np.ndarray, ...]:
+        """What the network takes of a photo: its pixels, and where each painting goes."""
+        if not self.model.any_style:
+            return (photo,)
+        if not self.look.masks:
+            return photo, np.broadcast_to(self.shares, (*photo.shape[:2], len(self.shares)))
+        masks = np.stack([resize(mask, *photo.shape[:2]) for mask in self.look.masks], -1)
+        return photo, masks / np.maximum(1, masks.sum(-1, keepdims=True))
+
+    def whole(self, carries: Sequence[tuple[np.ndarray, ...]], style: Any) -> np.ndarray:
+        """All at once, spread over the devices."""
+        spread, arguments = self.placed(carries, style)
+        return spread.gather(program(self.model.network, tuple(spread.devices))(*arguments))
+
+    def placed(self, carries: Sequence[tuple[np.ndarray, ...]], style: Any) -> tuple[Spread, Any]:
+        """Where a batch lives, and what its program is called with."""
+        spread = Spread(len(carries), self.devices)
+        batch = spread.scatter(tuple(np.stack(leaves) for leaves in zip(*carries, strict=True)))
+        return spread, (batch, *spread.replicate((self.model.params, style)))
+
+    def in_strips(self, carry: tuple[np.ndarray, ...], style: Any, rows: int) -> np.ndarray:
+        """One at a time, a strip at a time."""
+        height, width = carry[0].shape[:2]
+        network = self.model.network
+        batch = tuple(np.asarray(filled(jnp.asarray(leaf[None]), network.multiple)) for leaf in carry)
+        return strips.run(network, self.model.params, batch, style, rows)[0, :height, :width]
+
+    def short_of_memory(self, carries: Sequence[tuple[np.ndarray, ...]], style: Any) -> int | None:
+        """Rows of the strips to take where a whole pass does not fit into memory; None where it does."""
+        room = memory.available()
+        height, width = carries[0][0].shape[:2]
+        if room is None or height * width <= AT_ONCE:
+            return None
+        spread, arguments = self.placed(carries, style)
+        analysis = program(self.model.network, tuple(spread.devices)).compile(*arguments).memory_analysis()
+        if analysis is None or analysis.temp_size_in_bytes <= ROOM * room:
+            return None
+        each = analysis.temp_size_in_bytes / (spread.per_device * height)
+        return max(LEAST_ROWS, min(height, int(SHARE * room / each)))
+
+    def finish(self, picture: np.ndarray, photo: np.ndarray) -> np.ndarray:
+        """What is shown: within [0, 1], in the photo's colours where that was asked for."""
+        picture = np.clip(picture, 0, 1).astype(np.float32)
+        if self.look.preserve_color == "luminance":
+            return colors.keep_luminance_only(picture, photo)
+        return colors.match_color(picture, photo) if self.look.preserve_color == "histogram" else picture
+
+
+@functools.lru_cache(maxsize=8)
+def program(network: Any, devices: tuple[jax.Device, ...]) -> Any:
+    """`(carry [devices, per_device, H, W, …], params, style) -> [devices, per_device, H, W, 3]`."""
+
+    def stylise(carry: Any, params: Any, style: Any) -> jax.Array:
+        return network.apply({"params": params}, *(leaf[None] for leaf in carry), style)[0]
+
+    return spread_map(stylise, devices, in_axes=(0, None, None))
+
+
+def apply_style(
+    model: StyleModel | str | os.PathLike,
+    picture: Source,
+    style: Any = None,
+    *,
+    strength: float = 1.0,
+    masks: Sequence[Source] = (),
+    preserve_color: str = "none",
+    style_size: int | None = None,
+    tile_size: int | None = None,
+) -> np.ndarray:
+    """Stylises a picture of any size in one pass of a trained network.
+
+    Args:
+      model: Its folder, or the model already loaded (`jaxstyle.load_model`).
+      picture: The photo: a path, a PIL image, or floats `[H, W, 3]` in [0, 1].
+      style: Of a model that has learnt its styles, a name or number; of a model of any style, a painting. Or several,
+        `["a", "b"]` for equal parts or `[("a", 0.3), ("b", 0.7)]`.
+      strength: Of a model of any style, from 0 to 1.
+      masks: Of a model of any style, one a style: where in the photo it goes.
+      preserve_color: `"none"`, `"luminance"` or `"histogram"`.
+      style_size: Of a model of any style, the longer side at which paintings are seen, in pixels; None sees them as
+        large as the photo, 512 at most.
+      tile_size: Rows of the strips in which it is worked out, in pixels; None takes strips only where memory is short.
+        The picture is the same.
+
+    Returns:
+      Float32 `[H, W, 3]`, sRGB in [0, 1].
+
+    Raises:
+      JaxstyleError: An input that cannot be, told in one sentence.
+    """
+    model = model if isinstance(model, StyleModel) else load_model(model)
+    seen = [read_mask(mask) for mask in masks]
+    look = Look(style, strength, seen, preserve_color, style_size, tile_size)
+    photo = read_picture(picture).rgb
+    check_photo(photo, "the picture", look)
+    return Stylizer(model, look)([photo])[0]
+
+
+def check_photo(photo: np.ndarray, name: str, look: Look) -> None:
+    """Raises `JaxstyleError` for a photo that is too small, or that the masks do not fit."""
+    height, width = photo.shape[:2]
+    check_size(height, width, name)
+    for i, mask in enumerate(look.masks, 1):
+        check_mask(f"mask {i}", mask, name, photo)
+
+
+def preview(model: StyleModel) -> np.ndarray:
+    """A picture of what a model makes `[H, W, 3]`: the example photo in each of its styles, or in three examples'."""
+    photo = read_picture("example:landscape").rgb
+    photo = resize(photo, *fit_size(photo.shape[0], photo.shape[1], PREVIEW))
+    styles = ["example:brushwork", "example:mosaic"] if model.any_style else list(model.styles)
+    made = [Stylizer(model, Look(style))([photo])[0] for style in styles]
+    columns = min(len(styles), math.ceil(math.sqrt(2 * len(styles))))
+    return contact_sheet(made, [style.removeprefix("example:") for style in styles], columns, PREVIEW)

@@ -1,0 +1,174 @@
+"""Style networks as models: weights of magenta, pytorch/examples and pytorch-AdaIN, workdirs of trainings."""
+
+from __future__ import annotations
+
+import os
+import pathlib
+import re
+from collections.abc import Iterator
+
+import flax.traverse_util
+import numpy as np
+
+from jaxstyle.errors import JaxstyleError
+from jaxstyle.features.weights.readers import read_tensors
+from jaxstyle.inference.style_model import Network, StyleModel, is_workdir, load_model
+from jaxstyle.models.adain import AdaIN
+from jaxstyle.models.style_network import Layer, StyleNetwork
+from jaxstyle.runtime.buckets import in_bucket
+
+MAGENTA_LAST = "transformer_expand_conv3_conv_InstanceNorm_beta"  # which tells the number of styles
+WIDTH, BLOCKS = 32, 5
+ENCODER, DECODER = "vgg_normalised.pth", "decoder.pth"  # as naoto0804/pytorch-AdaIN calls them
+ADAIN_BLOCKS = (2, 2, 4, 1)  # convolutions of VGG-19 as far as relu4_1
+Tensors = dict[str, np.ndarray]
+
+
+def convert(source: str | os.PathLike) -> StyleModel:
+    """A model of published weights, or of a training.
+
+    Args:
+      source: A folder of magenta's `image_stylization` weights, one raw float32 file an array, kernels OHWI; a
+        checkpoint of pytorch/examples' `fast_neural_style`; a folder with pytorch-AdaIN's `vgg_normalised.pth` and
+        `decoder.pth`; or the workdir of a training.
+
+    Returns:
+      The model; its styles are named `"style0"` and so on, or after the checkpoint or the paintings.
+
+    Raises:
+      JaxstyleError: It is neither, or not whole.
+    """
+    path = pathlib.Path(source)
+    if in_bucket(source) or is_workdir(path):
+        return load_model(source)
+    network: Network
+    names: tuple[str, ...] = ()
+    if os.path.isdir(path) and (path / DECODER).exists():
+        network, tensors = read_adain(path)
+        notes = {"layout": "pytorch-AdaIN"}
+    elif os.path.isdir(path):
+        network, tensors = read_magenta(path)
+        names = tuple(f"style{i}" for i in range(network.styles))
+        notes = {"layout": "magenta"}
+    else:
+        network, tensors = read_torch(path)
+        names, notes = (path.stem,), {"layout": "pytorch-examples"}
+    model = StyleModel(network, flax.traverse_util.unflatten_dict(tensors, sep="/"), names, notes)
+    try:
+        model.check()
+    except JaxstyleError as error:
+        raise JaxstyleError(f"{str(source)!r}: {error}") from error
+    return model
+
+
+def read_magenta(folder: pathlib.Path) -> tuple[StyleNetwork, Tensors]:
+    """Magenta's arrays, whose shapes the files do not tell; names as in its `model.py`."""
+    try:
+        styles = (folder / MAGENTA_LAST).stat().st_size // (4 * 3)
+    except OSError:
+        raise JaxstyleError(
+            f"{str(folder)!r} is not a folder of magenta's weights: it has no file {MAGENTA_LAST!r}"
+        ) from None
+    network = StyleNetwork(styles, WIDTH, BLOCKS, "sigmoid")
+    tensors, inputs = {}, 3
+    for layer in network.plan:
+        name, norm = magenta_name(layer), (styles, layer.features)
+        kernel = raw(folder / f"{name}_weights", (layer.features, layer.size, layer.size, inputs))
+        tensors[f"{layer.name}/kernel"] = kernel.transpose(1, 2, 3, 0)
+        tensors[f"{layer.name}/gamma"] = raw(folder / f"{name}_InstanceNorm_gamma", norm)
+        tensors[f"{layer.name}/beta"] = raw(folder / f"{name}_InstanceNorm_beta", norm)
+        inputs = layer.features
+    return network, tensors
+
+
+def magenta_name(layer: Layer) -> str:
+    """`residual2_1` is `transformer_residual_residual2_conv1`, `expand1` is `transformer_expand_conv1_conv`."""
+    if found := re.fullmatch(r"residual(\d+)_(\d)", layer.name):
+        return f"transformer_residual_residual{found[1]}_conv{found[2]}"
+    part, number = layer.name[:-1], layer.name[-1]
+    return f"transformer_{part}_conv{number}" + ("_conv" if part == "expand" else "")
+
+
+def raw(path: pathlib.Path, shape: tuple[int, ...]) -> np.ndarray:
+    """A headerless little-endian float32 file."""
+    try:
+        data = path.read_bytes()
+    except OSError as error:
+        raise JaxstyleError(f"{str(path)!r} cannot be read ({error.strerror}); copy the folder again") from error
+    if len(data) != 4 * int(np.prod(shape)):
+        raise JaxstyleError(f"{str(path)!r} has {len(data)} bytes, and {shape} float32 take {4 * int(np.prod(shape))}")
+    return np.frombuffer(data, "<f4").reshape(shape).astype(np.float32)
+
+
+def read_torch(path: pathlib.Path) -> tuple[StyleNetwork, Tensors]:
+    """pytorch/examples' `TransformerNet`, which maps RGB in 0 to 255 to the same.
+
+    Its colours are put into the first and last kernels. Biases in front of an instance normalisation, which it takes
+    away again, are left out, and so are the running statistics that old checkpoints have and nobody uses.
+    """
+    found, _ = read_tensors(path)
+    if "deconv3.conv2d.weight" not in found:
+        raise JaxstyleError(
+            f"{str(path)!r} is not a style network of pytorch/examples: it has no deconv3.conv2d.weight"
+        )
+    network = StyleNetwork(1, WIDTH, BLOCKS, "linear")
+    tensors = {}
+    try:
+        for layer, convolution, norm in torch_names(network):
+            tensors[f"{layer.name}/kernel"] = found[f"{convolution}.conv2d.weight"].transpose(2, 3, 1, 0)
+            if layer.normed:
+                tensors[f"{layer.name}/gamma"] = found[f"{norm}.weight"][None]
+                tensors[f"{layer.name}/beta"] = found[f"{norm}.bias"][None]
+            else:
+                tensors[f"{layer.name}/bias"] = found[f"{convolution}.conv2d.bias"] / 255
+    except (KeyError, ValueError) as error:
+        raise JaxstyleError(f"{str(path)!r} is not a whole style network of pytorch/examples: {error}") from error
+    tensors["contract1/kernel"] = tensors["contract1/kernel"] * 255
+    tensors["expand3/kernel"] = tensors["expand3/kernel"] / 255
+    return network, {name: np.ascontiguousarray(tensor, np.float32) for name, tensor in tensors.items()}
+
+
+def torch_names(network: StyleNetwork) -> Iterator[tuple[Layer, str, str]]:
+    """Each layer, and the names that its convolution and its normalisation have in `transformer_net.py`."""
+    for layer in network.plan:
+        if found := re.fullmatch(r"residual(\d+)_(\d)", layer.name):
+            yield layer, f"res{found[1]}.conv{found[2]}", f"res{found[1]}.in{found[2]}"
+        else:
+            number = int(layer.name[-1])
+            contracts = layer.name.startswith("contract")
+            yield layer, f"{'conv' if contracts else 'deconv'}{number}", f"in{number if contracts else number + 3}"
+
+
+def read_adain(folder: pathlib.Path) -> tuple[AdaIN, Tensors]:
+    """naoto0804/pytorch-AdaIN's two files, whose layers have numbers for names (`net.py`).
+
+    It divides variances by one less than the number of positions, ours by their number.
+    """
+    if not (folder / ENCODER).exists():
+        raise JaxstyleError(
+            f"{str(folder)!r} has a {DECODER} and no {ENCODER}: put both of pytorch-AdaIN's files there"
+        )
+    count = sum(ADAIN_BLOCKS)
+    color, *encoder = convolutions(folder / ENCODER, 1 + count)
+    outputs = iter(len(bias) for _, bias in encoder)
+    widths = tuple(tuple(next(outputs) for _ in range(block)) for block in ADAIN_BLOCKS)
+    places = [f"conv{i}_{j}" for i, block in enumerate(ADAIN_BLOCKS, 1) for j in range(1, block + 1)]
+    named = [(f"encoder/{place}", layer) for place, layer in zip(places, encoder, strict=True)]
+    named += [(f"decoder_{i}", layer) for i, layer in enumerate(convolutions(folder / DECODER, count))]
+    tensors = {"encoder/preprocess/kernel": color[0][0, 0], "encoder/preprocess/bias": color[1]}
+    for name, (kernel, bias) in named:
+        tensors |= {f"{name}/kernel": kernel, f"{name}/bias": bias}
+    return AdaIN(widths), tensors
+
+
+def convolutions(path: pathlib.Path, count: int) -> list[tuple[np.ndarray, np.ndarray]]:
+    """Kernels `[h, w, C, D]` and biases of the first `count` convolutions of a `Sequential`'s checkpoint."""
+    found, _ = read_tensors(path)
+    try:
+        numbers = sorted(int(name.removesuffix(".weight")) for name in found if name.endswith(".weight"))[:count]
+        pairs = [(found[f"{i}.weight"].transpose(2, 3, 1, 0), found[f"{i}.bias"]) for i in numbers]
+        if len(pairs) < count:
+            raise ValueError(f"it has {len(pairs)} convolutions, not {count}")
+    except (KeyError, ValueError) as error:
+        raise JaxstyleError(f"{str(path)!r} is not of pytorch-AdaIN: {error}") from error
+    return [tuple(np.ascontiguousarray(leaf, np.float32) for leaf in pair) for pair in pairs]  # type: ignore[misc]

@@ -1,0 +1,206 @@
+"""Finished style models taken away: one file that stylises pictures without jaxstyle, as StableHLO or ONNX."""
+
+from __future__ import annotations
+
+import os
+import pathlib
+from collections.abc import Callable, Sequence
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+from jax import export
+
+from jaxstyle.errors import JaxstyleError
+from jaxstyle.inference.apply import Look
+from jaxstyle.inference.style_model import StyleModel
+from jaxstyle.inference.styles import blend_of, known_weights, read_paintings, seen_styles, usual_size
+from jaxstyle.media.image_resizing import MIN_SIDE
+from jaxstyle.media.image_writing import write_whole
+from jaxstyle.models.adain import Styles
+
+SUFFIXES = (".stablehlo", ".onnx")
+PLATFORMS = ("cpu", "cuda", "tpu")
+ONNX_SIZE = (512, 512)  # height and width, where none is said
+
+
+class Signature(NamedTuple):
+    """What is exported.
+
+    Attributes:
+      function: Pictures `[n, h, w, 3]` in [0, 1], and what else it takes, to pictures `[n, h, w, 3]` in [0, 1].
+      names: Of its arguments.
+      shapes: Of its arguments, float32: numbers, and letters for sides that may be any.
+    """
+
+    function: Callable[..., jax.Array]
+    names: tuple[str, ...]
+    shapes: tuple[tuple[int | str, ...], ...]
+
+
+def signature(
+    model: StyleModel, style: Any = None, *, strength: float = 1.0, style_size: int | None = None
+) -> Signature:
+    """A model as a pure function, its parameters within.
+
+    Args:
+      model: Of which.
+      style: As `jaxstyle.apply_style` takes it: it is then within, too. None leaves it an argument: `weights [n, S]` of
+        a model of S styles (of sum 1), or `paintings [n, a, b, 3]` of a model of any style; a model of one style has
+        no such argument.
+      strength: Of a model of any style, from 0 to 1, where a style is chosen.
+      style_size: Longer side at which chosen paintings are seen, in pixels; None is 512, where they are not smaller.
+
+    Raises:
+      JaxstyleError: The model has no such style, or a painting cannot be read.
+    """
+    network, params, blend = model.network, model.params, blend_of(style)
+    pictures: tuple[int | str, ...] = ("n", "h", "w", 3)
+
+    def apply(pictures: jax.Array, *rest: Any) -> jax.Array:
+        made: Any = network.apply({"params": params}, pictures, *rest)
+        return jnp.clip(made, 0, 1)
+
+    if model.any_style and not blend:
+
+        def of_paintings(pictures: jax.Array, paintings: jax.Array) -> jax.Array:
+            seen = network.apply({"params": params}, paintings, method="style_of")
+            return apply(pictures, *anywhere(pictures, jax.tree.map(lambda leaf: leaf[:, None], seen), 1.0, None))
+
+        return Signature(of_paintings, ("pictures", "paintings"), (pictures, ("n", "a", "b", 3)))
+    if model.any_style:
+        paintings = read_paintings([each for each, _ in blend])
+        seen = seen_styles(model, paintings, style_size or usual_size(paintings), strength).moments
+        parts = [share for _, share in blend]
+        return Signature(lambda x: apply(x, *anywhere(x, seen, strength, parts)), ("pictures",), (pictures,))
+    if not blend and len(model.styles) > 1:
+        return Signature(apply, ("pictures", "weights"), (pictures, ("n", len(model.styles))))
+    weights = known_weights(model, blend)
+    return Signature(
+        lambda x: apply(x, jnp.broadcast_to(weights, (x.shape[0], weights.shape[1]))), ("pictures",), (pictures,)
+    )
+
+
+def anywhere(
+    pictures: jax.Array, seen: Any, strength: float, parts: Sequence[float] | None
+) -> tuple[jax.Array, Styles]:
+    """What a network of any style takes beside pictures: the same blend everywhere, the styles of every picture.
+
+    Args:
+      pictures: `[n, h, w, 3]`.
+      seen: Moments `[n or 1, S, …]` of the paintings.
+      strength: From 0 to 1.
+      parts: `[S]`, the blend; None is one style.
+    """
+    count, *sides, _ = pictures.shape
+    shares = jnp.asarray([1.0] if parts is None else parts, jnp.float32)
+    styles = jax.tree.map(lambda leaf: jnp.broadcast_to(leaf, (count, *leaf.shape[1:])), seen)
+    shared = jnp.broadcast_to(shares.reshape(1, 1, 1, -1), (count, *sides, len(shares)))
+    return shared, Styles(styles, jnp.full(count, strength, jnp.float32))
+
+
+def to_stablehlo(what: Signature) -> bytes:
+    """A function for pictures of any size and number, on any device; `jax.export.deserialize` reads it.
+
+    Args:
+      what: The function.
+
+    Returns:
+      What `jax.export` serialises: StableHLO with the parameters in it, lowered for CPU, CUDA and TPU. JAX promises
+      to read it for six months.
+
+    Raises:
+      JaxstyleError: flatbuffers, which JAX writes it with, is not installed.
+    """
+    try:
+        import flatbuffers  # noqa: F401  # which JAX asks for only at the end
+    except ImportError:
+        raise JaxstyleError(
+            "exporting needs flatbuffers, which is not installed: pip install 'jaxstyle[export]'"
+        ) from None
+    sides = sorted({side for shape in what.shapes for side in shape[1:-1] if isinstance(side, str)})
+    scope = export.SymbolicScope([f"{side} >= {MIN_SIDE}" for side in sides])
+    shapes = [export.symbolic_shape(", ".join(map(str, shape)), scope=scope) for shape in what.shapes]
+    arguments = [jax.ShapeDtypeStruct(shape, jnp.float32) for shape in shapes]
+    return bytes(export.export(jax.jit(what.function), platforms=PLATFORMS)(*arguments).serialize())
+
+
+def to_onnx(what: Signature) -> bytes:
+    """A function for one picture of one size, by jax2onnx, which for these networks needs numbers (tried: 0.17.1).
+
+    Args:
+      what: The function, all of its shapes numbers (`fixed`).
+
+    Raises:
+      JaxstyleError: jax2onnx is not installed, or cannot convert it.
+    """
+    try:
+        from jax2onnx import to_onnx as convert
+    except ImportError:
+        raise JaxstyleError(
+            "ONNX needs jax2onnx, which is not installed: pip install 'jaxstyle[onnx]', or name a .stablehlo"
+        ) from None
+    names = {"input_names": what.names, "output_names": ("stylised",)}
+    try:
+        made = convert(what.function, what.shapes, model_name="jaxstyle", **names)
+    except Exception as error:  # it raises whatever its many plugins meet
+        reason = (str(error).splitlines() or [type(error).__name__])[0]
+        raise JaxstyleError(f"jax2onnx cannot convert the model ({reason}); name a .stablehlo instead") from error
+    return made.SerializeToString()
+
+
+def fixed(what: Signature, height: int, width: int) -> Signature:
+    """A function for one picture of a size, and one painting of that size."""
+    sides: dict[int | str, int] = {"n": 1, "h": height, "w": width, "a": height, "b": width}
+    return what._replace(shapes=tuple(tuple(sides.get(side, side) for side in shape) for shape in what.shapes))
+
+
+def export_model(
+    model: StyleModel,
+    path: str | os.PathLike,
+    style: Any = None,
+    *,
+    strength: float = 1.0,
+    style_size: int | None = None,
+    size: tuple[int, int] | None = None,
+) -> Signature:
+    """Writes a model as one file; it appears only when whole.
+
+    Args:
+      model: Which.
+      path: Ends in .stablehlo or .onnx.
+      style: See `signature`.
+      strength: See `signature`.
+      style_size: See `signature`.
+      size: Height and width of the pictures that an ONNX file takes, in pixels; a .stablehlo takes any.
+
+    Returns:
+      What was written.
+
+    Raises:
+      JaxstyleError: Bad input, or something is not installed.
+    """
+    target = pathlib.Path(path)
+    check_target(target, size)
+    Look(style, strength, style_size=style_size).check(model)
+    if not blend_of(style) and (strength != 1 or style_size is not None):
+        raise JaxstyleError("strength and style-size are of paintings that are built in: choose a style")
+    what = signature(model, style, strength=strength, style_size=style_size)
+    if target.suffix.lower() == ".onnx":
+        what = fixed(what, *(size or ONNX_SIZE))
+        write_whole(target, to_onnx(what))
+    else:
+        write_whole(target, to_stablehlo(what))
+    return what
+
+
+def check_target(target: pathlib.Path, size: tuple[int, int] | None) -> None:
+    """Raises `JaxstyleError` for a file that cannot be, or a size that it has not."""
+    suffix = target.suffix.lower()
+    if suffix not in SUFFIXES:
+        raise JaxstyleError(f"a model is exported as .stablehlo or .onnx, not {target.name!r}")
+    if size is not None and suffix == ".stablehlo":
+        raise JaxstyleError("--size is for .onnx; a .stablehlo takes pictures of any size")
+    if size is not None and min(size) < MIN_SIDE:
+        raise JaxstyleError(f"--size is {size[1]}x{size[0]}; each side must be at least {MIN_SIDE}")
+    write_whole(target, None)

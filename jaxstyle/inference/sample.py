@@ -1,0 +1,153 @@
+"""Pictures out of a trained generator, in compiled batches spread over the local devices."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from jaxstyle.errors import JaxstyleError, did_you_mean
+from jaxstyle.runtime import compiling
+from jaxstyle.training.step import on_all
+from jaxstyle.training.workdir import Run, open_run
+
+CHUNK = 64
+"""Pictures drawn with one key, on one device: so a sample depends on seed and number only, not on the devices."""
+
+
+def sample(
+    workdir: str | os.PathLike,
+    count: int = CHUNK,
+    *,
+    labels: Sequence[int] | None = None,
+    seed: int = 0,
+    checkpoint: str = "newest",
+) -> np.ndarray:
+    """Draws pictures from the generator that a workdir holds.
+
+    Args:
+      workdir: Of a finished or running training.
+      count: How many; the first few of many are those of few.
+      labels: Of a class-conditional model, one a picture; None lets it draw them.
+      seed: Of the randomness.
+      checkpoint: `"newest"`, `"best"` or a step.
+
+    Returns:
+      float32 `[count, H, W, C]` in [0, 1].
+
+    Raises:
+      JaxstyleError: No such run or checkpoint, a task that draws nothing, or labels that cannot be.
+    """
+    return np.concatenate(list(chunks(open_run(workdir, checkpoint), count, labels=labels, seed=seed)))
+
+
+def picture_shape(run: Run, labelled: bool = False) -> tuple[int, ...]:
+    """The shape of a picture that a run's task draws, `(H, W, C)`.
+
+    Raises:
+      JaxstyleError: It draws none, or none by labels.
+    """
+    if not hasattr(run.task, "sample"):
+        raise JaxstyleError(f"the task {run.config.task!r} draws no pictures; give the workdir of a VAE or a GAN")
+    labels = np.zeros(CHUNK, np.int32) if labelled else None
+    drawn = jax.eval_shape(lambda state, key: run.task.sample(state, key, CHUNK, labels), run.state, jax.random.key(0))
+    return drawn.shape[1:]
+
+
+def takes_labels(run: Run) -> bool:
+    """Whether a run's task draws pictures by their labels."""
+    try:
+        return bool(run.setting.classes and picture_shape(run, labelled=True))
+    except JaxstyleError:
+        return False
+
+
+def chunks(
+    run: Run,
+    count: int,
+    *,
+    labels: Sequence[int] | np.ndarray | None = None,
+    seed: int = 0,
+    look: Any = None,
+    params: Any = None,
+) -> Iterator[Any]:
+    """Draws pictures, some at a time.
+
+    Args:
+      run: Whose task has `sample`.
+      count: How many altogether.
+      labels: One a picture, or None.
+      seed: Of the randomness.
+      look: What is made of them on the devices, `(params, pictures [64, H, W, C]) -> pytree [64, …]`; None gives the
+        pictures themselves.
+      params: Its parameters.
+
+    Yields:
+      What `look` gives, numpy arrays `[n, …]`, `count` altogether.
+
+    Raises:
+      JaxstyleError: A count or labels that cannot be.
+    """
+    if count < 1:
+        raise JaxstyleError(f"{count} pictures cannot be drawn; at least 1")
+    picture_shape(run, labels is not None)
+    number = -(-count // CHUNK)
+    devices = jax.local_devices()[:number]
+    wanted = None if labels is None else np.resize(checked(labels, run, count), (number, CHUNK))
+
+    def draw(state: Any, params: Any, key: jax.Array, labels: jax.Array | None) -> Any:
+        pictures = jnp.clip(run.task.sample(state, key, CHUNK, labels), 0, 1)
+        return pictures if look is None else look(params, pictures)
+
+    mapped = compiling.pmap(draw, in_axes=(None, None, 0, 0), devices=devices)
+    state, params = on_all((run.state, params), devices)
+    root = jax.random.key(seed)
+    for start in range(0, number, len(devices)):
+        here = np.arange(start, start + len(devices))  # the last ones may be too many, and are left out
+        keys = jax.vmap(lambda i: jax.random.fold_in(root, i))(here)
+        some = None if wanted is None else wanted[here % number]
+        drawn = jax.device_get(mapped(state, params, keys, some))
+        left = count - start * CHUNK
+        yield jax.tree.map(lambda leaf, left=left: np.asarray(leaf).reshape(-1, *leaf.shape[2:])[:left], drawn)
+
+
+def checked(labels: Sequence[int] | np.ndarray, run: Run, count: int) -> np.ndarray:
+    """Labels as `[count]` int32.
+
+    Raises:
+      JaxstyleError: Not one a picture, or one that the run has no class for.
+    """
+    array, classes = np.asarray(labels, np.int32), len(run.setting.classes)
+    if array.shape != (count,):
+        raise JaxstyleError(f"{array.size} labels for {count} pictures; give one a picture")
+    wrong = array[(array < 0) | (array >= classes)]
+    if wrong.size:
+        raise JaxstyleError(f"there is no class {wrong[0]}; the run has {classes}, from 0 to {classes - 1}")
+    return array
+
+
+def parse_labels(text: str, classes: Sequence[str]) -> list[int]:
+    """Labels written `7`, `cat,dog` or `0:10` (without the last), by number or by the class's name.
+
+    Raises:
+      JaxstyleError: No such class.
+    """
+
+    def one(word: str) -> int:
+        word = word.strip()
+        if word in classes:
+            return list(classes).index(word)
+        if word.isdigit() and int(word) < len(classes):
+            return int(word)
+        raise JaxstyleError(f"there is no class {word!r}; {did_you_mean(word, classes)}")
+
+    first, colon, last = text.partition(":")
+    if colon and first.strip().isdigit() and last.strip().isdigit() and int(first) < int(last) <= len(classes):
+        return list(range(int(first), int(last)))
+    if colon:
+        raise JaxstyleError(f"labels {text!r} are no range of the {len(classes)} classes; write 0:{len(classes)}")
+    return [one(word) for word in text.split(",")]

@@ -1,0 +1,126 @@
+"""A network in the memory of a strip: the same picture as in one go, with no seams.
+
+Networks that normalise by the statistics of a whole picture cannot be applied to one tile after another. But between
+two normalisations all is local. So each segment of the network is applied to strips of rows that overlap by as far as
+it sees; what it gives is cropped, its statistics are merged over the strips, and the next segment is told them. What a
+segment gives is kept on the host where it is no larger than `KEPT` numbers a pixel of the picture; elsewhere it is
+worked out again for the next one.
+"""
+
+from __future__ import annotations
+
+import functools
+import math
+from collections.abc import Sequence
+from fractions import Fraction
+from typing import Any, NamedTuple
+
+import jax
+import numpy as np
+from jax import lax
+
+from jaxstyle.models.style_network import Piece
+from jaxstyle.runtime import compiling
+
+KEPT = 28  # numbers a pixel of the picture
+
+Carry = tuple[Any, ...]  # arrays [N, h, w, …] of the same rows
+
+
+class Strip(NamedTuple):
+    """Rows that a stretch of segments makes, and of which rows.
+
+    Attributes:
+      first: Of the rows made.
+      rows: How many are made.
+      start: Of the rows given.
+      given: How many are given, as many for every strip, so that at most two programs are compiled.
+    """
+
+    first: int
+    rows: int
+    start: int
+    given: int
+
+
+def run(network: Any, params: Any, carry: Carry, style: Any, rows: int) -> np.ndarray:
+    """Applies a network to pictures in strips.
+
+    Args:
+      network: A Flax module with the `segment`, `statistics`, `merge`, `pieces` and `multiple` of `StyleNetwork`.
+      params: Its parameters.
+      carry: What its first segment takes, NumPy arrays `[N, H, W, …]`; sides multiples of `network.multiple`.
+      style: What every segment takes as its last argument.
+      rows: Of the picture in a strip, rounded up to a multiple of `network.multiple`.
+
+    Returns:
+      `[N, H, W, 3]`.
+    """
+    rows = -(-rows // network.multiple) * network.multiple
+    height = carry[0].shape[1]
+    params, style = jax.device_put((params, style))
+    first, at, known = 0, Fraction(1), [None]  # `carry` is what segment `first` takes, `at` its scale
+    for end, piece in enumerate(network.pieces, 1):
+        through = network.pieces[first:end]
+        scale = at * math.prod(Fraction(each.scale) for each in through)
+        keep = end == len(network.pieces) or piece.floats * scale**2 <= KEPT
+        made: list[np.ndarray] = []
+        seen = []
+        for strip in strips(through, carry[0].shape[1], int(rows * scale)):
+            part = tuple(leaf[:, strip.start : strip.start + strip.given] for leaf in carry)
+            offset = strip.first - int(strip.start * scale / at)
+            out, statistics = program()(network, first, end, strip.rows, params, part, known, style, offset)
+            if keep:
+                made = made or [np.empty((len(x), int(height * scale), *x.shape[2:]), x.dtype) for x in out]
+                for whole, x in zip(made, out, strict=True):
+                    whole[:, strip.first : strip.first + strip.rows] = x
+            seen.append(jax.device_get(statistics))
+        known = [*known, None if seen[0] is None else jax.device_get(network.merge(seen))]
+        if keep:
+            carry, first, at, known = tuple(made), end, scale, known[-1:]
+    return carry[0]
+
+
+@functools.cache
+def program() -> Any:
+    """`local`, compiled for each stretch of segments and size of strip."""
+    return compiling.jit(local, static_argnums=(0, 1, 2, 3))
+
+
+def local(
+    network: Any, first: int, end: int, rows: int, params: Any, carry: Carry, known: list, style: Any, offset: int
+) -> tuple[Carry, Any]:
+    """Some segments in a row on a strip, whose statistics are known: the rows wanted, and the statistics of these."""
+    for index, seen in zip(range(first, end), known, strict=True):
+        carry = network.apply({"params": params}, index, carry, seen, style, method="segment")
+    carry = tuple(lax.dynamic_slice_in_dim(leaf, offset, rows, 1) for leaf in carry)
+    return carry, network.statistics(end, carry) if end < len(network.pieces) else None
+
+
+def strips(pieces: Sequence[Piece], height: int, rows: int) -> list[Strip]:
+    """How a stretch of segments is cut.
+
+    Args:
+      pieces: Of the segments.
+      height: Rows given in all.
+      rows: To make in a strip; the last strip may have fewer.
+    """
+    scales = [Fraction(piece.scale) for piece in pieces]
+    total = int(height * math.prod(scales))
+    reached = [math.prod(scales[: i + 1]) for i in range(len(scales))]
+    align = max(scale.denominator for scale in reached)  # a strip must be halved where the whole picture is
+    cuts = []
+    for first in range(0, total, rows):
+        last = min(first + rows, total)
+        start, stop = needed(pieces, first, last)
+        cuts.append((first, last - first, max(0, start // align * align), min(height, -(-stop // align) * align)))
+    given = max(stop - start for *_, start, stop in cuts)
+    return [Strip(first, made, min(start, height - given), given) for first, made, start, _ in cuts]
+
+
+def needed(pieces: Sequence[Piece], first: int, last: int) -> tuple[int, int]:
+    """From and to which of the rows given those from `first` to `last` depend; it may be beyond the frame."""
+    for piece in reversed(pieces):
+        scale = Fraction(piece.scale)
+        first, last = math.floor(first / scale) - piece.halo, math.ceil(last / scale) + piece.halo
+    return first, last

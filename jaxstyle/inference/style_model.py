@@ -1,0 +1,230 @@
+"""A trained stylisation network in one folder: `config.json`, `params.safetensors`, `preview.png`."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import os
+import pathlib
+import shutil
+from typing import Any
+
+import flax.traverse_util
+import jax
+import numpy as np
+from etils import epath
+
+from jaxstyle.errors import JaxstyleError, did_you_mean
+from jaxstyle.features.weights.files import encode
+from jaxstyle.features.weights.readers import read_tensors
+from jaxstyle.media.image_writing import write_picture
+from jaxstyle.models.adain import AdaIN
+from jaxstyle.models.style_network import StyleNetwork
+from jaxstyle.models.transport_network import TransportNetwork
+from jaxstyle.runtime import buckets
+
+FORMAT, VERSION = "jaxstyle-style-model", 1
+CONFIG, PARAMS, PREVIEW = "config.json", "params.safetensors", "preview.png"
+FILES = (CONFIG, PARAMS, PREVIEW)
+NETWORKS: dict[str, Any] = {"style-network": StyleNetwork, "transport": TransportNetwork, "adain": AdaIN}
+Network = StyleNetwork | TransportNetwork | AdaIN
+MAX_PROBLEMS = 4  # that one error message lists
+
+
+@dataclasses.dataclass(frozen=True)
+class StyleModel:
+    """A network that stylises, with its parameters.
+
+    Attributes:
+      network: The Flax module; hashable, it is static under `jit`.
+      params: Nested dict of float32 arrays.
+      styles: Names of the styles that it knows, one each; none for a network of any style.
+      notes: Free strings: licence, source, with what it was trained.
+    """
+
+    network: Network
+    params: dict[str, Any]
+    styles: tuple[str, ...] = ()
+    notes: dict[str, str] = dataclasses.field(default_factory=dict)
+
+    @property
+    def any_style(self) -> bool:
+        """Whether it takes paintings, not styles that it has learnt."""
+        return not isinstance(self.network, StyleNetwork)
+
+    def check(self) -> None:
+        """Raises `JaxstyleError` unless all parameters are there, rightly shaped and finite, and styles are named."""
+        have, want = flat(self.params), flat(template(self.network))
+        wrong = [f"{name} is missing" for name in want.keys() - have.keys()]
+        wrong += [f"{name} is not of this network" for name in have.keys() - want.keys()]
+        for name in have.keys() & want.keys():
+            if have[name].shape != want[name].shape:
+                wrong.append(f"{name} has shape {have[name].shape}, not {want[name].shape}")
+            elif not np.isfinite(have[name]).all():
+                wrong.append(f"{name} has NaN or infinite values")
+        if wrong:
+            more = f" and {len(wrong) - MAX_PROBLEMS} more" if len(wrong) > MAX_PROBLEMS else ""
+            raise JaxstyleError(f"not a whole style network: {'; '.join(sorted(wrong)[:MAX_PROBLEMS])}{more}")
+        count = 0 if self.any_style else self.network.styles
+        if len(self.styles) != count or len(set(self.styles)) != count:
+            raise JaxstyleError(f"{len(set(self.styles))} different names for {count} styles; give one each")
+
+
+def template(network: Network) -> dict[str, Any]:
+    """The shapes of a network's parameters."""
+    pictures = jax.ShapeDtypeStruct((1, 64, 64, 3), np.float32)
+
+    def init(pictures: jax.Array) -> Any:
+        if isinstance(network, StyleNetwork):
+            return network.init(jax.random.key(0), pictures, np.zeros((1, network.styles), np.float32))
+        return network.init(jax.random.key(0), pictures, method="reconstruct")
+
+    return jax.eval_shape(init, pictures)["params"]
+
+
+def flat(tree: Any) -> dict[str, Any]:
+    """A nested dict by its leaves' paths."""
+    return flax.traverse_util.flatten_dict(tree, sep="/")
+
+
+def save_model(folder: str | os.PathLike, model: StyleModel, preview: np.ndarray) -> None:
+    """Writes a model's folder, under a temporary name that is then its own.
+
+    Args:
+      folder: There must be none of that name, but its parent.
+      model: What to save.
+      preview: `[H, W, 3]` in [0, 1], what it makes (`jaxstyle.inference.apply.preview`).
+
+    Raises:
+      JaxstyleError: The model is not whole, there is something of that name, or writing fails.
+    """
+    model.check()
+    target = pathlib.Path(folder)
+    check_folder(target)
+    temporary = target.with_name(f".{target.name}.{os.getpid()}.tmp")
+    try:
+        temporary.mkdir()
+        (temporary / CONFIG).write_text(json.dumps(described(model), indent=2) + "\n")
+        tensors = {name: np.asarray(leaf, np.float32) for name, leaf in sorted(flat(model.params).items())}
+        (temporary / PARAMS).write_bytes(encode(tensors, {}))
+        write_picture(temporary / PREVIEW, preview)
+        temporary.rename(target)
+    except OSError as error:
+        raise JaxstyleError(f"the model {str(folder)!r} cannot be written: {error.strerror or error}") from error
+    finally:
+        shutil.rmtree(temporary, ignore_errors=True)
+
+
+def check_folder(folder: str | os.PathLike) -> None:
+    """Raises `JaxstyleError` where no new folder of that name can be."""
+    parent = os.path.dirname(os.path.abspath(folder))
+    if os.path.lexists(folder):
+        raise JaxstyleError(f"{os.fspath(folder)!r} is there already: name a new folder for the model, or remove it")
+    if not os.path.isdir(parent) or not os.access(parent, os.W_OK):
+        raise JaxstyleError(f"folder {parent!r} does not exist or cannot be written: make it first, or name another")
+
+
+def described(model: StyleModel) -> dict[str, Any]:
+    """What `config.json` holds."""
+    kind = next(name for name, of in NETWORKS.items() if isinstance(model.network, of))
+    fields = {name: getattr(model.network, name) for name in settings(NETWORKS[kind])}
+    head = {"format": FORMAT, "version": VERSION, "kind": kind}
+    return {**head, "network": fields, "styles": list(model.styles), "notes": model.notes}
+
+
+def settings(network: Any) -> list[str]:
+    """The names of a Flax module's own attributes, but for the dtype in which it computes."""
+    return [field.name for field in dataclasses.fields(network) if field.name not in ("parent", "name", "dtype")]
+
+
+def load_model(folder: str | os.PathLike) -> StyleModel:
+    """Reads a model's folder, or the newest checkpoint of the training whose workdir it is.
+
+    Raises:
+      JaxstyleError: There is none, or it is damaged, of another version, or not whole.
+    """
+    if buckets.in_bucket(folder):
+        buckets.check("the model", folder)
+        if not is_workdir(epath.Path(folder)):
+            raise JaxstyleError(f"{str(folder)!r} is not the workdir of a training; copy a model's folder to this disk")
+        return trained_model(folder)
+    path = pathlib.Path(folder)
+    if not os.path.isdir(path):
+        what = "a file" if os.path.exists(path) else "missing"
+        raise JaxstyleError(
+            f"the model {str(folder)!r} is {what}; name a folder that `jaxstyle models convert` or a training made"
+        )
+    if is_workdir(path):
+        return trained_model(path)
+    config = read_config(path)
+    tensors, _ = read_tensors(path / PARAMS)
+    params = flax.traverse_util.unflatten_dict(tensors, sep="/")
+    try:
+        if not (
+            set(config["network"]) <= set(settings(NETWORKS[config["kind"]])) and isinstance(config["notes"], dict)
+        ):
+            raise ValueError("its network or its notes have a field that is none")
+        network = NETWORKS[config["kind"]](**{name: frozen(value) for name, value in config["network"].items()})
+        model = StyleModel(network, params, tuple(config["styles"]), config["notes"])
+        model.check()
+    except (KeyError, TypeError, ValueError, ArithmeticError, AttributeError, IndexError) as error:
+        raise JaxstyleError(f"{str(path / CONFIG)!r} is damaged, or of another version ({error})") from error
+    except JaxstyleError as error:
+        raise JaxstyleError(f"the model {str(folder)!r}: {error}") from error
+    return model
+
+
+def is_workdir(path: pathlib.Path | epath.Path) -> bool:
+    """Whether a folder is of a training, by its `config.json`."""
+    try:
+        return "task" in json.loads((path / CONFIG).read_text())
+    except (OSError, ValueError, TypeError):
+        return False
+
+
+def read_config(path: pathlib.Path) -> dict[str, Any]:
+    """`config.json` of a folder."""
+    try:
+        config = json.loads((path / CONFIG).read_text())
+    except (OSError, ValueError) as error:
+        reason = "no config.json" if isinstance(error, FileNotFoundError) else "a config.json that cannot be read"
+        raise JaxstyleError(
+            f"{str(path)!r} is no style model, it has {reason}; `jaxstyle models convert` makes one of known weights"
+        ) from error
+    if not isinstance(config, dict) or config.get("format") != FORMAT or config.get("version") != VERSION:
+        raise JaxstyleError(f"{str(path / CONFIG)!r} is not of a style model of version {VERSION}")
+    kind = str(config.get("kind"))
+    if kind not in NETWORKS:
+        raise JaxstyleError(f"{str(path)!r}: unknown network {kind!r}; {did_you_mean(kind, NETWORKS)}")
+    return config
+
+
+def frozen(value: Any) -> Any:
+    """Lists as tuples, which can be hashed."""
+    return tuple(map(frozen, value)) if isinstance(value, list) else value
+
+
+def trained_model(workdir: str | os.PathLike, checkpoint: str = "newest") -> StyleModel:
+    """The network that a training has made so far; it needs neither photos nor paintings.
+
+    Args:
+      workdir: Of a finished or running training of `jaxstyle.tasks.fast_style` or `any_style`.
+      checkpoint: `"newest"`, `"best"` or a step.
+
+    Returns:
+      The model, its styles named after their files.
+
+    Raises:
+      JaxstyleError: There is no such run or checkpoint, or it trains no style network.
+    """
+    from jaxstyle.training.workdir import open_run  # late: orbax takes seconds to import
+
+    run = open_run(workdir, checkpoint)
+    if not hasattr(run.task, "stylist"):
+        raise JaxstyleError(f"the run in {os.fspath(workdir)!r} is of {run.config.task}, which makes no style network")
+    network, params, styles = run.task.stylist(run.state)
+    notes = {"features": os.path.basename(run.config.features), "steps": str(int(run.state.step))}
+    notes |= {"content_weight": f"{run.config.content_weight:g}", "seed": str(run.config.seed)}
+    model = StyleModel(network, jax.device_get(params), styles, notes)
+    model.check()
+    return model

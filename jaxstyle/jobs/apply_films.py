@@ -1,0 +1,95 @@
+"""A model applied to films: read, stylised and written a few frames at a time."""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import itertools
+import pathlib
+from collections.abc import Iterator, Sequence
+from fractions import Fraction
+from typing import Any
+
+import numpy as np
+from tqdm import tqdm
+
+from jaxstyle.inference.apply import Look, Stylizer, check_photo
+from jaxstyle.jobs.film_paths import film_targets, open_source, rate_of, sound_of
+from jaxstyle.media.film_reading import Film
+from jaxstyle.media.film_writing import film_writer
+from jaxstyle.media.image_resizing import check_size, fit_size, resize
+from jaxstyle.runtime.interrupts import interruptible
+
+
+@dataclasses.dataclass(frozen=True)
+class Reel:
+    """A film of a job.
+
+    Attributes:
+      film: Where it is read.
+      shape: `(height, width)` at which it is stylised, in pixels.
+      target: Where the result goes.
+      fps: Frames a second of the result.
+      sound: The film whose sound the result gets, and the sound's codec; or None.
+    """
+
+    film: Film
+    shape: tuple[int, int]
+    target: pathlib.Path
+    fps: Fraction | float
+    sound: tuple[pathlib.Path, str] | None
+
+
+def open_reels(
+    paths: Sequence[str], output: str, look: Look, size: int | None, fps: float | None, bits: int
+) -> list[Reel]:
+    """Films looked through, whose results can be written.
+
+    Args:
+      paths: Of the films.
+      output: A folder, or the result of the one film.
+      look: How the model is applied.
+      size: Longer side of the results, in pixels; None leaves films as large as they are.
+      fps: Frames a second of the results; None takes the films' own.
+      bits: Bits a channel of the results.
+
+    Raises:
+      JaxstyleError: A film cannot be read, is too small or does not fit the masks; or a result cannot be written.
+    """
+    reels = []
+    for path, target in zip(paths, film_targets(paths, output), strict=True):
+        film = open_source(path, target, bits)
+        check_photo(np.broadcast_to(np.float32(0), (*film.shape, 3)), path, look)
+        shape = film.shape if size is None else fit_size(*film.shape, size)
+        check_size(*shape, path if size is None else f"{path} at --size {size}")
+        reels.append(Reel(film, shape, target, rate_of(film, fps), sound_of(film, target, fps)))
+    return reels
+
+
+def stylise_film(stylizer: Stylizer, reel: Reel, bits: int, settings: dict[str, Any], bar: tqdm) -> None:
+    """Stylises a film, as many frames at once as are best.
+
+    Raises:
+      KeyboardInterrupt: Ctrl-C or SIGTERM; of a film nothing is left then, of numbered frames those that are done.
+    """
+    note = settings | {"contents": [reel.film.path.name]}
+    with (
+        interruptible() as stop,
+        contextlib.closing(reel.film.frames()) as frames,
+        film_writer(reel.target, reel.shape, reel.fps, settings=note, bits=bits, sound=reel.sound) as add,
+    ):
+        for batch, count in batches(frames, stylizer.batch(*reel.shape)):
+            if stop():
+                raise KeyboardInterrupt
+            photos = [frame if frame.shape[:2] == reel.shape else resize(frame, *reel.shape) for frame in batch]
+            for made in stylizer(photos)[:count]:
+                add(made)
+                bar.update()
+
+
+def batches(frames: Iterator[np.ndarray], size: int) -> Iterator[tuple[list[np.ndarray], int]]:
+    """So many frames at once, with how many count: the last batch is filled up, so that no program is made for it."""
+    first = True
+    while batch := list(itertools.islice(frames, size)):
+        yield batch if first else batch + batch[-1:] * (size - len(batch)), len(batch)
+        first = False

@@ -1,0 +1,199 @@
+"""What is behind `images.read_picture`: opening, decoding, colour management, and arrays as pictures."""
+
+from __future__ import annotations
+
+import contextlib
+import functools
+import io
+import os
+import pathlib
+import warnings
+from collections.abc import Iterator
+from typing import NamedTuple
+
+import numpy as np
+from PIL import Image, ImageCms, ImageOps, UnidentifiedImageError
+
+from jaxstyle.errors import JaxstyleError
+from jaxstyle.media.image_writing import srgb_profile
+
+# Just below Pillow's own hard limit (2 * 89.5 megapixels) and above the largest cameras (151 megapixels).
+MAX_PIXELS = 170_000_000
+# An explicit list, because Pillow would hand an EPS file to Ghostscript, which runs what it says.
+FORMATS = [
+    *("PNG", "JPEG", "WEBP", "TIFF", "GIF", "BMP"),
+    *("PPM", "JPEG2000", "AVIF", "TGA", "ICO", "PSD", "QOI"),
+]
+
+
+class Picture(NamedTuple):
+    """A decoded picture.
+
+    Attributes:
+      rgb: Float32 `[H, W, 3]` in [0, 1], sRGB, upright.
+      alpha: Float32 `[H, W]` in [0, 1] (1 is opaque), not multiplied into `rgb`; None where there is none.
+    """
+
+    rgb: np.ndarray
+    alpha: np.ndarray | None
+
+
+@contextlib.contextmanager
+def opened(source: str | os.PathLike | Image.Image, name: str) -> Iterator[Image.Image]:
+    """The opened image; Pillow's warnings are silenced and its many exceptions told as one."""
+    try:
+        with warnings.catch_warnings(), contextlib.ExitStack() as stack:
+            warnings.simplefilter("ignore")
+            if not isinstance(source, Image.Image):
+                _check_file(pathlib.Path(source), name)
+                source = stack.enter_context(Image.open(source, formats=_formats()))
+            yield source
+    except (JaxstyleError, MemoryError):
+        raise
+    except Image.DecompressionBombError:
+        raise _too_large(name, "its pixels") from None
+    except UnidentifiedImageError:
+        raise JaxstyleError(f"{name} is not a picture in a known format ({', '.join(FORMATS)})") from None
+    except Exception as error:  # decoders raise anything for damaged files: OSError, SyntaxError, struct.error, …
+        raise JaxstyleError(f"picture {name} cannot be read, it may be damaged or cut short: {error}") from error
+
+
+@functools.cache
+def _formats() -> list[str]:
+    """Those of `FORMATS` that this build of Pillow has; `Image.open` fails on a name it does not know."""
+    Image.init()
+    return [name for name in FORMATS if name in Image.OPEN]
+
+
+def _check_file(path: pathlib.Path, name: str) -> None:
+    if path.is_dir():
+        raise JaxstyleError(f"{name} is a folder, where a picture file is needed")
+    if not path.exists():
+        raise JaxstyleError(f"picture {name} does not exist")
+    if path.is_file() and path.stat().st_size == 0:
+        raise JaxstyleError(f"picture {name} is an empty file (0 bytes)")
+
+
+def _too_large(name: str, what: str) -> JaxstyleError:
+    return JaxstyleError(
+        f"picture {name} is too large to decode ({what} exceed the limit of {MAX_PIXELS // 10**6} "
+        "megapixels): scale it down first"
+    )
+
+
+def decode(image: Image.Image, name: str) -> Picture:
+    width, height = image.size
+    if width * height > MAX_PIXELS:  # before anything is decoded
+        raise _too_large(name, f"its {width}x{height} pixels")
+    image.load()  # before EXIF: damaged pixels must not pass for a damaged orientation
+    with contextlib.suppress(Exception):  # unreadable EXIF says nothing about the orientation
+        image = ImageOps.exif_transpose(image)
+    if image.mode in ("I", "F") or image.mode.startswith("I;16"):
+        return _decode_deep(image, name)
+    if image.mode in ("RGBa", "La"):
+        image = image.convert(image.mode.upper())
+    alpha = None
+    if image.has_transparency_data:
+        alpha = _unit(np.asarray(image.convert("RGBA").getchannel("A")))
+    return Picture(_unit(np.asarray(_to_srgb(image))), alpha)
+
+
+def _decode_deep(image: Image.Image, name: str) -> Picture:
+    """Grey pictures of more than 8 bits, which Pillow's own conversions would cut off at 255."""
+    values = np.asarray(image)
+    if image.mode == "F":
+        grey = _check_floats(values, f"picture {name}")
+    elif image.mode == "I":  # 16 bits in 32, or unsigned 32 bits that Pillow shows as signed
+        values = values.view(np.uint32)
+        grey = values / np.float64(65535 if values.max() < 65536 else 2**32 - 1)
+    else:
+        grey = values / np.float64(65535)
+    curve = _grey_curve(image.info.get("icc_profile"))
+    if curve is not None:
+        grey = np.interp(grey, np.linspace(0, 1, curve.size), curve)
+    clear = image.info.get("transparency")
+    alpha = (values != clear).astype(np.float32) if isinstance(clear, int) else None
+    return Picture(_grey_to_rgb(grey), alpha)
+
+
+def _grey_curve(profile: bytes | None) -> np.ndarray | None:
+    """What a grey ICC profile does to 256 levels; None where it does nothing an 8-bit step could show."""
+    ramp = np.arange(256, dtype=np.uint8)[None]
+    image = Image.fromarray(ramp)
+    image.info["icc_profile"] = profile
+    curve = np.asarray(_to_srgb(image))[0, :, 1]
+    return None if np.abs(curve - ramp[0].astype(int)).max() <= 1 else curve / 255
+
+
+def _to_srgb(image: Image.Image) -> Image.Image:
+    """Mode RGB in sRGB, by the embedded profile where that is whole and of the picture's colour model."""
+    profile = image.info.get("icc_profile")
+    if image.mode in ("1", "LA"):
+        image = image.convert("L")
+    elif image.mode not in ("L", "CMYK", "LAB"):
+        image = image.convert("RGB")
+    if image.mode == "LAB":
+        source = ImageCms.ImageCmsProfile(ImageCms.createProfile("LAB"))
+    elif not profile or profile == srgb_profile():
+        return image.convert("RGB")
+    else:
+        try:
+            source = ImageCms.ImageCmsProfile(io.BytesIO(profile))
+        except (OSError, ImageCms.PyCMSError):
+            return image.convert("RGB")
+    try:
+        return _transform(image, source)
+    except ImageCms.PyCMSError:
+        return image.convert("RGB")
+
+
+def _transform(image: Image.Image, source: ImageCms.ImageCmsProfile) -> Image.Image:
+    target = ImageCms.ImageCmsProfile(io.BytesIO(srgb_profile()))
+    transform = ImageCms.buildTransform(
+        source,
+        target,
+        image.mode,
+        "RGB",
+        ImageCms.Intent.RELATIVE_COLORIMETRIC,
+        ImageCms.Flags.BLACKPOINTCOMPENSATION,
+    )
+    converted = ImageCms.applyTransform(image, transform)
+    assert converted is not None  # None only when asked to work in place
+    return converted
+
+
+def from_array(array: np.ndarray) -> Picture:
+    if array.ndim not in (2, 3) or (array.ndim == 3 and array.shape[-1] not in (1, 3, 4)) or 0 in array.shape:
+        raise JaxstyleError(
+            f"a picture array must be [H, W], [H, W, 3] or [H, W, 4] and not empty, but its shape is {array.shape}"
+        )
+    if array.dtype in (np.uint8, np.uint16):
+        array = array / np.float64(np.iinfo(array.dtype).max)
+    elif array.dtype != bool:
+        array = _check_floats(array, "the picture array")
+    if array.ndim == 2 or array.shape[-1] == 1:
+        return Picture(_grey_to_rgb(array.reshape(array.shape[:2])), None)
+    array = array.astype(np.float32)
+    return Picture(array[..., :3].copy(), array[..., 3].copy() if array.shape[-1] == 4 else None)
+
+
+def _check_floats(values: np.ndarray, what: str) -> np.ndarray:
+    """`values` clipped to [0, 1], once it is sure that clipping mends rounding only."""
+    if not np.issubdtype(values.dtype, np.floating):
+        raise JaxstyleError(f"{what} holds {values.dtype}: give floats in [0, 1], bool, uint8 or uint16")
+    if not np.isfinite(values).all():
+        raise JaxstyleError(f"{what} holds NaN or infinity: give floats in [0, 1]")
+    low, high = float(values.min()), float(values.max())
+    if low < -1e-3 or high > 1 + 1e-3:
+        raise JaxstyleError(
+            f"{what} holds floats from {low:g} to {high:g}, outside [0, 1]: scale them, by 1/255 if bytes were meant"
+        )
+    return np.clip(values, 0, 1)
+
+
+def _unit(values: np.ndarray) -> np.ndarray:
+    return (values / np.float64(255)).astype(np.float32)
+
+
+def _grey_to_rgb(grey: np.ndarray) -> np.ndarray:
+    return np.repeat(np.asarray(grey, np.float32)[..., None], 3, axis=-1)

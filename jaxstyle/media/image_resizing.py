@@ -1,0 +1,99 @@
+"""Sizes of pictures: which are too small or too thin, what fits, and antialiased resizing."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+from PIL import Image
+
+from jaxstyle.errors import JaxstyleError
+from jaxstyle.media.image_reading import LUMA
+
+MIN_SIDE = 16
+MAX_RATIO = 32
+
+
+def check_size(height: int, width: int, name: str) -> None:
+    """Refuses pictures too small or too long to stylise.
+
+    Args:
+      height: Pixels.
+      width: Pixels.
+      name: How to call the picture in the error, for example its path.
+
+    Raises:
+      JaxstyleError: The shorter side has fewer than 16 pixels, or the sides differ more than 32-fold.
+    """
+    if min(height, width) < MIN_SIDE:
+        raise JaxstyleError(
+            f"picture {name!r} has {width}x{height} pixels, too few: each side needs at least {MIN_SIDE}"
+        )
+    if max(height, width) > MAX_RATIO * min(height, width):
+        raise JaxstyleError(
+            f"picture {name!r} has {width}x{height} pixels, too long and thin: "
+            f"crop it until its sides differ at most {MAX_RATIO}-fold"
+        )
+
+
+def fit_size(height: int, width: int, longer_side: int) -> tuple[int, int]:
+    """The size with the same shape whose longer side is `longer_side`.
+
+    Args:
+      height: Pixels.
+      width: Pixels.
+      longer_side: Pixels, at least 1.
+
+    Returns:
+      `(height, width)`: the longer exactly `longer_side`, the other rounded, at least 1.
+    """
+    longer = max(height, width)
+    scaled = [longer_side if n == longer else max(1, round(n * longer_side / longer)) for n in (height, width)]
+    return scaled[0], scaled[1]
+
+
+def resize(
+    image: np.ndarray, height: int, width: int, box: tuple[float, float, float, float] | None = None
+) -> np.ndarray:
+    """An antialiased resize, every channel in float32.
+
+    Bicubic, not Lanczos: it rings less, and halos at edges are just what the first layers of a feature
+    network would take for texture; it is also what the field's tools use.
+
+    Args:
+      image: `[H, W]` or `[H, W, C]` in [0, 1].
+      height: Pixels of the result.
+      width: Pixels of the result.
+      box: Left, upper, right and lower edge of the part to resize, in pixels that need not be whole; None takes all.
+
+    Returns:
+      Float32 `[height, width]` or `[height, width, C]`, clipped to [0, 1].
+    """
+    image = np.asarray(image, np.float32)
+    planes = image.reshape(*image.shape[:2], -1)
+    resized = [
+        Image.fromarray(np.ascontiguousarray(planes[..., c])).resize((width, height), Image.Resampling.BICUBIC, box)
+        for c in range(planes.shape[-1])
+    ]
+    stacked = np.stack([np.asarray(plane) for plane in resized], axis=-1)
+    return np.clip(stacked, 0, 1).reshape(height, width, *image.shape[2:])
+
+
+def fitted(picture: np.ndarray, shape: Sequence[int]) -> np.ndarray:
+    """The middle of a picture, resized, and made grey where that is wanted: as a network sees it that was trained so.
+
+    Args:
+      picture: `[h, w, 3]` in [0, 1].
+      shape: Of the result, `(H, W, 3)` or `(H, W, 1)`.
+
+    Returns:
+      Float32 of that shape in [0, 1]; the largest part of the same kind about the picture's centre.
+    """
+    height, width, channels = shape
+    rows, columns = picture.shape[:2]
+    scale = min(rows / height, columns / width)
+    high, wide = round(scale * height), round(scale * width)
+    top, left = (rows - high) // 2, (columns - wide) // 2
+    if (rows, columns) != (height, width):
+        picture = resize(picture[top : top + high, left : left + wide], height, width)
+    return (picture @ LUMA)[..., None].astype(np.float32) if channels == 1 else picture

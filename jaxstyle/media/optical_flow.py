@@ -1,0 +1,128 @@
+"""What moved where from one frame to the next: estimated by OpenCV or read from files, and where it can be trusted."""
+
+from __future__ import annotations
+
+import importlib
+import os
+import pathlib
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from jaxstyle.errors import JaxstyleError
+from jaxstyle.media.image_reading import LUMA
+
+FLO = 202021.25  # the number with which a Middlebury file begins
+NAMES = "backward_2_1 and forward_1_2, ending in .flo or .npy, for the first two frames"
+
+
+class Motion(NamedTuple):
+    """From a frame to the next.
+
+    Attributes:
+      backward: `[H, W, 2]` pixels to the right and down: where in the frame before lies what is at a pixel now.
+      forward: The reverse, of the pixels of the frame before; None where it is not known.
+    """
+
+    backward: Any
+    forward: Any = None
+
+
+FlowSource = Callable[[int, np.ndarray, np.ndarray], Motion]
+"""`(number of the later frame, from 1; the frame before [H, W, 3]; the later one) -> their motion`."""
+
+
+def resize_motion(motion: Motion, height: int, width: int) -> Motion:
+    """The same motion of pictures of another size, in pixels of that size."""
+
+    def resized(flow: Any) -> jax.Array:
+        scale = jnp.array([width / flow.shape[1], height / flow.shape[0]], jnp.float32)
+        return jax.image.resize(jnp.asarray(flow, jnp.float32), (height, width, 2), "linear") * scale[None, None]
+
+    return jax.tree.map(resized, motion)
+
+
+def opencv_flow() -> FlowSource:
+    """Dense inverse search (Kroeger et al. 2016), OpenCV's fast and good one.
+
+    Raises:
+      JaxstyleError: OpenCV is not installed.
+    """
+    try:
+        cv2: Any = importlib.import_module("cv2")  # whose types lack what is used here
+    except ImportError:
+        raise JaxstyleError(
+            "optical flow needs OpenCV, which is not installed: pip install 'jaxstyle[video]', or give the flow with "
+            "--flow FOLDER, or make every frame by itself with --temporal-weight 0"
+        ) from None
+    estimate = cv2.DISOpticalFlow_create(cv2.DISOPTICAL_FLOW_PRESET_MEDIUM)
+
+    def motion(number: int, before: np.ndarray, after: np.ndarray) -> Motion:
+        first, second = (np.uint8(np.rint(255 * np.clip(frame @ LUMA, 0, 1))) for frame in (before, after))
+        return Motion(estimate.calc(second, first, None), estimate.calc(first, second, None))
+
+    return motion
+
+
+def folder_flow(folder: str | os.PathLike, count: int) -> FlowSource:
+    """Flow from files, `backward_2_1.flo` and `forward_1_2.flo` and so on, as manuelruder/artistic-videos has them.
+
+    Forward flow may be missing; then what comes into sight is not known.
+
+    Args:
+      folder: Where they lie; of any size, the vectors in its pixels, .flo or .npy.
+      count: Frames of the film.
+
+    Raises:
+      JaxstyleError: There is no such folder, or the backward flow of a frame is missing.
+    """
+    path = pathlib.Path(folder)
+    if not os.path.isdir(path):
+        raise JaxstyleError(f"the folder of flow {str(path)!r} does not exist; it holds {NAMES}")
+    for number in range(1, count):
+        if find(path, f"backward_{number + 1}_{number}") is None:
+            raise JaxstyleError(
+                f"the folder of flow {str(path)!r} has no backward_{number + 1}_{number}; it must hold {NAMES}, and so "
+                f"on for all {count} frames"
+            )
+
+    def motion(number: int, before: np.ndarray, after: np.ndarray) -> Motion:
+        backward, forward = find(path, f"backward_{number + 1}_{number}"), find(path, f"forward_{number}_{number + 1}")
+        assert backward is not None
+        return Motion(read_flow(backward), None if forward is None else read_flow(forward))
+
+    return motion
+
+
+def find(folder: pathlib.Path, name: str) -> pathlib.Path | None:
+    """The file of some flow, whatever its format."""
+    return next((path for suffix in (".flo", ".npy") if (path := folder / f"{name}{suffix}").exists()), None)
+
+
+def read_flow(path: pathlib.Path) -> np.ndarray:
+    """The flow in a file.
+
+    Args:
+      path: A .npy of `[H, W, 2]`, or a .flo (Middlebury: a number, width, height, then pairs of float32).
+
+    Returns:
+      `[H, W, 2]` float32 pixels.
+
+    Raises:
+      JaxstyleError: It is none, or has a value that is not finite.
+    """
+    try:
+        if path.suffix.lower() == ".npy":
+            flow = np.load(path, allow_pickle=False)
+        else:
+            data = path.read_bytes()
+            magic, (width, height) = np.frombuffer(data, "<f4", 1)[0], np.frombuffer(data, "<i4", 2, 4)
+            flow = np.frombuffer(data, "<f4", -1, 12).reshape(height, width, 2) if magic == FLO else np.zeros(0)
+    except (OSError, ValueError) as error:
+        raise JaxstyleError(f"the flow {str(path)!r} cannot be read: {error}") from error
+    if flow.ndim != 3 or flow.shape[-1] != 2 or not flow.size or not np.isfinite(flow).all():
+        raise JaxstyleError(f"{str(path)!r} is no flow: it must be [H, W, 2] finite numbers, and is {flow.shape}")
+    return flow.astype(np.float32)

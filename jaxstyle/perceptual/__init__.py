@@ -1,0 +1,1 @@
+"""Style and content targets: what a photo and its paintings ask of a picture at one size."""
