@@ -17,8 +17,9 @@ from jaxstyle.features.weights import download, registry
 from jaxstyle.features.weights.files import RESERVED, Weights, read_weights, save_weights
 from jaxstyle.features.weights.layouts import PREPROCESSING
 from jaxstyle.features.weights.pruning import active_channels, pruned
-from jaxstyle.media.image_reading import PICTURE_SUFFIXES, read_picture
+from jaxstyle.media.image_reading import read_picture
 from jaxstyle.media.image_resizing import resize
+from jaxstyle.media.paths import PICTURE_SUFFIXES
 from jaxstyle.runtime.caching import cache_folder
 
 PRUNE_SIDE = 224  # pixels

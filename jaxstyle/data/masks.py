@@ -13,7 +13,7 @@ from PIL import Image
 
 from jaxstyle.errors import JaxstyleError
 from jaxstyle.media.image_decoding import opened
-from jaxstyle.media.image_reading import PICTURE_SUFFIXES
+from jaxstyle.media.paths import PICTURE_SUFFIXES
 
 if TYPE_CHECKING:
     from jaxstyle.data.sources import Source

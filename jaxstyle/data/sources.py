@@ -19,8 +19,9 @@ from jaxstyle.data.jaxstyle_shapes import JaxstyleShapes
 from jaxstyle.data.masks import Masks, resized, with_masks
 from jaxstyle.data.moving_shapes import MovingShapes
 from jaxstyle.errors import JaxstyleError, did_you_mean
-from jaxstyle.media.image_reading import PICTURE_SUFFIXES, read_picture
+from jaxstyle.media.image_reading import read_picture
 from jaxstyle.media.image_resizing import resize
+from jaxstyle.media.paths import PICTURE_SUFFIXES
 from jaxstyle.runtime import buckets
 
 # TFDS recommends OpenCV in every process; the pictures are read once, and the same without.

@@ -13,11 +13,11 @@ from typing import Any
 
 import jaxstyle
 from jaxstyle.errors import JaxstyleError, did_you_mean
-from jaxstyle.media.film_reading import MOVIES
 from jaxstyle.media.image_decoding import Picture
-from jaxstyle.media.image_reading import PICTURE_SUFFIXES, read_mask, read_picture, read_settings
+from jaxstyle.media.image_reading import read_mask, read_picture, read_settings
 from jaxstyle.media.image_resizing import check_size
 from jaxstyle.media.image_writing import check_writable
+from jaxstyle.media.paths import PICTURE_SUFFIXES, VIDEO_SUFFIXES
 from jaxstyle.pixels.config import INITS, SWEEPABLE, StyleTransferConfig
 from jaxstyle.pixels.inputs import Inputs
 
@@ -57,7 +57,7 @@ def list_contents(sources: Sequence[str]) -> list[str]:
     for source in sources:
         if os.path.isdir(source):
             found = sorted(path for path in pathlib.Path(source).iterdir() if is_picture(path))
-            films = sorted(path for path in pathlib.Path(source).iterdir() if path.suffix.lower() in MOVIES)
+            films = sorted(path for path in pathlib.Path(source).iterdir() if path.suffix.lower() in VIDEO_SUFFIXES)
             if films:
                 raise JaxstyleError(f"the folder {source!r} holds a film, {films[0].name!r}: name films one by one")
             if not found:

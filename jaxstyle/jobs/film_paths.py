@@ -12,9 +12,9 @@ from tqdm import tqdm
 
 from jaxstyle.errors import JaxstyleError
 from jaxstyle.jobs.files import check_apart, distinct
-from jaxstyle.media.film_reading import MOVIES, Film, frame_paths, is_film, open_film
+from jaxstyle.media.film_reading import Film, frame_paths, is_film, open_film
 from jaxstyle.media.film_writing import check_film, names_film, numbered
-from jaxstyle.media.image_reading import PICTURE_SUFFIXES
+from jaxstyle.media.paths import PICTURE_SUFFIXES, VIDEO_SUFFIXES
 
 FPS = 25  # of a folder of frames, which does not tell
 
@@ -35,7 +35,7 @@ def part_films(contents: Sequence[str], output: str) -> tuple[list[str], list[st
     def moves(path: str) -> bool:
         if os.path.isdir(path) or not os.path.exists(path):
             return into_film
-        return pathlib.Path(path).suffix.lower() in MOVIES or (not into_picture and is_film(pathlib.Path(path)))
+        return pathlib.Path(path).suffix.lower() in VIDEO_SUFFIXES or (not into_picture and is_film(pathlib.Path(path)))
 
     if into_film and len(contents) > 1:
         raise JaxstyleError(f"{len(contents)} sources cannot go into the one film {output!r}: name a folder")
@@ -62,7 +62,7 @@ def film_targets(paths: Sequence[str], output: str) -> list[pathlib.Path]:
     if not paths or not os.path.isdir(folder):
         return [folder] * len(paths)
     names = distinct([pathlib.Path(os.path.abspath(path)).stem for path in paths])
-    suffixes = [".mp4" if pathlib.Path(path).suffix.lower() in MOVIES else ".gif" for path in paths]
+    suffixes = [".mp4" if pathlib.Path(path).suffix.lower() in VIDEO_SUFFIXES else ".gif" for path in paths]
     return [folder / f"{name}{suffix}" for name, suffix in zip(names, suffixes, strict=True)]
 
 

@@ -17,10 +17,9 @@ from PIL import Image
 from jaxstyle.errors import JaxstyleError, did_you_mean
 from jaxstyle.media import ffmpeg
 from jaxstyle.media.image_decoding import from_array, opened
-from jaxstyle.media.image_reading import PICTURE_SUFFIXES, read_picture
+from jaxstyle.media.image_reading import read_picture
+from jaxstyle.media.paths import is_video, picture_paths
 
-MOVIES = (".mp4", ".m4v", ".mov", ".mkv", ".webm", ".avi")
-"""Films that ffmpeg reads."""
 ANIMATED = ("GIF", "PNG", "WEBP", "AVIF")
 STILL = 100  # milliseconds that a frame of an animation lasts which tells no time, as browsers have it
 BAD_FRAMES = ("stop", "skip")
@@ -65,7 +64,7 @@ def open_film(path: pathlib.Path) -> Film:
     """Looks a film through.
 
     Args:
-      path: A folder of pictures, a film of `MOVIES`, a GIF or another animated picture.
+      path: A folder of pictures, a video (`paths.VIDEO_SUFFIXES`), a GIF or another animated picture.
 
     Raises:
       JaxstyleError: There is no such film, none of its frames can be read, they differ in size, or ffmpeg is missing.
@@ -74,12 +73,12 @@ def open_film(path: pathlib.Path) -> Film:
         raise JaxstyleError(f"film {str(path)!r} does not exist")
     if path.is_dir():
         return folder(path)
-    return movie(path) if path.suffix.lower() in MOVIES else animation(path)
+    return movie(path) if is_video(path) else animation(path)
 
 
 def is_film(path: pathlib.Path) -> bool:
-    """Whether a file is a film: of `MOVIES`, or a picture of several frames. Whatever cannot be opened is none."""
-    if path.suffix.lower() in MOVIES:
+    """Whether a file is a video, or a picture of several frames; a file that cannot be opened is neither."""
+    if is_video(path):
         return True
     try:
         with opened(path, repr(str(path))) as picture:
@@ -105,8 +104,7 @@ def frame_paths(path: pathlib.Path) -> list[pathlib.Path]:
     def parts(name: str) -> list[tuple[int, str]]:
         return [(int(part), "") if part.isdecimal() else (0, part) for part in re.split(r"(\d+)", name)]
 
-    found = (p for p in path.iterdir() if p.suffix.lower() in PICTURE_SUFFIXES and not p.name.startswith("."))
-    return sorted(found, key=lambda p: (parts(p.name), p.name))
+    return sorted(picture_paths(path), key=lambda p: (parts(p.name), p.name))
 
 
 def folder(path: pathlib.Path) -> Film:
@@ -196,7 +194,8 @@ def read_film(path: str | os.PathLike) -> np.ndarray:
 
     Args:
       path: A folder of pictures, in the order of their names, numbers by value; a .npy file of an array `[T, H, W]` or
-        `[T, H, W, 1 or 3]`, uint8 or floats in [0, 1]; a film of `MOVIES`; or a GIF or another animated picture.
+        `[T, H, W, 1 or 3]`, uint8 or floats in [0, 1]; a video (`paths.VIDEO_SUFFIXES`); or a GIF or another
+        animated picture.
 
     Returns:
       `[T, H, W, 3]` float32 in [0, 1].

@@ -17,9 +17,6 @@ LUMA = np.array([0.299, 0.587, 0.114])  # ITU-R BT.601, as Pillow's grey
 
 Source = str | os.PathLike | Image.Image | np.ndarray
 
-PICTURE_SUFFIXES = {".png", ".jpg", ".jpeg", ".webp", ".tif", ".tiff", ".bmp", ".gif"}
-"""Of the files of a folder that are taken for pictures."""
-
 
 def read_picture(source: Source) -> Picture:
     """The picture in a file, PIL image or array, upright and in sRGB.

@@ -1,0 +1,66 @@
+"""Names of pictures and films: their suffixes, hidden names, and the pictures of a folder."""
+
+from __future__ import annotations
+
+import os
+import pathlib
+from collections.abc import Iterator
+
+from jaxstyle.errors import JaxstyleError
+
+PICTURE_SUFFIXES = frozenset(
+    {".png", ".apng", ".jpg", ".jpeg", ".jpe", ".jfif", ".webp", ".tif", ".tiff", ".bmp", ".gif"}
+    | {".ppm", ".pgm", ".pbm", ".pnm", ".jp2", ".j2k", ".avif", ".tga", ".qoi"}
+)
+"""Suffixes, in lower case, of the files of a folder that are taken for pictures."""
+VIDEO_SUFFIXES = (".mp4", ".m4v", ".mov", ".mkv", ".webm", ".avi")
+"""Suffixes, in lower case, of the films that ffmpeg decodes."""
+SYSTEM_FOLDERS = ("__MACOSX", "@eaDir")
+"""Folders of thumbnails and resource forks, which archives of macOS and Synology's disks put beside the pictures."""
+
+
+def is_hidden(path: str | os.PathLike) -> bool:
+    """Whether a name is hidden from every listing: it begins with a dot (`._a.png` too), or is a system's folder."""
+    name = pathlib.Path(path).name
+    return name.startswith(".") or name in SYSTEM_FOLDERS
+
+
+def is_picture(path: str | os.PathLike) -> bool:
+    """Whether a name is a picture's: its suffix is one of `PICTURE_SUFFIXES`, and it is not hidden."""
+    return pathlib.Path(path).suffix.lower() in PICTURE_SUFFIXES and not is_hidden(path)
+
+
+def is_video(path: str | os.PathLike) -> bool:
+    """Whether a name is that of a film which ffmpeg decodes: its suffix is one of `VIDEO_SUFFIXES`."""
+    return pathlib.Path(path).suffix.lower() in VIDEO_SUFFIXES
+
+
+def picture_paths(folder: str | os.PathLike, recursive: bool = False) -> list[pathlib.Path]:
+    """Lists the pictures of a folder, by their names alone.
+
+    Args:
+      folder: The folder.
+      recursive: Whether to search its folders too, to any depth; hidden ones are left out, links are followed, and a
+        folder that links lead to more than once is listed once.
+
+    Returns:
+      The paths, each beginning with `folder`, in the order of their names.
+
+    Raises:
+      JaxstyleError: `folder` is none, or a folder cannot be listed.
+    """
+    return sorted(_pictures(pathlib.Path(folder), recursive, set()))
+
+
+def _pictures(folder: pathlib.Path, recursive: bool, listed: set[str]) -> Iterator[pathlib.Path]:
+    try:
+        entries = sorted(folder.iterdir())
+    except OSError as error:
+        raise JaxstyleError(f"the folder {str(folder)!r} cannot be listed: {error.strerror}") from error
+    listed.add(os.path.realpath(folder))
+    for path in entries:
+        if not path.is_dir():
+            if is_picture(path):
+                yield path
+        elif recursive and not is_hidden(path) and os.path.realpath(path) not in listed:
+            yield from _pictures(path, recursive, listed)
