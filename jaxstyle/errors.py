@@ -1,9 +1,10 @@
-"""The one exception a user sees for a mistake they can mend, and the hint that names the nearest spelling."""
+"""The exceptions a user sees, and the hint that names the nearest spelling."""
 
 from __future__ import annotations
 
 import difflib
 from collections.abc import Iterable
+from typing import Any
 
 
 class JaxstyleError(ValueError):
@@ -13,11 +14,27 @@ class JaxstyleError(ValueError):
     """
 
 
+class Diverged(JaxstyleError):
+    """A loss, gradient or update is no longer finite; what was good until then is kept.
+
+    Attributes:
+      pictures: The last good pictures `[N, H, W, 3]` of a pixel job; None of a training, whose state is saved.
+    """
+
+    def __init__(self, message: str, pictures: Any = None):
+        super().__init__(message)
+        self.pictures = pictures
+
+
+class Interrupted(JaxstyleError):
+    """A run was asked to stop (Ctrl-C, SIGTERM); its results so far and what it takes to go on are saved."""
+
+
 def did_you_mean(name: str, known: Iterable[str]) -> str:
     """The end of an "unknown …" sentence: the nearest known name, or all of them when none is near.
 
     Args:
-      name: What the user wrote.
+      name: The word that the user wrote.
       known: The names that would have been accepted.
 
     Returns:

@@ -11,6 +11,7 @@ from typing import NoReturn
 
 import jaxstyle
 from jaxstyle.errors import JaxstyleError
+from jaxstyle.runtime.settings import OPTION, spelled
 
 COMMANDS = (
     *("stylize", "apply", "dream", "visualize", "texture"),
@@ -55,7 +56,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     if unknown:
         commands.choices[args.command].reject(unknown[0])
     try:
-        return args.run(args)
+        with spelled(OPTION):
+            return args.run(args)
     except JaxstyleError as error:
         print(f"jaxstyle: {error}", file=sys.stderr)
         return 2

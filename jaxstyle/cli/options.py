@@ -12,11 +12,10 @@ from typing import Any, TypeVar
 
 import jax
 
-from jaxstyle.errors import JaxstyleError
+from jaxstyle.errors import Interrupted, JaxstyleError
 from jaxstyle.features import load
-from jaxstyle.jobs.execution import Interrupted
 from jaxstyle.runtime.caching import cache_folder
-from jaxstyle.runtime.settings import Settings, option
+from jaxstyle.runtime.settings import Settings
 
 Chosen = TypeVar("Chosen", bound=Settings)
 
@@ -46,7 +45,7 @@ def add_settings(parser: argparse.ArgumentParser, settings: type[Settings]) -> N
     """An option for every field of a job's settings."""
     group = parser.add_argument_group("settings")
     for field in dataclasses.fields(settings):
-        name, text = f"--{option(field.name)}", described(field)
+        name, text = "--" + field.name.replace("_", "-"), described(field)
         if settings.declared(field.name)[0] is bool:
             group.add_argument(name, action="store_const", const="true", help=text)
         else:

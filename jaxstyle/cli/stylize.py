@@ -13,7 +13,7 @@ from jaxstyle.jobs.films import FilmFiles, stylize_film
 from jaxstyle.jobs.stylize import stylize_files
 from jaxstyle.pixels.config import StyleTransferConfig
 from jaxstyle.pixels.film import FilmConfig
-from jaxstyle.runtime.settings import option
+from jaxstyle.runtime.settings import named
 
 HELP = "paint photos and films in the style of paintings"
 
@@ -90,7 +90,7 @@ def run(args: argparse.Namespace) -> int:
         return options.carry_out(lambda: stylize_film(files, more, film_config))
     for name in FILM_OPTIONS:
         if getattr(args, name) is not None:
-            raise JaxstyleError(f"--{option(name)} is for films, and {contents[0]!r} is none")
+            raise JaxstyleError(f"{named(name)} is for films, and {contents[0]!r} is none")
     config = options.read_settings(args, StyleTransferConfig)
     return options.carry_out(lambda: stylize_files(files, config))
 

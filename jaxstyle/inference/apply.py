@@ -22,8 +22,8 @@ from jaxstyle.media.contact_sheet import contact_sheet
 from jaxstyle.media.image_reading import Source, read_mask, read_picture
 from jaxstyle.media.image_resizing import MIN_SIDE, check_size, fit_size, resize
 from jaxstyle.ops.reflected import filled
-from jaxstyle.pixels import memory
 from jaxstyle.pixels.inputs import check_mask
+from jaxstyle.runtime import memory
 from jaxstyle.runtime.sharding import Spread, choose_devices, spread_map
 
 PRESERVE = ("none", "luminance", "histogram")

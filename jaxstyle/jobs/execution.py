@@ -10,14 +10,11 @@ from typing import Any
 import jax
 import numpy as np
 
+from jaxstyle.errors import Diverged, Interrupted
 from jaxstyle.jobs import callbacks, snapshots
-from jaxstyle.pixels.loop import Diverged, Outcome, Problem, Snapshot, Watcher, optimize
+from jaxstyle.pixels.loop import Outcome, Problem, Snapshot, Watcher, optimize
 from jaxstyle.pixels.method import Knobs
 from jaxstyle.runtime.interrupts import interruptible
-
-
-class Interrupted(Exception):
-    """A run was asked to stop; its pictures so far and a snapshot are saved."""
 
 
 @dataclasses.dataclass(frozen=True)

@@ -8,7 +8,7 @@ import pathlib
 from collections.abc import Callable
 from typing import Any
 
-from jaxstyle.jobs.execution import Interrupted
+from jaxstyle.errors import Interrupted
 from jaxstyle.jobs.files import Files
 from jaxstyle.runtime import atomic
 from jaxstyle.runtime.settings import Settings

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 import pathlib
 from collections.abc import Sequence
 from typing import Any
@@ -16,6 +15,7 @@ from jaxstyle.errors import JaxstyleError
 from jaxstyle.pixels.loop import Snapshot
 from jaxstyle.pixels.method import Method, start
 from jaxstyle.pixels.schedule import Stage
+from jaxstyle.runtime import atomic
 
 
 def digest(arrays: Any) -> str:
@@ -41,15 +41,11 @@ def save_snapshot(path: pathlib.Path, snapshot: Snapshot, identity: dict[str, An
     """
     leaves = {f"leaf{i}": leaf for i, leaf in enumerate(jax.tree.leaves(snapshot.state))}
     about = {"stage": snapshot.stage, "iteration": snapshot.iteration, "identity": identity}
-    temporary = path.with_name(f".{path.name}.{os.getpid()}")
     try:
-        with temporary.open("wb") as file:
+        with atomic.replacing(path) as temporary, temporary.open("wb") as file:
             np.savez(file, about=np.array(json.dumps(about)), **leaves)
-        os.replace(temporary, path)
     except OSError as error:
         raise JaxstyleError(f"cannot write the snapshot {str(path)!r}: {error.strerror}") from error
-    finally:
-        temporary.unlink(missing_ok=True)
 
 
 def load_snapshot(

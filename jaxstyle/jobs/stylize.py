@@ -33,7 +33,7 @@ from jaxstyle.media.contact_sheet import contact_sheet
 from jaxstyle.media.image_reading import read_picture
 from jaxstyle.media.image_resizing import resize
 from jaxstyle.media.image_writing import write_picture
-from jaxstyle.pixels import memory, schedule
+from jaxstyle.pixels import footprint, schedule
 from jaxstyle.pixels.config import StyleTransferConfig
 from jaxstyle.pixels.inputs import Inputs
 from jaxstyle.pixels.schedule import Stage
@@ -112,7 +112,7 @@ def batches(
         groups.setdefault(tuple(plan), []).append(entry)
     found = []
     for stages, group in groups.items():
-        limit = memory.largest_batch(features, taps, stages[-1], points, config.dtype, config.devices)
+        limit = footprint.largest_batch(features, taps, stages[-1], points, config.dtype, config.devices)
         found += [group[i : i + limit] for i in range(0, len(group), limit)]
     return found
 

@@ -19,7 +19,7 @@ from jaxstyle.jobs.recipes import run_recipe
 from jaxstyle.media.contact_sheet import contact_sheet
 from jaxstyle.media.image_reading import read_picture
 from jaxstyle.media.image_writing import write_picture
-from jaxstyle.pixels import memory
+from jaxstyle.pixels import footprint
 from jaxstyle.pixels.schedule import Stage
 from jaxstyle.pixels.visualize import VisualizationConfig, channel_objectives, check_layer, prepare
 from jaxstyle.runtime.sharding import choose_devices
@@ -115,7 +115,9 @@ class Plates:
         config = self.config
         seen = config.size + 2 * config.pad
         stage = Stage(seen, seen, seen, config.iterations)
-        limit = memory.largest_batch(self.features, (config.layer,), stage, config.facets, config.dtype, config.devices)
+        limit = footprint.largest_batch(
+            self.features, (config.layer,), stage, config.facets, config.dtype, config.devices
+        )
         batches = -(-len(indices) // limit)
         size = -(-len(indices) // batches)
         for i in range(0, len(indices), size):

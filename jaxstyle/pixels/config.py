@@ -13,7 +13,7 @@ from jaxstyle.features import DEFAULT
 from jaxstyle.features.layers import POOLING_SCALE
 from jaxstyle.media.image_resizing import MIN_SIDE
 from jaxstyle.perceptual.style import DISTANCES
-from jaxstyle.runtime.settings import Settings, option, setting
+from jaxstyle.runtime.settings import Settings, named, setting
 
 LEARNING_RATES = {"adam": 0.02, "lbfgs": 1.0}
 STEP_SIZES = {"pixels": 1.0, "sigmoid": 4.0, "pyramid": 2.0, "fourier": 2.0, "deep-image-prior": 0.5, "cppn": 0.1}
@@ -89,7 +89,7 @@ class StyleConfig(Settings):
             )
         for name in ("layer_weights", "style_weights"):
             if getattr(self, name) and sum(getattr(self, name)) == 0:
-                raise JaxstyleError(f"--{option(name)} are all zero; at least one must be above 0")
+                raise JaxstyleError(f"{named(name)} are all zero; at least one must be above 0")
 
 
 @dataclasses.dataclass(frozen=True)

@@ -16,7 +16,7 @@ from jaxstyle.features import Features
 from jaxstyle.media import colors
 from jaxstyle.media.image_resizing import fit_size, resize
 from jaxstyle.perceptual.style import mean_square
-from jaxstyle.pixels import gradients, memory, objectives, parametrizations
+from jaxstyle.pixels import footprint, gradients, objectives, parametrizations
 from jaxstyle.pixels.dream_config import DreamConfig
 from jaxstyle.pixels.inputs import check_mask
 from jaxstyle.pixels.loop import Job, Problem
@@ -24,6 +24,7 @@ from jaxstyle.pixels.method import Knobs, Method
 from jaxstyle.pixels.objectives import Look, Objective, View
 from jaxstyle.pixels.schedule import Stage, least_longer_side
 from jaxstyle.pixels.transforms import Roll
+from jaxstyle.runtime import memory
 
 TILE = 512
 """Longest side of tiles where memory asks for them, in pixels; also the size at which guides are seen at most."""
@@ -100,12 +101,12 @@ def fit(config: DreamConfig, features: Features, layers: tuple[str, ...], stage:
     tile = config.tile_size
     if tile is None and config.size > TILE:
         room = memory.available()
-        whole = memory.estimate(features, layers, stage, 1, config.dtype, config.devices)
+        whole = footprint.estimate(features, layers, stage, 1, config.dtype, config.devices)
         tile = TILE if room is not None and whole > room else None
     if tile is not None and tile < (least := 2 * features.least_side(layers)):  # tiles are cut to equal parts
         raise JaxstyleError(f"--tile-size is {tile}, and these layers need at least {least}")
     looked_at = stage if tile is None else stage._replace(height=min(tile, stage.height), width=min(tile, stage.width))
-    network = memory.fit(features, layers, looked_at, 1, config.dtype, config.devices)
+    network = footprint.fit(features, layers, looked_at, 1, config.dtype, config.devices)
     shifts = (Roll(None),) if tile is not None else (Roll(config.jitter),) if config.jitter else ()
     return network, shifts, config.dtype, tile
 

@@ -17,7 +17,7 @@ import numpy as np
 import scipy.linalg  # noqa: F401  # loads that OpenBLAS, so that it can be told
 from threadpoolctl import threadpool_limits
 
-from jaxstyle.errors import JaxstyleError
+from jaxstyle.errors import Diverged
 from jaxstyle.pixels.method import Knobs, Method, State, Terms, add_detail, advance, enlarge, picture, start
 from jaxstyle.pixels.schedule import Stage
 from jaxstyle.runtime.sharding import Spread, spread_map
@@ -100,14 +100,6 @@ class Outcome(NamedTuple):
 
     pictures: np.ndarray
     unfinished: Snapshot | None
-
-
-class Diverged(JaxstyleError):
-    """A loss, gradient or update is no longer finite; `pictures` are the last good ones."""
-
-    def __init__(self, message: str, pictures: np.ndarray):
-        super().__init__(message)
-        self.pictures = pictures
 
 
 @functools.lru_cache(maxsize=64)

@@ -15,7 +15,7 @@ from jaxstyle.media import colors
 from jaxstyle.media.image_resizing import resize
 from jaxstyle.perceptual.style import StyleObjective
 from jaxstyle.perceptual.targets import Point, TargetMaker
-from jaxstyle.pixels import memory, optimizers, parametrizations, schedule
+from jaxstyle.pixels import footprint, optimizers, parametrizations, schedule
 from jaxstyle.pixels.config import INITS, StyleConfig, StyleTransferConfig
 from jaxstyle.pixels.inputs import Inputs, style_weights
 from jaxstyle.pixels.loop import Job, Problem
@@ -57,7 +57,7 @@ def prepare(
     features.check(objective.taps)
     plan = schedule.plan(config, features.least_side(objective.taps), [c.shape[:2] for c in inputs.contents])
     count = len(inputs.contents) * len(points)
-    network = memory.fit(features, objective.taps, plan[-1], count, config.dtype, config.devices)
+    network = footprint.fit(features, objective.taps, plan[-1], count, config.dtype, config.devices)
     objective = dataclasses.replace(objective, network=network)
     method = choose_method(config, objective, optimizer)
     targets = TargetMaker(config, objective, features, inputs, points)

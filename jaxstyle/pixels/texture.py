@@ -19,12 +19,13 @@ from jaxstyle.features import Features
 from jaxstyle.media.image_resizing import fit_size, resize
 from jaxstyle.perceptual.style import StyleObjective, Targets, Weights
 from jaxstyle.perceptual.targets import compiled
-from jaxstyle.pixels import memory, schedule
+from jaxstyle.pixels import footprint, schedule
 from jaxstyle.pixels.config import TextureConfig
 from jaxstyle.pixels.inputs import style_weights
 from jaxstyle.pixels.loop import Job, Problem
 from jaxstyle.pixels.schedule import Stage
 from jaxstyle.pixels.stylize import choose_method, knobs, noise
+from jaxstyle.runtime import memory
 
 MARGIN = 5
 """Strides of a VGG's layer by which an exemplar is continued: about half the layer's receptive field."""
@@ -56,7 +57,7 @@ def prepare(
     features.check(config.style_layers)
     features = dataclasses.replace(features, network=features.network.clone(padding="circular"))
     stages = plan(config, features)
-    network = memory.fit(features, config.style_layers, stages[-1], 1, config.dtype, config.devices)
+    network = footprint.fit(features, config.style_layers, stages[-1], 1, config.dtype, config.devices)
     objective = StyleObjective(network, (), config.style_layers, config.style_loss, config.dtype, periodic=True)
     targets = TextureTargets(config, objective, features, exemplars, stages[-1].scale)
     targets.check_memory(stages[-1])
@@ -135,7 +136,7 @@ class TextureTargets:
         """Raises `JaxstyleError` where an exemplar is too large to be looked at."""
         for exemplar in self.exemplars:
             height, width = (side + 2 * self.margin for side in self.size(stage, exemplar))
-            need = memory.estimate_look(self.features, self.objective.taps, (height, width), self.config.dtype)
+            need = footprint.estimate_look(self.features, self.objective.taps, (height, width), self.config.dtype)
             room = memory.available()
             if room is not None and need > room:
                 raise JaxstyleError(

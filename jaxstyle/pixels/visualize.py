@@ -12,7 +12,7 @@ import numpy as np
 from jaxstyle.errors import JaxstyleError
 from jaxstyle.features import DEFAULT, Features
 from jaxstyle.features.layers import redirected_relu
-from jaxstyle.pixels import memory, objectives, optimizers, parametrizations
+from jaxstyle.pixels import footprint, objectives, optimizers, parametrizations
 from jaxstyle.pixels.loop import Job, Problem
 from jaxstyle.pixels.method import Knobs, Method
 from jaxstyle.pixels.objectives import Look, Objective, View
@@ -146,7 +146,7 @@ def choose_method(
         raise JaxstyleError(f"at --size {config.size} the layers see {side} px and need {least}: make --size larger")
     network: Any = features.network
     if layers:
-        network = memory.fit(features, layers, seen, count * config.facets, config.dtype, config.devices)
+        network = footprint.fit(features, layers, seen, count * config.facets, config.dtype, config.devices)
     if "relu" in network.__dataclass_fields__:
         network = network.clone(relu=redirected_relu)
     look = Look(network, robust(config.pad, config.jitter, config.scale, config.rotate), config.dtype)

@@ -1,23 +1,49 @@
-"""What the settings of every pixel job have in common: declared types, least values, choices, and their spelling.
+"""Settings: frozen dataclasses with declared types, least values and choices, and how their fields are spelled.
 
 A job's settings are one frozen dataclass whose fields are made by `setting`; the command line, the recipes in
-`configs/` and Python all read it.
+`configs/` and Python all read it. An error names a field as the caller wrote it (`named`).
 """
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import math
 import operator
 import os
 import typing
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextvars import ContextVar
 from typing import Any, Self
 
 from jaxstyle.errors import JaxstyleError, did_you_mean
 
+_spelling: ContextVar[str] = ContextVar("spelling", default="{}")
 
-def setting(default: Any, help: str, choices: Iterable[str] = (), least: float | None = None) -> Any:
+
+def named(field: str) -> str:
+    """A field as the caller writes it: `avg_decay`, `--avg-decay` or `--config.avg_decay`; see `spelled`."""
+    spelling = _spelling.get()
+    return spelling.format(field.replace("_", "-") if spelling == OPTION else field)
+
+
+OPTION, FLAG = "--{}", "--config.{}"
+"""Spellings of the command line and of train.py."""
+
+
+@contextlib.contextmanager
+def spelled(spelling: str) -> Iterator[None]:
+    """Errors inside name fields by a spelling, `OPTION` or `FLAG`; outside they are named as in Python."""
+    before = _spelling.set(spelling)
+    try:
+        yield
+    finally:
+        _spelling.reset(before)
+
+
+def setting(
+    default: Any, help: str, choices: Iterable[str] = (), least: float | None = None, *, path: bool = False
+) -> Any:
     """A dataclass field with what the command line needs to know of it.
 
     Args:
@@ -25,8 +51,10 @@ def setting(default: Any, help: str, choices: Iterable[str] = (), least: float |
       help: What it is, for `--help`.
       choices: The texts it may be; empty where any will do.
       least: The least it (or each of its numbers) may be.
+      path: Whether it names a file (or something jaxstyle knows): metadata then keeps the file's name alone.
     """
-    return dataclasses.field(default=default, metadata={"help": help, "choices": tuple(choices), "least": least})
+    about = {"help": help, "choices": tuple(choices), "least": least, "path": path}
+    return dataclasses.field(default=default, metadata=about)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -43,15 +71,15 @@ class Settings:
         for field in dataclasses.fields(self):
             value, choices = getattr(self, field.name), field.metadata["choices"]
             if choices and value not in choices:
-                raise JaxstyleError(f"--{option(field.name)} {value!r} is unknown; {did_you_mean(value, choices)}")
+                raise JaxstyleError(f"{named(field.name)} {value!r} is unknown; {did_you_mean(value, choices)}")
             for number in value if isinstance(value, tuple) else (value,):
                 if isinstance(number, float) and not math.isfinite(number):
-                    raise JaxstyleError(f"--{option(field.name)} is {number}; it must be a finite number")
+                    raise JaxstyleError(f"{named(field.name)} is {number}; it must be a finite number")
         for field in dataclasses.fields(self):
             value, least = getattr(self, field.name), field.metadata["least"]
             for number in value if isinstance(value, tuple) else (value,):
                 if least is not None and number is not None and number < least:
-                    raise JaxstyleError(f"--{option(field.name)} is {number:g}; it must be at least {least:g}")
+                    raise JaxstyleError(f"{named(field.name)} is {number:g}; it must be at least {least:g}")
         self.check_relations()
 
     def check_relations(self) -> None:
@@ -72,7 +100,7 @@ class Settings:
             return CONVERT[bool](text) if kind is bool else kind(text)
         except ValueError:
             wanted = WANTED.get(kind, "numbers, written a,b,c")
-            raise JaxstyleError(f"--{option(name)} {text!r} is not {wanted}") from None
+            raise JaxstyleError(f"{named(name)} {text!r} is not {wanted}") from None
 
     @classmethod
     def from_mapping(cls, values: Mapping[str, Any]) -> Self:
@@ -105,7 +133,7 @@ class Settings:
                 return tuple(CONVERT[typing.get_args(kind)[0]](element) for element in value)
             return CONVERT[kind](value)
         except (TypeError, ValueError):
-            raise JaxstyleError(f"--{option(name)} is {value!r}; it must be {WANTED.get(kind, 'a tuple')}") from None
+            raise JaxstyleError(f"{named(name)} is {value!r}; it must be {WANTED.get(kind, 'a tuple')}") from None
 
     @classmethod
     def declared(cls, name: str) -> tuple[Any, bool]:
@@ -124,11 +152,6 @@ def truth(value: Any) -> bool:
     if str(value).lower() not in ("true", "false"):
         raise ValueError(value)
     return str(value).lower() == "true"
-
-
-def option(name: str) -> str:
-    """A field's name as the command line spells it."""
-    return name.replace("_", "-")
 
 
 CONVERT: dict[Any, Callable[[Any], Any]] = {int: operator.index, float: float, str: os.fspath, bool: truth}

@@ -12,7 +12,8 @@ from jaxstyle.jobs import execution
 from jaxstyle.jobs.files import Files
 from jaxstyle.jobs.visualize import visualize_files
 from jaxstyle.media.image_reading import read_picture, read_settings
-from jaxstyle.pixels import memory
+from jaxstyle.pixels import footprint
+from jaxstyle.runtime import memory
 
 SMALL = {
     "layer": "relu1_1",
@@ -78,7 +79,7 @@ def test_facets_stand_side_by_side(run, tmp_path):
 def test_what_memory_does_not_hold_at_once_is_made_in_batches(run, tmp_path, monkeypatch):
     (tmp_path / "all").mkdir()
     whole = run("whole.png")[0].read_bytes()
-    monkeypatch.setattr(memory, "largest_batch", lambda *_: 2)
+    monkeypatch.setattr(footprint, "largest_batch", lambda *_: 2)
     sizes = []
     kept = execution.optimize
     monkeypatch.setattr(

@@ -8,8 +8,9 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
+from jaxstyle.errors import Diverged
 from jaxstyle.pixels import loop, optimizers, parametrizations
-from jaxstyle.pixels.loop import Diverged, Problem, optimize
+from jaxstyle.pixels.loop import Problem, optimize
 from jaxstyle.pixels.method import Knobs, Method, enlarge, picture, start
 from jaxstyle.pixels.schedule import Stage
 

@@ -19,12 +19,13 @@ from jaxstyle.media.image_resizing import resize
 from jaxstyle.ops.moments import combine, covariance, energy, scale
 from jaxstyle.ops.resampling import resize_image
 from jaxstyle.perceptual.targets import compiled
-from jaxstyle.pixels import memory, texture
+from jaxstyle.pixels import texture
 from jaxstyle.pixels.config import TextureConfig
 from jaxstyle.pixels.loop import optimize
 from jaxstyle.pixels.method import advance, start
 from jaxstyle.pixels.optimizers import adam, carry_state
 from jaxstyle.pixels.schedule import Stage
+from jaxstyle.runtime import memory
 
 FEATURES = tiny.features()
 EXEMPLARS = [tiny.picture(1, 40, 56), tiny.picture(2, 44, 44)]

@@ -15,12 +15,12 @@ def test_a_failed_write_leaves_the_old_text(tmp_path, monkeypatch, kind):
     atomic.write_text(path, "new")
     assert path.read_text() == "new" and [entry.name for entry in tmp_path.iterdir()] == ["config.json"]
 
-    def torn(self, text):
-        with open(self, "w") as file:
-            file.write(text[:2])
+    def torn(self, data):
+        with open(self, "wb") as file:
+            file.write(data[:2])
         raise OSError("disk full")
 
-    monkeypatch.setattr(type(path), "write_text", torn)
+    monkeypatch.setattr(pathlib.Path, "write_bytes", torn)
     with pytest.raises(OSError, match="disk full"):
         atomic.write_text(path, "half")
     assert path.read_text() == "new"

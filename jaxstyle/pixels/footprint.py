@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import functools
 import math
-import pathlib
 
 import flax.linen as nn
 import jax
@@ -13,6 +12,7 @@ import numpy as np
 from jaxstyle.errors import JaxstyleError
 from jaxstyle.features import VGG, Features
 from jaxstyle.pixels.schedule import Stage
+from jaxstyle.runtime import memory
 
 # A step's temporaries over the sum of all activations: measured 0.81 (Gram) and 0.91 (Wasserstein-2) with VGG-19 at
 # 512 px on CPU; the rest is for what the allocator does not give back in time.
@@ -70,7 +70,7 @@ def fit(
       JaxstyleError: It is too short even so; the sentence gives the estimate.
     """
     need = functools.partial(estimate, features, taps, stage, count, dtype, devices)
-    room = available()
+    room = memory.available()
     if room is None or need() <= room:
         return features.network
     can_remat = isinstance(features.network, VGG) and jax.default_backend() != "cpu"
@@ -90,47 +90,9 @@ def largest_batch(
 
     Of all memory, not of what is free now: a resumed run must be made of the same batches.
     """
-    room = capacity()
+    room = memory.capacity()
     if room is None:
         return 1024
     one, two = (estimate(features, taps, stage, n, dtype, 1) for n in (points, 2 * points))
     used = 1 if jax.default_backend() == "cpu" else devices or jax.local_device_count()
     return max(1, int((room / 2 - (2 * one - two)) / (two - one))) * used
-
-
-def capacity() -> float | None:
-    """All bytes of a device (on CPU: of the machine), or None where nobody says."""
-    if jax.default_backend() != "cpu":
-        return (jax.local_devices()[0].memory_stats() or {}).get("bytes_limit")
-    return system_memory("MemTotal")
-
-
-def available() -> float | None:
-    """Bytes free on a device (on CPU: in the machine, within its control group), or None where nobody says."""
-    if jax.default_backend() != "cpu":
-        statistics = jax.local_devices()[0].memory_stats() or {}
-        limit = statistics.get("bytes_limit")
-        return None if limit is None else limit - statistics.get("bytes_in_use", 0)
-    rooms = [room for room in (system_memory("MemAvailable"), group_memory()) if room is not None]
-    return min(rooms, default=None)
-
-
-def system_memory(entry: str) -> float | None:
-    """An entry of the system's memory table, in bytes: `MemTotal`, or `MemAvailable` without swapping."""
-    try:
-        lines = pathlib.Path("/proc/meminfo").read_text().splitlines()
-    except OSError:
-        return None
-    sizes = {line.partition(":")[0]: line.split()[1] for line in lines}
-    return float(sizes[entry]) * 1024 if entry in sizes else None
-
-
-def group_memory() -> float | None:
-    """What the control group (a container's limit) leaves; file pages it could drop count as free."""
-    group = pathlib.Path("/sys/fs/cgroup")
-    try:
-        limit = (group / "memory.max").read_text().strip()
-        statistics = dict(line.split() for line in (group / "memory.stat").read_text().splitlines())
-    except OSError:
-        return None
-    return None if limit == "max" else float(limit) - float(statistics.get("anon", 0))
