@@ -75,10 +75,10 @@ def real_data() -> pathlib.Path:
 @pytest.fixture(scope="session")
 def shapes_dir(tmp_path_factory) -> str:
     """A TFDS folder with `jaxstyle_shapes/tiny` in it."""
-    from jaxstyle.data.sources import open_source
+    from jaxstyle.data.opening import open_dataset
 
     folder = str(tmp_path_factory.mktemp("tfds"))
-    open_source("jaxstyle_shapes/tiny", "train", data_dir=folder)
+    open_dataset("jaxstyle_shapes/tiny", "train", data_dir=folder)
     return folder
 
 

@@ -1,1 +1,1 @@
-"""Input pipelines over TFDS data sources and folders, and the builders the project ships."""
+"""Input pipelines: TFDS datasets and folders of pictures, read by index and batched on devices."""

@@ -1,4 +1,4 @@
-"""Pictures changed at random on the device, as part of the training step: each by its own key."""
+"""Data augmentation on the device, inside the training step: every picture is changed by its own key."""
 
 from __future__ import annotations
 
@@ -12,11 +12,14 @@ from jaxstyle.errors import JaxstyleError
 
 
 def check_changes(options: Any, shape: tuple[int, ...]) -> None:
-    """Raises `JaxstyleError` where pictures cannot be changed so.
+    """Checks the augmentation of a recipe against the shape of the pictures.
 
     Args:
-      options: A recipe's `augment`, some of `crop`, `turn`, `color`.
-      shape: Of a picture, `(H, W, C)`.
+      options: The recipe's `augment`: some of `crop`, `turn`, `color`.
+      shape: `(H, W, C)`, the shape of a picture.
+
+    Raises:
+      JaxstyleError: A crop larger than the pictures, turns of what is no square, or a strength above 1.
     """
     (height, width, _), crop = shape, options.get("crop", 0)
     if crop > min(height, width):
@@ -31,15 +34,15 @@ def check_changes(options: Any, shape: tuple[int, ...]) -> None:
 def augment(
     images: jax.Array, keys: jax.Array, *, pad: int = 0, crop: int = 0, flip: bool = False, turn: bool = False
 ) -> jax.Array:
-    """Random crops and mirrorings (He et al. 2016, arXiv 1512.03385, section 4.2), and quarter turns.
+    """Crops, mirrors (He et al. 2016, arXiv 1512.03385, section 4.2) and turns pictures at random.
 
     Args:
       images: `[N, H, W, C]`, of any dtype.
       keys: `[N]`, one a picture.
-      pad: Pixels of zeros put around every picture, out of which `H × W` are then cut at random.
-      crop: Side of the squares that are cut out in place of `H × W`, pixels; 0 cuts `H × W`.
+      pad: Pixels of zeros around every picture, out of which `H × W` are then cropped at random.
+      crop: Side in pixels of the squares that are cropped in place of `H × W`; 0 crops `H × W`.
       flip: Whether every second picture, at random, is mirrored left to right.
-      turn: Whether it is turned by 0, 90, 180 or 270 degrees, each as often; what is turned must be square.
+      turn: Whether every picture is turned by 0, 90, 180 or 270 degrees, each as often; it must be square.
 
     Returns:
       `[N, H, W, C]`, or `[N, crop, crop, C]`, of the same dtype.
@@ -65,13 +68,13 @@ def augment(
 
 
 def augment_with_masks(images: jax.Array, masks: jax.Array, keys: jax.Array, **options: Any) -> Any:
-    """The same changes of pictures and of their masks.
+    """Changes pictures and their masks alike.
 
     Args:
       images: `[N, H, W, C]`.
       masks: `[N, H, W]`, of the same dtype.
       keys: `[N]`, one a picture.
-      **options: Of `augment`.
+      **options: See `augment`.
 
     Returns:
       Pictures and masks, as `augment` gives them.
@@ -81,12 +84,12 @@ def augment_with_masks(images: jax.Array, masks: jax.Array, keys: jax.Array, **o
 
 
 def augment_clips(clips: jax.Array, keys: jax.Array, **options: Any) -> jax.Array:
-    """The same change of all frames of a clip.
+    """Changes all frames of a clip alike.
 
     Args:
       clips: `[N, T, H, W, C]`.
       keys: `[N]`, one a clip.
-      **options: Of `augment`.
+      **options: See `augment`.
 
     Returns:
       Clips, as `augment` gives pictures.
@@ -98,7 +101,7 @@ def augment_clips(clips: jax.Array, keys: jax.Array, **options: Any) -> jax.Arra
 
 
 def shift_tones(pictures: jax.Array, keys: jax.Array, strength: float) -> jax.Array:
-    """Contrast and brightness changed at random, of a picture as a whole, or of a clip.
+    """Jitters contrast and brightness of every picture, or clip, as a whole.
 
     Args:
       pictures: `[N, ..., C]` in [0, 1].
@@ -121,17 +124,17 @@ def shift_tones(pictures: jax.Array, keys: jax.Array, strength: float) -> jax.Ar
 def mixup(
     images: jax.Array, targets: jax.Array, keys: jax.Array, alpha: float, axis: str
 ) -> tuple[jax.Array, jax.Array]:
-    """Every picture blended with the next of the global batch, and its target likewise: `λ x + (1 - λ) x'`.
+    """Blends every picture with the next of the global batch, and their targets likewise: `λ x + (1 - λ) x'`.
 
     Each picture has its own λ, from Beta(α, α) (Zhang et al. 2018, "mixup: Beyond Empirical Risk Minimization",
     section 2). The order of the batch is random already, so the next picture is any picture.
 
     Args:
-      images: `[N, H, W, C]` float, this device's.
+      images: `[N, H, W, C]` float, the share of this device.
       targets: `[N, C]` float, probabilities of classes.
       keys: `[N]`, one a picture.
-      alpha: α, above 0; at 1 every λ is as likely, near 0 hardly anything is blended.
-      axis: Name of the devices' axis, inside of which this is called.
+      alpha: α, above 0; at 1 every λ is as likely, near 0 pictures are hardly blended.
+      axis: Name of the mapped axis of devices.
 
     Returns:
       Pictures and targets of the same shapes.

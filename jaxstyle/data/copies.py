@@ -1,4 +1,4 @@
-"""Copies on this machine's disk of datasets in buckets (`gs://…`), where array records cannot be read."""
+"""Local copies of datasets in buckets (`gs://…`), where array records cannot be read."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ from etils import epath
 from jaxstyle.errors import JaxstyleError
 from jaxstyle.runtime.caching import cache_folder
 
-LAST = "dataset_info.json"  # without which TFDS sees no dataset: sent last, it says that the others are there
-PIECE = 2**24  # bytes that are copied at once
+LAST = "dataset_info.json"  # TFDS sees no dataset without it: sent last, it says that the other files are there
+PIECE = 2**24  # bytes, copied at once
 
 
 def folder_of(data_dir: str) -> pathlib.Path:
-    """The folder for copies of a bucket's datasets: `gs://bucket/data` is `data/gs/bucket/data` in the cache."""
+    """Returns the folder for copies from a bucket: `data/gs/bucket/data` in the cache for `gs://bucket/data`."""
     scheme, _, path = data_dir.partition("://")
     return cache_folder("data") / scheme / path.strip("/")
 
@@ -26,14 +26,14 @@ def fetch(place: epath.Path, local: pathlib.Path) -> bool:
     """Copies a dataset out of a bucket, unless it has been copied before.
 
     Args:
-      place: Of the dataset in the bucket.
-      local: Where it is to be on disk, whole or not at all.
+      place: Folder of the dataset in the bucket.
+      local: Folder on disk, afterwards whole or not there at all.
 
     Returns:
-      Whether it is on disk now: False where the bucket has none either.
+      Whether the dataset is on disk now: False where the bucket does not have it either.
 
     Raises:
-      JaxstyleError: A file of it cannot be read, or written.
+      JaxstyleError: A file of the dataset cannot be read, or written.
     """
     if local.exists():
         return True
@@ -60,7 +60,7 @@ def send(local: pathlib.Path, place: epath.Path) -> None:
     """Copies a dataset from disk into a bucket, see `fetch`.
 
     Raises:
-      JaxstyleError: A file of it cannot be written.
+      JaxstyleError: A file of the dataset cannot be written.
     """
     try:
         place.mkdir(parents=True, exist_ok=True)
@@ -77,5 +77,5 @@ def copy(source: Any, target: Any) -> None:
 
 
 def described(error: Exception) -> str:
-    """The first line of an error, with its kind."""
+    """Returns the first line of an error after the name of its class."""
     return f"{type(error).__name__}: {error}".splitlines()[0]

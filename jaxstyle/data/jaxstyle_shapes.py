@@ -1,6 +1,6 @@
-"""`jaxstyle_shapes`: coloured shapes with class labels and segmentation masks, a TFDS builder made from nothing.
+"""`jaxstyle_shapes`: coloured shapes with class labels and masks, a TFDS builder that draws its own examples.
 
-It needs no network and no TensorFlow: pictures are drawn by Pillow and handed over as encoded bytes.
+The builder needs no network and no TensorFlow: Pillow draws the pictures, and TFDS takes them as encoded bytes.
 """
 
 from __future__ import annotations
@@ -17,22 +17,22 @@ from PIL import Image, ImageDraw
 
 SIDE = 32  # pixels
 CLASSES = ("circle", "square", "triangle", "diamond", "pentagon", "hexagon", "star", "cross", "ring", "crescent")
-FINER = 4  # drawn this much larger, then averaged down: smooth edges
+SUPERSAMPLING = 4  # times larger when drawn, then averaged: smooth edges
 CORNERS = {"square": 4, "triangle": 3, "diamond": 4, "pentagon": 5, "hexagon": 6}
 
 
 @dataclasses.dataclass(kw_only=True)
 class Amount(tfds.core.BuilderConfig):
-    """How many pictures a split holds."""
+    """Numbers of pictures in the splits."""
 
     train: int = 8000
     test: int = 2000
 
 
 class JaxstyleShapes(tfds.core.GeneratorBasedBuilder):
-    """One shape of ten on a plain ground: `image` [32, 32, 3] uint8, `mask` [32, 32, 1] uint8, `label`.
+    """Pictures of one shape of ten on a plain background: `image` [32, 32, 3] uint8, `mask` [32, 32, 1] uint8, `label`.
 
-    The mask is 0 on the ground and the label + 1 on the shape.
+    The mask is 0 on the background and the label + 1 on the shape.
     """
 
     VERSION = tfds.core.Version("1.0.0")
@@ -66,36 +66,36 @@ class JaxstyleShapes(tfds.core.GeneratorBasedBuilder):
 
 
 def draw(rng: np.random.Generator, label: int) -> tuple[np.ndarray, np.ndarray, int]:
-    """Draws one shape.
+    """Draws a picture of one shape, and its mask.
 
     Args:
-      rng: Of size, place, angle and colours.
+      rng: Draws size, place, angle and colours.
       label: Index into `CLASSES`.
 
     Returns:
       Picture `[32, 32, 3]` uint8, mask `[32, 32]` uint8 (0 or label + 1), label.
     """
     radius = rng.uniform(0.22, 0.42) * SIDE
-    centre = rng.uniform(radius, SIDE - radius, 2)
-    cover = coverage(CLASSES[label], radius, centre, rng.uniform(-0.35, 0.35))  # radians
-    ground, colour = contrasting(rng)
-    picture = ground + cover[..., None] * (colour - ground) + rng.normal(0, 6, (SIDE, SIDE, 3))
+    center = rng.uniform(radius, SIDE - radius, 2)
+    cover = coverage(CLASSES[label], radius, center, rng.uniform(-0.35, 0.35))  # radians
+    background, color = contrasting_colors(rng)
+    picture = background + cover[..., None] * (color - background) + rng.normal(0, 6, (SIDE, SIDE, 3))
     return np.clip(np.rint(picture), 0, 255).astype(np.uint8), ((cover > 0.5) * (label + 1)).astype(np.uint8), label
 
 
-def contrasting(rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
-    """Two colours `[3]` in 0..255 at least 120 apart."""
+def contrasting_colors(rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
+    """Draws two colours `[3]` in 0..255 at a distance of at least 120."""
     while True:
-        ground, colour = rng.uniform(0, 255, (2, 3))
-        if np.linalg.norm(ground - colour) >= 120:
-            return ground, colour
+        background, color = rng.uniform(0, 255, (2, 3))
+        if np.linalg.norm(background - color) >= 120:
+            return background, color
 
 
-def coverage(name: str, radius: float, centre: np.ndarray, angle: float, side: int = SIDE) -> np.ndarray:
-    """The share of each pixel that a shape covers, `[side, side]` in [0, 1]; radius and centre in pixels."""
-    canvas = Image.new("L", (side * FINER, side * FINER))
+def coverage(name: str, radius: float, center: np.ndarray, angle: float, side: int = SIDE) -> np.ndarray:
+    """Computes the share of each pixel that a shape covers, `[side, side]` in [0, 1]; radius and centre in pixels."""
+    canvas = Image.new("L", (side * SUPERSAMPLING, side * SUPERSAMPLING))
     pen = ImageDraw.Draw(canvas)
-    r, (x, y) = radius * FINER, centre * FINER
+    r, (x, y) = radius * SUPERSAMPLING, center * SUPERSAMPLING
     if name in ("circle", "ring", "crescent"):
         pen.ellipse((x - r, y - r, x + r, y + r), fill=255)
         dx, dy = (0.45 * r * math.cos(angle), 0.45 * r * math.sin(angle)) if name == "crescent" else (0.0, 0.0)
@@ -104,11 +104,11 @@ def coverage(name: str, radius: float, centre: np.ndarray, angle: float, side: i
             pen.ellipse((x + dx - hole, y + dy - hole, x + dx + hole, y + dy + hole), fill=0)
     else:
         pen.polygon([(x + r * u, y + r * v) for u, v in outline(name, angle)], fill=255)
-    return np.asarray(canvas, np.float32).reshape(side, FINER, side, FINER).mean((1, 3)) / 255
+    return np.asarray(canvas, np.float32).reshape(side, SUPERSAMPLING, side, SUPERSAMPLING).mean((1, 3)) / 255
 
 
 def outline(name: str, angle: float) -> list[tuple[float, float]]:
-    """Corners of a shape in the unit circle, turned by `angle` radians."""
+    """Computes the corners of a shape in the unit circle, turned by `angle` radians."""
     if name == "cross":
         arm = 0.32
         quarter = [(arm, -1.0), (arm, -arm), (1.0, -arm)]
@@ -129,7 +129,7 @@ def outline(name: str, angle: float) -> list[tuple[float, float]]:
 
 
 def encoded(pixels: np.ndarray) -> io.BytesIO:
-    """A PNG file in memory; TFDS without TensorFlow takes encoded pictures only."""
+    """Encodes a picture as a PNG file in memory; TFDS without TensorFlow takes encoded pictures only."""
     file = io.BytesIO()
     Image.fromarray(pixels).save(file, "PNG")
     file.seek(0)

@@ -6,33 +6,30 @@ import dataclasses
 import os
 import pathlib
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
-from PIL import Image
 
+from jaxstyle.data.dataset import Dataset
 from jaxstyle.errors import JaxstyleError
 from jaxstyle.media.image_decoding import opened
 from jaxstyle.media.paths import PICTURE_SUFFIXES
-
-if TYPE_CHECKING:
-    from jaxstyle.data.sources import Source
 
 MOST = 256  # classes, so that a mask is bytes
 
 
 @dataclasses.dataclass(frozen=True)
 class Masks:
-    """How a dataset's masks are found and read.
+    """Settings of how the masks of a dataset are found and read.
 
     Attributes:
-      folder: Of mask files, laid out and named as the pictures, whatever their suffixes; "" for a dataset's own field.
-      field: Its name.
-      classes: What the values mean, from 0.
-      objects: Whether values number objects, so that every one above 0 is class 1.
+      folder: Folder of mask files, laid out and named as the pictures, with any suffix; "" for a field of the dataset.
+      field: Name of that field.
+      classes: Names of the classes, by their values from 0.
+      objects: Whether values number objects, so that every value above 0 is class 1.
 
     Raises:
-      JaxstyleError: Too few or too many classes.
+      JaxstyleError: There are too few or too many classes.
     """
 
     folder: str = ""
@@ -53,10 +50,10 @@ class Masks:
             )
 
     def beside(self, picture: pathlib.Path, files: dict[str, pathlib.Path]) -> pathlib.Path:
-        """The mask of a picture, named relative to its folder.
+        """Finds the mask of a picture by its name relative to the folder of pictures.
 
         Raises:
-          JaxstyleError: There is none.
+          JaxstyleError: The picture has no mask.
         """
         found = files.get(os.fspath(picture.with_suffix("")))
         if found is None:
@@ -64,10 +61,10 @@ class Masks:
         return found
 
     def read(self, path: pathlib.Path, shape: Sequence[int]) -> np.ndarray:
-        """A mask file's class numbers, of a picture of `shape` `(H, W, C)`: `[H, W]` uint8.
+        """Reads a mask file as class numbers `[H, W]` uint8, for a picture of `shape` `(H, W, C)`.
 
         Raises:
-          JaxstyleError: It is no mask, of another size, or holds a value that is no class.
+          JaxstyleError: The file is no mask, has another size, or holds a value that is no class.
         """
         name = f"the mask {os.fspath(path)!r}"
         with opened(path, repr(os.fspath(path))) as image:
@@ -78,10 +75,10 @@ class Masks:
         return self.checked(values, name)
 
     def checked(self, values: np.ndarray, name: str) -> np.ndarray:
-        """Values as class numbers, uint8 of the same shape.
+        """Converts values to class numbers, uint8 of the same shape.
 
         Raises:
-          JaxstyleError: One that is no class.
+          JaxstyleError: A value is no class.
         """
         if self.objects:
             return (values > 0).astype(np.uint8)
@@ -95,10 +92,10 @@ class Masks:
         return values.astype(np.uint8)
 
     def field_of(self, example: dict[str, np.ndarray], index: int) -> dict[str, np.ndarray]:
-        """A dataset's example with its mask as `mask` `[H, W]` uint8.
+        """Returns an example of a dataset with its mask as `mask` `[H, W]` uint8.
 
         Raises:
-          JaxstyleError: It has no such field, or it is no mask.
+          JaxstyleError: The example has no such field, or the field is no mask.
         """
         if self.field not in example:
             have = ", ".join(map(repr, example))
@@ -110,34 +107,34 @@ class Masks:
         return {**example, "mask": self.checked(values, f"the mask of example {index}")}
 
 
-def with_masks(source: Source, masks: Masks, folder: str) -> Source:
-    """A source whose examples have `mask` `[H, W]` uint8 beside `image`.
+def with_masks(dataset: Dataset, masks: Masks, folder: str) -> Dataset:
+    """Returns a dataset whose examples have `mask` `[H, W]` uint8 beside `image`.
 
     Args:
-      source: Of a folder of pictures, or a dataset.
-      masks: Where its masks are.
-      folder: Of the pictures, "" for a dataset.
+      dataset: A folder of pictures, or a TFDS dataset.
+      masks: How its masks are found and read.
+      folder: Folder of the pictures, "" for a TFDS dataset.
 
     Raises:
-      JaxstyleError: A picture has no mask; that a mask cannot be is told when it is read.
+      JaxstyleError: A picture has no mask; masks that are wrong are told when they are read.
     """
     if not masks.folder:
-        return dataclasses.replace(source, read=lambda index: masks.field_of(source.read(index), index))
+        return dataclasses.replace(dataset, read=lambda index: masks.field_of(dataset.read(index), index))
     files = mask_files(masks.folder)
-    beside = [masks.beside(path.relative_to(folder), files) for path in source.paths]
+    beside = [masks.beside(path.relative_to(folder), files) for path in dataset.paths]
 
     def read(index: int) -> dict[str, np.ndarray]:
-        example = source.read(index)
+        example = dataset.read(index)
         return {**example, "mask": masks.read(beside[index], example["image"].shape)}
 
-    return dataclasses.replace(source, read=read)
+    return dataclasses.replace(dataset, read=read)
 
 
 def values_of(image: Any, name: str) -> np.ndarray:
-    """An opened picture's values as they are stored, up to 16 bits and palette indices too: `[H, W]` integers.
+    """Returns the values of an opened picture as they are stored, palette indices too: `[H, W]` integers.
 
     Raises:
-      JaxstyleError: It has colours.
+      JaxstyleError: The picture has colours.
     """
     values = np.asarray(image)
     if values.ndim == 3:  # grey with an alpha, or colours of which all are grey
@@ -149,10 +146,10 @@ def values_of(image: Any, name: str) -> np.ndarray:
 
 
 def mask_files(folder: str) -> dict[str, pathlib.Path]:
-    """The pictures anywhere in a folder, by their names relative to it, without suffixes.
+    """Lists the pictures anywhere in a folder, by their relative names without suffixes.
 
     Raises:
-      JaxstyleError: There is no such folder, or nothing in it, or two of one name.
+      JaxstyleError: There is no such folder, nothing in it, or two files of one name.
     """
     root = pathlib.Path(folder)
     if not root.is_dir():
@@ -167,8 +164,3 @@ def mask_files(folder: str) -> dict[str, pathlib.Path]:
     if not found:
         raise JaxstyleError(f"the folder of masks {folder!r} holds no pictures")
     return found
-
-
-def resized(mask: np.ndarray, size: int) -> np.ndarray:
-    """A square mask `[S, S]` uint8 at `[size, size]`, each pixel that of the nearest."""
-    return np.asarray(Image.fromarray(mask).resize((size, size), Image.Resampling.NEAREST))

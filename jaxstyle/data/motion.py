@@ -1,4 +1,4 @@
-"""Motion made up: fields along which a photo can be moved as if a camera or what it sees had moved."""
+"""Synthetic optical flow: random fields that move a photo as a camera, or the objects before it, would."""
 
 from __future__ import annotations
 
@@ -9,14 +9,14 @@ BEND_CELLS = 4  # a side, of the grid of the smooth warp
 
 
 def random_motion(key: jax.Array, height: int, width: int, reach: float) -> jax.Array:
-    """A pan, a zoom and a smooth warp together, for `jaxstyle.ops.warping.warp`.
+    """Draws a pan, a zoom and a smooth warp together, as a flow for `jaxstyle.ops.warping.warp`.
 
     Args:
       key: Typed PRNG key.
-      height: Pixels.
-      width: Pixels.
-      reach: Pixels by which each of the three moves what it moves most, at most: the pan in either direction, the zoom
-        at the corners, the warp, by a little more, wherever it is largest.
+      height: Of the field, pixels.
+      width: Of the field, pixels.
+      reach: Largest displacement in pixels of each of the three: of the pan in either direction, of the zoom at the
+        corners; the warp may go a little beyond.
 
     Returns:
       `[height, width, 2]` pixels, to the right and down.
@@ -24,7 +24,7 @@ def random_motion(key: jax.Array, height: int, width: int, reach: float) -> jax.
     pan_key, zoom_key, bend_key = jax.random.split(key, 3)
     rows = jnp.broadcast_to(jnp.linspace(-1, 1, height)[:, None], (height, width))
     columns = jnp.broadcast_to(jnp.linspace(-1, 1, width)[None, :], (height, width))
-    half = jnp.array([width, height]) / jnp.hypot(width, height)  # of the diagonal, so that corners move by 1
+    half = jnp.array([width, height]) / jnp.hypot(width, height)  # by half the diagonal: corners move by 1
     outwards = jnp.stack([columns, rows], -1) * half.reshape(1, 1, 2)
     pan = jax.random.uniform(pan_key, (1, 1, 2), minval=-1.0)
     zoom = jax.random.uniform(zoom_key, minval=-1.0)

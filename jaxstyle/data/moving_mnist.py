@@ -1,7 +1,7 @@
-"""`moving_mnist`: two digits that move over a black ground, through each other, and bounce off the walls.
+"""`moving_mnist`: two digits that move over a black background, through each other, and bounce off the walls.
 
-The standard generator, from stock MNIST: clips are drawn when they are read, so that any number of them takes no disk.
-Of the variant `single`, with one digit, clips have labels.
+Clips are drawn from stock MNIST when they are read, by the standard generator, so that any number of them takes no
+disk. Clips of the variant `single`, with one digit, have labels.
 """
 
 from __future__ import annotations
@@ -14,13 +14,13 @@ import numpy as np
 
 FRAMES = 20
 SIDE = 64  # pixels
-STEP = 0.1  # of the way between the walls, a frame
+STEP = 0.1  # a frame, as a share of the way between the walls
 SPLITS = ("train", "test")
 
 
 @dataclasses.dataclass(frozen=True)
 class Clips:
-    """How many clips a variant has, and how many digits are in each."""
+    """Numbers of training and test clips of a variant, and of the digits in a clip."""
 
     train: int
     test: int
@@ -28,7 +28,7 @@ class Clips:
 
 
 class Digits(NamedTuple):
-    """Pictures `[M, 28, 28, 1]` uint8 and their labels `[M]`."""
+    """Digits of MNIST: `images` `[M, 28, 28, 1]` uint8 and `labels` `[M]`."""
 
     images: np.ndarray
     labels: np.ndarray
@@ -43,12 +43,15 @@ VARIANTS = {
 
 
 def reader(split: str, count: int, read_digits: Callable[[], Digits]) -> Callable[[int], dict[str, np.ndarray]]:
-    """Index -> example, a pure function of split and index: `video` [20, 64, 64, 1] uint8 and, of one digit, `label`.
+    """Makes the function index -> example of a split; an example depends on split and index only.
 
     Args:
       split: "train" or "test".
-      count: Of digits in a clip.
-      read_digits: Gives that split's digits; called at the first example.
+      count: Number of digits in a clip.
+      read_digits: Returns the digits of that split; called at the first example.
+
+    Returns:
+      A function whose examples have `video` `[20, 64, 64, 1]` uint8 and, where `count` is 1, `label`.
     """
     number = SPLITS.index(split)
     kept: list[Digits] = []
@@ -66,10 +69,10 @@ def reader(split: str, count: int, read_digits: Callable[[], Digits]) -> Callabl
 
 
 def film(rng: np.random.Generator, digits: np.ndarray, frames: int = FRAMES, side: int = SIDE) -> np.ndarray:
-    """Films digits, each on a path of its own; where they meet the brighter pixel is seen.
+    """Draws a film of digits, each on its own path; where they meet, the brighter pixel is seen.
 
     Args:
-      rng: Of places and directions.
+      rng: Draws places and directions.
       digits: `[M, h, w]` uint8.
       frames: T.
       side: H = W, in pixels.
@@ -92,13 +95,13 @@ def film(rng: np.random.Generator, digits: np.ndarray, frames: int = FRAMES, sid
 
 
 def path(rng: np.random.Generator, frames: int) -> np.ndarray:
-    """Places `[T, 2]` in the unit square of a point that moves evenly; at a wall it stops, and turns."""
+    """Draws places `[T, 2]` of a point in the unit square that moves evenly, stops at a wall, and turns."""
     (y, x), angle = rng.uniform(size=2), rng.uniform(0, 2 * np.pi)
     return np.stack([line(y, STEP * np.sin(angle), frames), line(x, STEP * np.cos(angle), frames)], -1)
 
 
 def line(place: float, step: float, frames: int) -> list[float]:
-    """One coordinate of a path; in plain numbers, which are faster than arrays so short."""
+    """Computes one coordinate of a path; in plain numbers, which are faster than such short arrays."""
     places = []
     for _ in range(frames):
         place += step

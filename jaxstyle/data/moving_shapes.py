@@ -1,4 +1,4 @@
-"""`moving_shapes`: films of coloured shapes that bounce off the walls, a TFDS builder made from nothing."""
+"""`moving_shapes`: films of coloured shapes that bounce off the walls, a TFDS builder that draws its own examples."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from jaxstyle.data.jaxstyle_shapes import CLASSES, coverage, encoded
 
 @dataclasses.dataclass(kw_only=True)
 class Films(tfds.core.BuilderConfig):
-    """How many films a split holds, and how large they are."""
+    """Numbers of films in the splits, and the size of a film."""
 
     train: int = 1000
     test: int = 200
@@ -23,9 +23,9 @@ class Films(tfds.core.BuilderConfig):
 
 
 class MovingShapes(tfds.core.GeneratorBasedBuilder):
-    """Two shapes of one class move evenly and bounce: `video` [T, H, W, 3] uint8, `label`, the shapes' class.
+    """Films of two shapes of one class that move evenly and bounce: `video` [T, H, W, 3] uint8 and `label`, the class.
 
-    The smaller shape passes before the larger one, so that what is hidden must be remembered to go on.
+    The smaller shape passes before the larger one: a forecaster has to remember what is hidden.
     """
 
     VERSION = tfds.core.Version("1.0.0")
@@ -68,10 +68,10 @@ class MovingShapes(tfds.core.GeneratorBasedBuilder):
 
 
 def film(rng: np.random.Generator, label: int, frames: int, side: int) -> np.ndarray:
-    """Films two shapes.
+    """Draws a film of two shapes.
 
     Args:
-      rng: Of sizes, places, speeds, angles and colours.
+      rng: Draws sizes, places, speeds, angles and colours.
       label: Index into `CLASSES`.
       frames: T.
       side: H = W, in pixels.
@@ -79,27 +79,27 @@ def film(rng: np.random.Generator, label: int, frames: int, side: int) -> np.nda
     Returns:
       `[T, H, W, 3]` uint8.
     """
-    ground = rng.uniform(0, 255, 3)
-    video = np.broadcast_to(ground, (frames, side, side, 3)).copy()
+    background = rng.uniform(0, 255, 3)
+    video = np.broadcast_to(background, (frames, side, side, 3)).copy()
     for least, most in ((0.18, 0.26), (0.1, 0.16)):  # the larger one is behind
-        radius, colour = rng.uniform(least, most) * side, far_from(rng, ground)
+        radius, color = rng.uniform(least, most) * side, contrasting_color(rng, background)
         angles = rng.uniform(-0.35, 0.35) + rng.uniform(-0.1, 0.1) * np.arange(frames)  # radians
-        for picture, centre, angle in zip(video, path(rng, radius, frames, side), angles, strict=True):
-            cover = coverage(CLASSES[label], radius, centre, float(angle), side)[..., None]
-            picture += cover * (colour - picture)
+        for picture, center, angle in zip(video, path(rng, radius, frames, side), angles, strict=True):
+            cover = coverage(CLASSES[label], radius, center, float(angle), side)[..., None]
+            picture += cover * (color - picture)
     return np.clip(np.rint(video), 0, 255).astype(np.uint8)
 
 
-def far_from(rng: np.random.Generator, ground: np.ndarray) -> np.ndarray:
-    """A colour `[3]` in 0..255 at least 120 from another."""
+def contrasting_color(rng: np.random.Generator, background: np.ndarray) -> np.ndarray:
+    """Draws a colour `[3]` in 0..255 at a distance of at least 120 from the background."""
     while True:
-        colour = rng.uniform(0, 255, 3)
-        if np.linalg.norm(ground - colour) >= 120:
-            return colour
+        color = rng.uniform(0, 255, 3)
+        if np.linalg.norm(background - color) >= 120:
+            return color
 
 
 def path(rng: np.random.Generator, radius: float, frames: int, side: int) -> np.ndarray:
-    """Centres `[T, 2]` in pixels of a disk that moves 2 to 6 % of the side a frame and bounces off the walls."""
+    """Draws centres `[T, 2]` in pixels of a disk that moves 2 to 6 % of the side a frame and bounces off the walls."""
     room = side - 2 * radius
     speed = rng.uniform(0.02, 0.06) * side
     direction = rng.uniform(0, 2 * np.pi)

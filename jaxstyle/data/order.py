@@ -1,4 +1,4 @@
-"""The order in which examples are seen: a pure function of seed and step, so that a run can begin anywhere."""
+"""Sampling order: the indices of a batch are a pure function of seed and step, so that a run can go on anywhere."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import numpy as np
 
 @functools.lru_cache(maxsize=4)
 def permutation(count: int, seed: int, epoch: int) -> np.ndarray:
-    """`[count]`, the order of one epoch; it depends on seed and epoch only."""
+    """Shuffles the indices of one epoch, `[count]`; they depend on seed and epoch only."""
     order = np.random.default_rng((seed, epoch)).permutation(count)
     order.flags.writeable = False
     return order
@@ -19,12 +19,12 @@ def permutation(count: int, seed: int, epoch: int) -> np.ndarray:
 
 @dataclasses.dataclass(frozen=True)
 class Order:
-    """Which examples make which batch. Epochs follow each other without a gap, so that no example is dropped.
+    """Shuffled order of the examples. Epochs follow each other without a gap, so that no example is dropped.
 
     Attributes:
       count: Examples in an epoch.
       batch_size: Examples in a batch, over all devices and processes.
-      seed: Of the shuffling; epochs differ.
+      seed: Seed of the shuffling; every epoch is shuffled anew.
     """
 
     count: int
@@ -32,7 +32,7 @@ class Order:
     seed: int
 
     def indices(self, step: int) -> np.ndarray:
-        """`[batch_size]`, the examples of the batch with which step number `step` (from 0) is taken."""
+        """Returns the indices `[batch_size]` of the examples in the batch of step number `step`, from 0."""
         places = step * self.batch_size + np.arange(self.batch_size)
         epochs, within = np.divmod(places, self.count)
         return np.concatenate(
@@ -40,11 +40,11 @@ class Order:
         )
 
 
-def in_turn(count: int, batch_size: int) -> Iterator[tuple[np.ndarray, np.ndarray]]:
-    """All examples once, in order; the last batch is filled up with the last example, at weight 0.
+def padded_batches(count: int, batch_size: int) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+    """Goes through all examples once, in order; the last batch is padded with the last example, at weight 0.
 
     Yields:
-      Indices `[batch_size]` and weights `[batch_size]` float32, 1 for an example and 0 for filling.
+      Indices `[batch_size]` and weights `[batch_size]` float32, 1 for an example and 0 for padding.
     """
     for start in range(0, count, batch_size):
         places = start + np.arange(batch_size)

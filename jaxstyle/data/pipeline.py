@@ -1,6 +1,6 @@
-"""Batches on the devices: small datasets live there whole, large ones are read ahead by threads.
+"""Batches on the devices: small datasets live there whole, large ones are prefetched by threads.
 
-Either way a batch is `[local devices, examples per device, …]` and a pure function of the indices asked for.
+Either way a batch is `[local devices, examples per device, …]` and a pure function of its indices.
 """
 
 from __future__ import annotations
@@ -12,27 +12,26 @@ from typing import Any, Protocol
 import jax
 import numpy as np
 
-from jaxstyle.data.sources import Source
+from jaxstyle.data.dataset import Dataset
 from jaxstyle.errors import JaxstyleError, did_you_mean
 
 Batch = dict[str, Any]
-EIGHT_BITS = ("image", "video")  # fields that are numbers of eight bits
-PROBED = 3  # examples looked at before all are read: first, middle, last
+EIGHT_BITS = ("image", "video")  # fields of eight bits
 
 
 class Batches(Protocol):
-    """Gives the examples of a batch's indices `[devices, per device]`, as `[devices, per device, …]`."""
+    """Function from the indices `[devices, per device]` of a batch to its examples, `[devices, per device, …]`."""
 
     def __call__(self, indices: np.ndarray) -> Batch: ...
 
 
-def example_spec(source: Source, fields: Sequence[str]) -> dict[str, jax.ShapeDtypeStruct]:
-    """Shapes and dtypes of the wanted fields of one example.
+def example_spec(dataset: Dataset, fields: Sequence[str]) -> dict[str, jax.ShapeDtypeStruct]:
+    """Finds out the shapes and dtypes of the wanted fields, by the first, the middle and the last example.
 
     Raises:
       JaxstyleError: The dataset lacks a field, or its pictures differ in size.
     """
-    probes = [source.read(index) for index in sorted({0, source.count // 2, source.count - 1})[:PROBED]]
+    probes = [dataset.read(index) for index in sorted({0, dataset.count // 2, dataset.count - 1})]
     for name in fields:
         if name not in probes[0]:
             raise JaxstyleError(f"the dataset has no field {name!r}; {did_you_mean(name, probes[0])}")
@@ -44,16 +43,16 @@ def example_spec(source: Source, fields: Sequence[str]) -> dict[str, jax.ShapeDt
     return {name: jax.ShapeDtypeStruct(np.shape(probes[0][name]), np.asarray(probes[0][name]).dtype) for name in fields}
 
 
-def stacked(source: Source, indices: np.ndarray, fields: Sequence[str], pool: Any = None) -> Batch:
-    """The fields of some examples, `[*indices.shape, …]` on the host."""
+def stacked(dataset: Dataset, indices: np.ndarray, fields: Sequence[str], pool: Any = None) -> Batch:
+    """Reads fields of some examples and stacks them, `[*indices.shape, …]`, on the host."""
     flat = [int(index) for index in indices.reshape(-1)]
-    examples = list((pool.map if pool else map)(source.read, flat))
+    examples = list((pool.map if pool else map)(dataset.read, flat))
     try:
         columns = {name: np.stack([example[name] for example in examples]) for name in fields}
     except ValueError:
         raise JaxstyleError("the pictures differ in size: choose one by --config.data.size=64") from None
-    if "label" in columns and source.classes:
-        check_labels(columns["label"], source.classes, flat)
+    if "label" in columns and dataset.classes:
+        check_labels(columns["label"], dataset.classes, flat)
     return {name: column.reshape(*indices.shape, *column.shape[1:]) for name, column in columns.items()}
 
 
@@ -78,19 +77,19 @@ def check_classes(data: Batches, classes: Sequence[str]) -> None:
 
 
 class Resident:
-    """A dataset that lives on every device whole; a batch costs the transfer of its indices.
+    """Batches of a dataset that lives whole on every device; a batch costs the transfer of its indices.
 
     Args:
-      source: To read once.
-      fields: Names to keep.
+      dataset: The dataset, which is read once.
+      fields: Names of the fields to keep.
       devices: Local devices.
     """
 
-    def __init__(self, source: Source, fields: Sequence[str], devices: Sequence[jax.Device]):
+    def __init__(self, dataset: Dataset, fields: Sequence[str], devices: Sequence[jax.Device]):
         # Of several processes all devices are mapped over, else their arrays would not fit the step's.
         where: Any = {"axis_name": "batch", "devices": None if jax.process_count() > 1 else devices}
         same = jax.pmap(lambda tree, _: tree, in_axes=(None, 0), out_axes=None, **where)
-        whole = stacked(source, np.arange(source.count), fields)
+        whole = stacked(dataset, np.arange(dataset.count), fields)
         self.whole = same(whole, np.zeros(len(devices)))  # pmap wants something that is mapped
         self.gather = jax.pmap(lambda tree, at: jax.tree.map(lambda x: x[at], tree), in_axes=(None, 0), **where)
 
@@ -99,52 +98,52 @@ class Resident:
 
 
 class Streamed:
-    """A dataset read from disk, several examples at once; it keeps nothing."""
+    """Batches of a dataset that is read from disk by several threads; nothing is kept."""
 
-    def __init__(self, source: Source, fields: Sequence[str], workers: int = 4):
-        self.source, self.fields = source, fields
+    def __init__(self, dataset: Dataset, fields: Sequence[str], workers: int = 4):
+        self.dataset, self.fields = dataset, fields
         self.pool = concurrent.futures.ThreadPoolExecutor(workers)
 
     def __call__(self, indices: np.ndarray) -> Batch:
-        return stacked(self.source, indices, self.fields, self.pool)
+        return stacked(self.dataset, indices, self.fields, self.pool)
 
 
-def place(source: Source, fields: Sequence[str], devices: Sequence[jax.Device], megabytes: float) -> Batches:
-    """Resident where the wanted fields take at most so many megabytes, else streamed."""
-    spec = example_spec(source, fields)
-    size = sum(int(np.prod(leaf.shape)) * leaf.dtype.itemsize for leaf in spec.values()) * source.count
-    return Resident(source, fields, devices) if size <= megabytes * 1e6 else Streamed(source, fields)
+def place(dataset: Dataset, fields: Sequence[str], devices: Sequence[jax.Device], megabytes: float) -> Batches:
+    """Makes a dataset resident where the wanted fields take at most so many megabytes, and streams it elsewhere."""
+    spec = example_spec(dataset, fields)
+    size = sum(int(np.prod(leaf.shape)) * leaf.dtype.itemsize for leaf in spec.values()) * dataset.count
+    return Resident(dataset, fields, devices) if size <= megabytes * 1e6 else Streamed(dataset, fields)
 
 
 def local_slice(global_batch: np.ndarray, devices: int) -> np.ndarray:
-    """This process's part of something `[global batch, …]`, as `[devices, per device, …]`."""
+    """Takes the share of this process of an array `[global batch, …]`, as `[devices, per device, …]`."""
     share = len(global_batch) // jax.process_count()
     mine = global_batch[jax.process_index() * share : (jax.process_index() + 1) * share]
     return mine.reshape(devices, share // devices, *mine.shape[1:])
 
 
-class Ahead:
-    """Makes the batches of the next steps while a step runs; asked for any step, it gives that step's batch.
+class Prefetcher:
+    """Makes the batches of the next steps while a step runs; called with any step, it returns the batch of that step.
 
     Args:
       make: Step -> batch, pure.
-      last: No batch is made for this step or later ones.
-      depth: How many to keep ready.
+      last: First step for which no batch is made.
+      depth: Number of batches to keep ready.
     """
 
     def __init__(self, make: Callable[[int], Batch], last: int, depth: int = 2):
         self.make, self.last, self.depth = make, last, depth
-        self.waiting: dict[int, concurrent.futures.Future[Batch]] = {}
+        self.pending: dict[int, concurrent.futures.Future[Batch]] = {}
         self.pool = concurrent.futures.ThreadPoolExecutor(1)
 
     def __call__(self, step: int) -> Batch:
         for wanted in range(step, max(step + 1, min(step + 1 + self.depth, self.last))):
-            if wanted not in self.waiting:
-                self.waiting[wanted] = self.pool.submit(self.make, wanted)
-        for gone in [known for known in self.waiting if known < step]:
-            self.waiting.pop(gone).cancel()
-        return self.waiting.pop(step).result()
+            if wanted not in self.pending:
+                self.pending[wanted] = self.pool.submit(self.make, wanted)
+        for gone in [known for known in self.pending if known < step]:
+            self.pending.pop(gone).cancel()
+        return self.pending.pop(step).result()
 
     def close(self) -> None:
-        """Drops what was made ahead."""
+        """Drops the batches that were not asked for."""
         self.pool.shutdown(wait=True, cancel_futures=True)

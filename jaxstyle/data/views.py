@@ -1,7 +1,7 @@
-"""Random views of pictures, and pictures made of nothing: what a network should see that is to see anything.
+"""Random training views: crops of photos in changed colours, procedural textures, and blends of the two.
 
-Every function works on one example with a key of its own; `vmap` it. Nothing depends on the other examples, so a
-batch is the same on one device and on many.
+Every function works on one example with its own key; `vmap` it. No example depends on another, so that a batch is the
+same on one device and on many.
 """
 
 from __future__ import annotations
@@ -9,13 +9,13 @@ from __future__ import annotations
 import jax
 import jax.numpy as jnp
 
-LEAST_SIDE = 0.3  # of a cut, relative to the picture
-NOISE_CELLS = 24  # of the grid that smooth noise is enlarged from
+LEAST_SIDE = 0.3  # of a crop, relative to the side of the picture
+NOISE_CELLS = 24  # a side, of the grid from which smooth noise is enlarged
 GREY = (0.299, 0.587, 0.114)  # Rec. 601 luma
 
 
 def random_view(key: jax.Array, picture: jax.Array, size: int) -> jax.Array:
-    """A cut of a photo, or half photo and half made texture, or a texture alone.
+    """Draws a view: a crop of a photo, a blend of the crop with a procedural texture, or the texture alone.
 
     Args:
       key: Typed PRNG key.
@@ -25,33 +25,33 @@ def random_view(key: jax.Array, picture: jax.Array, size: int) -> jax.Array:
     Returns:
       `[size, size, 3]` float32 in [0, 1].
     """
-    cut_key, texture_key, mask_key, choice_key, share_key = jax.random.split(key, 5)
+    crop_key, texture_key, mask_key, choice_key, share_key = jax.random.split(key, 5)
     texture = random_texture(texture_key, size)
     edge_key, noise_key = jax.random.split(mask_key)
     edge = jax.nn.sigmoid(smooth_noise(noise_key, size, 1) * log_uniform(edge_key, 2.0, 60.0))
     share = jax.random.uniform(share_key)
-    # Of ten views six are of the photo alone; two are covered by texture in places, one all over, one is texture.
+    # Of ten views six are the photo alone, two have texture in places, one is blended all over, one is texture alone.
     masks = jnp.stack([jnp.zeros_like(edge), edge, jnp.full_like(edge, share), jnp.ones_like(edge)])
     mask = masks[jnp.searchsorted(jnp.array([0.6, 0.8, 0.9]), jax.random.uniform(choice_key))]
-    return random_cut(cut_key, picture, size) * (1 - mask) + texture * mask
+    return random_crop(crop_key, picture, size) * (1 - mask) + texture * mask
 
 
-def random_cut(key: jax.Array, picture: jax.Array, size: int) -> jax.Array:
-    """A square of a picture, of random place and side, mirrored or not, in changed colours; see `random_view`."""
+def random_crop(key: jax.Array, picture: jax.Array, size: int) -> jax.Array:
+    """Crops a square of random place and side, mirrors every second one and changes its colours; see `random_view`."""
     side_key, place_key, flip_key, color_key = jax.random.split(key, 4)
     whole = picture.shape[0]
     side = whole * log_uniform(side_key, LEAST_SIDE, 1.0)
     place = jax.random.uniform(place_key, (2,)) * (whole - side)
     scale = size / side
-    cut = jax.image.scale_and_translate(
+    crop = jax.image.scale_and_translate(
         picture, (size, size, 3), (0, 1), jnp.stack([scale, scale]), -place * scale, method="linear"
     )
-    cut = jnp.where(jax.random.bernoulli(flip_key), cut[:, ::-1], cut)
-    return random_colors(color_key, cut)
+    crop = jnp.where(jax.random.bernoulli(flip_key), crop[:, ::-1], crop)
+    return random_colors(color_key, crop)
 
 
 def random_colors(key: jax.Array, picture: jax.Array) -> jax.Array:
-    """Changed saturation, contrast, brightness and, a little, hue; half the pictures stay as they are."""
+    """Jitters saturation, contrast, brightness and, a little, hue; half of the pictures stay as they are."""
     saturation, contrast, brightness, mixing, choice = jax.random.split(key, 5)
     grey = jnp.broadcast_to(jnp.array(GREY)[:, None], (3, 3))
     matrix = grey + jax.random.uniform(saturation, (), minval=0.3, maxval=1.8) * (jnp.eye(3) - grey)
@@ -62,7 +62,7 @@ def random_colors(key: jax.Array, picture: jax.Array) -> jax.Array:
 
 
 def random_texture(key: jax.Array, size: int) -> jax.Array:
-    """Strokes of two colours that run along a warped direction, under noise of a random grain.
+    """Draws strokes of two colours that run along a warped direction, under noise of a random grain.
 
     Args:
       key: Typed PRNG key.
@@ -87,7 +87,7 @@ def random_texture(key: jax.Array, size: int) -> jax.Array:
 
 
 def smooth_noise(key: jax.Array, size: int, channels: int, least: float = 4.0) -> jax.Array:
-    """Normal noise on a grid of random pitch, from `least` pixels to half the picture, smoothly enlarged.
+    """Draws normal noise on a grid of random pitch, from `least` pixels to half the picture, smoothly enlarged.
 
     Returns:
       `[size, size, channels]`, of mean 0 and deviation about 1.
@@ -101,5 +101,5 @@ def smooth_noise(key: jax.Array, size: int, channels: int, least: float = 4.0) -
 
 
 def log_uniform(key: jax.Array, low: float, high: float) -> jax.Array:
-    """A number between `low` and `high`, its logarithm uniform."""
+    """Draws a number between `low` and `high` whose logarithm is uniform."""
     return jnp.exp(jax.random.uniform(key, minval=jnp.log(low), maxval=jnp.log(high)))

@@ -11,7 +11,8 @@ import numpy as np
 from ml_collections import ConfigDict
 
 from jaxstyle.data.augment import augment
-from jaxstyle.data.sources import read_entry, squared
+from jaxstyle.data.cropping import central_square
+from jaxstyle.data.folders import read_example
 from jaxstyle.data.views import random_view
 from jaxstyle.errors import JaxstyleError, did_you_mean
 from jaxstyle.features import Features
@@ -155,7 +156,7 @@ class AnyStyle:
     def fixed(self) -> Fixed:
         """What steps look at; every entry of `styles` is drawn as often as any other, however much a folder holds."""
         folders = [list_contents([entry]) for entry in self.styles]
-        paintings = [squared(read_entry(path, -1), self.style_size)["image"] for each in folders for path in each]
+        paintings = [central_square(read_example(path), self.style_size)["image"] for each in folders for path in each]
         chances = np.concatenate([np.full(len(each), 1 / len(each) / len(folders), np.float32) for each in folders])
         return Fixed(self.judge.features.params, np.stack(paintings), chances)
 

@@ -19,9 +19,10 @@ from etils import epath
 from ml_collections import ConfigDict
 
 from jaxstyle.data import pipeline
+from jaxstyle.data.dataset import Dataset
 from jaxstyle.data.masks import Masks
-from jaxstyle.data.order import Order, in_turn
-from jaxstyle.data.sources import Source, open_source
+from jaxstyle.data.opening import open_dataset
+from jaxstyle.data.order import Order, padded_batches
 from jaxstyle.errors import JaxstyleError, did_you_mean
 from jaxstyle.runtime import atomic
 from jaxstyle.runtime.interrupts import interruptible
@@ -108,7 +109,7 @@ class Training:
         module = load_task(config)
         fields = tuple(module.fields(config))
         splits = (config.data.split, config.data.eval_split)
-        source, held_out = leader_first(lambda: [self.source(split) for split in splits])
+        source, held_out = leader_first(lambda: [self.dataset(split) for split in splits])
         self.extent = Extent(source.count, config.batch_size)
         self.total = self.extent.steps(config, "train")
         if config.progress not in ("on", "off", "auto"):
@@ -153,13 +154,13 @@ class Training:
         if best not in names:
             raise JaxstyleError(f"best is {best!r}, which the evaluation does not give; {did_you_mean(best, names)}")
 
-    def source(self, split: str) -> Source:
+    def dataset(self, split: str) -> Dataset:
         """A split of the config's dataset."""
         data = self.config.data
         folder = data.data_dir.replace("{workdir}", os.fspath(self.workdir))
         classes = tuple(data.mask_classes)
         masks = Masks(data.masks, data.mask_field, classes, data.mask_objects) if classes else None
-        return open_source(data.name, split, folder=data.folder, data_dir=folder, size=data.size, masks=masks)
+        return open_dataset(data.name, split, folder=data.folder, data_dir=folder, size=data.size, masks=masks)
 
     def begin(self, checkpoints: Checkpoints) -> None:
         """The state before the first step, or the newest checkpoint's where there is one."""
@@ -195,7 +196,7 @@ class Training:
     def go(self, stop: Callable[[], bool], checkpoints: Checkpoints, writers: Writers) -> bool:
         """Takes the steps that are left; False when it was asked to stop before the last."""
         every = {name: self.extent.steps(self.config, name) for name in ("eval", "checkpoint")}
-        batches = pipeline.Ahead(self.batch, self.total) if isinstance(self.data, pipeline.Streamed) else None
+        batches = pipeline.Prefetcher(self.batch, self.total) if isinstance(self.data, pipeline.Streamed) else None
         meter = Meter(self.config.batch_size, int(self.state.step))
         step = meter.step
         profiler = Profiler(self.workdir / "profile", step, self.total, self.config.profile_steps)
@@ -253,7 +254,7 @@ class Training:
         """
         totals: dict[str, Any] = {}
         examples = 0.0
-        for indices, weight in in_turn(self.eval_count, self.config.batch_size):
+        for indices, weight in padded_batches(self.eval_count, self.config.batch_size):
             if stop():
                 raise Stopped
             at, weight = (pipeline.local_slice(part, len(self.devices)) for part in (indices, weight))

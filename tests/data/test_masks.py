@@ -5,7 +5,7 @@ import pytest
 from PIL import Image
 
 from jaxstyle.data.masks import Masks
-from jaxstyle.data.sources import open_source
+from jaxstyle.data.opening import open_dataset
 from jaxstyle.errors import JaxstyleError
 
 VALUES = np.array([[0, 1, 2], [2, 0, 1]])
@@ -33,7 +33,7 @@ def write_masks(folder, array=VALUES, suffix=".png", **options):
 
 def opened(folder, split="train", size=0, **options):
     masks = Masks(str(folder / "masks"), **{"classes": NAMES, **options})
-    return open_source("", split, folder=str(folder / "images"), size=size, masks=masks)
+    return open_dataset("", split, folder=str(folder / "images"), size=size, masks=masks)
 
 
 def palette(values):
@@ -94,17 +94,17 @@ def test_pictures_and_masks_are_cut_and_resized_alike(tmp_path):
 
 def test_a_datasets_own_field(shapes_dir):
     names = ("ground", *map(str, range(10)))
-    source = open_source("jaxstyle_shapes/tiny", "test", data_dir=shapes_dir, size=16, masks=Masks(classes=names))
+    source = open_dataset("jaxstyle_shapes/tiny", "test", data_dir=shapes_dir, size=16, masks=Masks(classes=names))
     example = source.read(3)
     assert (example["mask"].shape, example["mask"].dtype) == ((16, 16), np.uint8)
     assert set(np.unique(example["mask"])) == {0, example["label"] + 1}
-    few = open_source("jaxstyle_shapes/tiny", "test", data_dir=shapes_dir, masks=Masks(classes=NAMES))
+    few = open_dataset("jaxstyle_shapes/tiny", "test", data_dir=shapes_dir, masks=Masks(classes=NAMES))
     with pytest.raises(JaxstyleError, match=r"the mask of example 3 holds the value \d+, .* names 3 values, 0 to 2"):
         few.read(3)
-    other = open_source("jaxstyle_shapes/tiny", "test", data_dir=shapes_dir, masks=Masks(field="msk", classes=NAMES))
+    other = open_dataset("jaxstyle_shapes/tiny", "test", data_dir=shapes_dir, masks=Masks(field="msk", classes=NAMES))
     with pytest.raises(JaxstyleError, match=r"no field 'msk' \(data.mask_field\); it has .*'mask'"):
         other.read(0)
-    wrong = open_source("jaxstyle_shapes/tiny", "test", data_dir=shapes_dir, masks=Masks(field="image", classes=NAMES))
+    wrong = open_dataset("jaxstyle_shapes/tiny", "test", data_dir=shapes_dir, masks=Masks(field="image", classes=NAMES))
     with pytest.raises(JaxstyleError, match=r"the field 'image' is no mask: it is uint8 \(32, 32, 3\)"):
         wrong.read(0)
 

@@ -3,7 +3,9 @@
 import numpy as np
 import pytest
 
-from jaxstyle.data import moving_mnist, sources
+from jaxstyle.data import moving_mnist, tfds_datasets
+from jaxstyle.data.dataset import Dataset
+from jaxstyle.data.opening import open_dataset
 from jaxstyle.errors import JaxstyleError
 
 
@@ -47,33 +49,33 @@ def digits(monkeypatch):
         assert name == "mnist"
         first = {"train": 1, "test": 101}[split]
         names = tuple(map(str, range(10)))
-        return sources.Source(
+        return Dataset(
             50, lambda i: {"image": np.full((28, 28, 1), first + i, np.uint8), "label": (first + i) % 10}, names
         )
 
-    monkeypatch.setattr(sources, "tfds_source", fake)
+    monkeypatch.setattr(tfds_datasets, "tfds_dataset", fake)
 
 
 def test_a_clip_is_a_function_of_split_and_number(digits):
-    train, test = (sources.open_source("moving_mnist", split) for split in ("train", "test"))
+    train, test = (open_dataset("moving_mnist", split) for split in ("train", "test"))
     assert (train.count, test.count) == (10_000, 1_000)
     first = train.read(3)["video"]
     assert (first.shape, first.dtype) == ((20, 64, 64, 1), np.uint8)
     assert first.max() <= 50 and test.read(3)["video"].max() > 100  # each of its own split's digits
-    part = sources.open_source("moving_mnist/fresh", "train[3:7]")
+    part = open_dataset("moving_mnist/fresh", "train[3:7]")
     assert part.count == 4
     np.testing.assert_array_equal(part.read(0)["video"], first)
     assert np.any(part.read(1)["video"] != first)
 
 
 def test_a_clip_of_a_single_digit_has_its_label(digits):
-    source = sources.open_source("moving_mnist/single", "test")
-    assert (source.count, source.classes) == (10_000, tuple(map(str, range(10))))
-    clips = [source.read(i) for i in range(20)]
+    dataset = open_dataset("moving_mnist/single", "test")
+    assert (dataset.count, dataset.classes) == (10_000, tuple(map(str, range(10))))
+    clips = [dataset.read(i) for i in range(20)]
     levels = {tuple(np.unique(clip["video"])) for clip in clips}
     assert len(levels) > 10 and all(len(level) == 2 and level[0] == 0 for level in levels)
     assert all(clip["label"] == clip["video"].max() % 10 for clip in clips)
-    assert "label" not in sources.open_source("moving_mnist", "test").read(0)
+    assert "label" not in open_dataset("moving_mnist", "test").read(0)
 
 
 @pytest.mark.parametrize(
@@ -87,10 +89,10 @@ def test_a_clip_of_a_single_digit_has_its_label(digits):
 )
 def test_what_there_is_not_is_told(digits, name, split, sentence):
     with pytest.raises(JaxstyleError, match=sentence):
-        sources.open_source(name, split)
+        open_dataset(name, split)
 
 
 def test_films_are_cut_and_resized_too(tmp_path):
-    source = sources.open_source("moving_shapes/tiny", "test", data_dir=str(tmp_path), size=16)
-    video = source.read(0)["video"]
+    dataset = open_dataset("moving_shapes/tiny", "test", data_dir=str(tmp_path), size=16)
+    video = dataset.read(0)["video"]
     assert (video.shape, video.dtype) == ((8, 16, 16, 3), np.uint8)

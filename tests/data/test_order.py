@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from jaxstyle.data.order import Order, in_turn
+from jaxstyle.data.order import Order, padded_batches
 
 
 @pytest.mark.parametrize(("count", "batch_size"), [(12, 4), (10, 4), (3, 8)])
@@ -23,7 +23,7 @@ def test_an_epoch_depends_on_seed_and_epoch_only():
     assert np.any(sequence(4, 7)[:24] != sequence(4, 7)[24:])
 
 
-def test_in_turn_fills_up_the_last_batch():
-    batches = list(in_turn(5, 3))
+def test_the_last_batch_is_padded():
+    batches = list(padded_batches(5, 3))
     np.testing.assert_array_equal([indices for indices, _ in batches], [[0, 1, 2], [3, 4, 4]])
     np.testing.assert_array_equal([weight for _, weight in batches], [[1, 1, 1], [1, 1, 0]])

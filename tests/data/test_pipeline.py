@@ -6,17 +6,17 @@ import jax
 import numpy as np
 import pytest
 
-from jaxstyle.data.pipeline import Ahead, Resident, Streamed, example_spec, local_slice, place
-from jaxstyle.data.sources import Source
+from jaxstyle.data.dataset import Dataset
+from jaxstyle.data.pipeline import Prefetcher, Resident, Streamed, example_spec, local_slice, place
 from jaxstyle.errors import JaxstyleError
 
-SOURCE = Source(20, lambda index: {"x": np.full((2,), index, np.uint8), "label": np.int32(index)})
+DATASET = Dataset(20, lambda index: {"x": np.full((2,), index, np.uint8), "label": np.int32(index)})
 FIELDS = ("x", "label")
 
 
 def test_resident_and_streamed_give_the_same():
     indices = np.random.default_rng(0).integers(0, 20, (8, 3))
-    resident, streamed = Resident(SOURCE, FIELDS, jax.devices()), Streamed(SOURCE, FIELDS)
+    resident, streamed = Resident(DATASET, FIELDS, jax.devices()), Streamed(DATASET, FIELDS)
     for batch in (resident(indices), streamed(indices)):
         assert batch["x"].dtype == np.uint8
         np.testing.assert_array_equal(batch["label"], indices)
@@ -24,31 +24,31 @@ def test_resident_and_streamed_give_the_same():
 
 
 def test_small_data_lives_on_the_devices():
-    assert isinstance(place(SOURCE, FIELDS, jax.devices(), megabytes=1), Resident)
-    assert isinstance(place(SOURCE, FIELDS, jax.devices(), megabytes=1e-5), Streamed)
+    assert isinstance(place(DATASET, FIELDS, jax.devices(), megabytes=1), Resident)
+    assert isinstance(place(DATASET, FIELDS, jax.devices(), megabytes=1e-5), Streamed)
 
 
 def test_unknown_fields_and_differing_sizes_are_told():
     with pytest.raises(JaxstyleError, match=r"no field 'lable'; did you mean 'label'?"):
-        example_spec(SOURCE, ("lable",))
-    ragged = Source(3, lambda index: {"image": np.zeros((index + 1, 2, 3), np.uint8)})
+        example_spec(DATASET, ("lable",))
+    ragged = Dataset(3, lambda index: {"image": np.zeros((index + 1, 2, 3), np.uint8)})
     with pytest.raises(JaxstyleError, match=r"choose one by --config.data.size"):
         example_spec(ragged, ("image",))
 
 
 def test_labels_out_of_range_are_told_before_training():
-    source = Source(20, SOURCE.read, tuple("abcdefghij"))
+    dataset = Dataset(20, DATASET.read, tuple("abcdefghij"))
     with pytest.raises(JaxstyleError, match="example 10 has label 10, and there are 10 classes, 0 to 9"):
-        Resident(source, FIELDS, jax.devices())
+        Resident(dataset, FIELDS, jax.devices())
     with pytest.raises(JaxstyleError, match="example 12 has label 12"):
-        Streamed(source, FIELDS)(np.array([[3], [12]]))
+        Streamed(dataset, FIELDS)(np.array([[3], [12]]))
 
 
 def test_local_slice_is_the_whole_batch_of_one_process():
     np.testing.assert_array_equal(local_slice(np.arange(6), 2), [[0, 1, 2], [3, 4, 5]])
 
 
-def test_ahead_makes_each_batch_once_and_none_too_many():
+def test_prefetching_makes_each_batch_once_and_none_too_many():
     made, lock = [], threading.Lock()
 
     def make(step):
@@ -56,14 +56,14 @@ def test_ahead_makes_each_batch_once_and_none_too_many():
             made.append(step)
         return {"step": step}
 
-    ahead = Ahead(make, last=5)
-    assert [ahead(step)["step"] for step in (2, 3, 4)] == [2, 3, 4]
-    ahead.close()
+    prefetcher = Prefetcher(make, last=5)
+    assert [prefetcher(step)["step"] for step in (2, 3, 4)] == [2, 3, 4]
+    prefetcher.close()
     assert sorted(made) == [2, 3, 4]
 
 
-def test_ahead_passes_errors_on():
-    ahead = Ahead(lambda step: 1 / 0, last=5)
+def test_prefetching_passes_errors_on():
+    prefetcher = Prefetcher(lambda step: 1 / 0, last=5)
     with pytest.raises(ZeroDivisionError):
-        ahead(0)
-    ahead.close()
+        prefetcher(0)
+    prefetcher.close()

@@ -12,7 +12,7 @@ from jaxstyle.data import views
 PICTURE = jnp.asarray(np.random.default_rng(0).random((40, 40, 3), np.float32))
 SIZE = 24
 VIEW = jax.jit(lambda key: views.random_view(key, PICTURE, SIZE))
-CUT = jax.jit(lambda key, picture: views.random_cut(key, picture, SIZE))
+CROP = jax.jit(lambda key, picture: views.random_crop(key, picture, SIZE))
 
 
 @settings(max_examples=40, deadline=None)
@@ -33,28 +33,28 @@ def test_views_are_of_photos_more_often_than_of_textures():
     assert 0.5 < flat.mean() < 0.72  # 0.6 of 300 draws, at most 4 standard deviations away
 
 
-def test_a_cut_shows_every_place_at_several_scales_and_both_ways_round():
-    """In a ramp from left to right a cut's slope tells its side, its first column its place."""
+def test_a_crop_shows_every_place_at_several_scales_and_both_ways_round():
+    """In a ramp from left to right the slope of a crop tells its side, its first column its place."""
     ramp = jnp.broadcast_to(jnp.linspace(0.0, 1.0, 64).reshape(1, 64, 1), (64, 64, 3))
     keys = jax.random.split(jax.random.key(1), 400)
-    cuts = np.asarray(jax.jit(jax.vmap(lambda key: views.random_cut(key, ramp, SIZE)))(keys))
-    grey = cuts.mean(axis=(1, 3))
+    crops = np.asarray(jax.jit(jax.vmap(lambda key: views.random_crop(key, ramp, SIZE)))(keys))
+    grey = crops.mean(axis=(1, 3))
     slopes = (grey[:, -3] - grey[:, 2]) / (SIZE - 5) * SIZE
     assert (slopes > 0).mean() > 0.35 and (slopes < 0).mean() > 0.35  # mirrored or not
-    plain = np.ptp(cuts, axis=3).max((1, 2)) < 1e-3  # cuts whose colours were left alone
+    plain = np.ptp(crops, axis=3).max((1, 2)) < 1e-3  # crops whose colours were left alone
     assert 0.4 < plain.mean() < 0.75
     sides = np.abs(slopes[plain])
     assert sides.min() < 0.4 and sides.max() > 0.9
     assert grey[plain].min() < 0.02 and grey[plain].max() > 0.98
 
 
-def test_a_cut_of_the_whole_picture_is_the_picture(monkeypatch):
+def test_a_crop_of_the_whole_picture_is_the_picture(monkeypatch):
     monkeypatch.setattr(views, "log_uniform", lambda key, low, high: jnp.float32(1.0))
     monkeypatch.setattr(views, "random_colors", lambda key, picture: picture)
     picture = PICTURE[:SIZE, :SIZE]
-    cut = np.asarray(views.random_cut(jax.random.key(3), picture, SIZE))
+    crop = np.asarray(views.random_crop(jax.random.key(3), picture, SIZE))
     mirrored = np.asarray(picture)[:, ::-1]
-    assert min(np.abs(cut - picture).max(), np.abs(cut - mirrored).max()) < 1e-5
+    assert min(np.abs(crop - picture).max(), np.abs(crop - mirrored).max()) < 1e-5
 
 
 def test_textures_differ_in_everything():

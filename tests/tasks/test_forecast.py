@@ -8,7 +8,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from jaxstyle.data.sources import open_source
+from jaxstyle.data.opening import open_dataset
 from jaxstyle.errors import JaxstyleError
 from jaxstyle.metrics.structural import ssim
 from jaxstyle.tasks import forecast, forecast_settings
@@ -20,7 +20,7 @@ from jaxstyle.training.task import Setting
 @pytest.fixture(scope="module")
 def films_dir(tmp_path_factory):
     folder = str(tmp_path_factory.mktemp("films"))
-    open_source("moving_shapes/tiny", "train", data_dir=folder)
+    open_dataset("moving_shapes/tiny", "train", data_dir=folder)
     return folder
 
 

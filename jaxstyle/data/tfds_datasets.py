@@ -1,0 +1,132 @@
+"""TFDS datasets by name, those that the project ships included, and clips drawn from the digits of MNIST."""
+
+from __future__ import annotations
+
+import importlib.util
+import logging
+import pathlib
+from typing import Any
+
+import numpy as np
+import tensorflow_datasets as tfds
+from etils import epath
+
+from jaxstyle.data import copies, moving_mnist
+from jaxstyle.data.dataset import Dataset, Example
+from jaxstyle.data.jaxstyle_shapes import JaxstyleShapes
+from jaxstyle.data.moving_shapes import MovingShapes
+from jaxstyle.errors import JaxstyleError, did_you_mean
+from jaxstyle.runtime import buckets
+
+# TFDS recommends OpenCV in every process; the pictures are read once, and the same without.
+logging.getLogger("absl").addFilter(lambda record: "OpenCV is not installed" not in str(record.msg))
+
+SHIPPED: dict[str, Any] = {"jaxstyle_shapes": JaxstyleShapes, "moving_shapes": MovingShapes}
+
+
+def tfds_dataset(name: str, split: str, data_dir: str = "") -> Dataset:
+    """Opens a split of a TFDS dataset by name, preparing the dataset on first use."""
+    builder = prepared(name, data_dir)
+    try:
+        data = builder.as_data_source(split=split)
+    except (ValueError, KeyError):
+        raise JaxstyleError(f"no split {split!r} in {name!r}; {did_you_mean(split, builder.info.splits)}") from None
+    features = builder.info.features
+    label = features["label"] if isinstance(features, tfds.features.FeaturesDict) and "label" in features else None
+    classes = tuple(label.names) if isinstance(label, tfds.features.ClassLabel) and label.names else ()
+    return Dataset(len(data), lambda index: arrays(data[index]), classes)
+
+
+def moving_mnist_dataset(name: str, split: str, data_dir: str = "") -> Dataset:
+    """Opens clips drawn from the digits of stock MNIST; `name/variant` is one of `moving_mnist.VARIANTS`."""
+    base, _, variant = name.partition("/")
+    variants = moving_mnist.VARIANTS
+    if variant and variant not in variants:
+        raise JaxstyleError(f"no variant {variant!r} of {base!r}; {did_you_mean(variant, variants)}")
+    clips = variants[variant or "small"]
+    counts = {"train": clips.train, "test": clips.test}
+    infos = {part: tfds.core.SplitInfo(name=part, shard_lengths=[n], num_bytes=0) for part, n in counts.items()}
+    try:
+        parts = tfds.core.ReadInstruction.from_spec(split).to_absolute(infos)
+    except (ValueError, AssertionError):
+        raise JaxstyleError(f"no split {split!r} in {name!r}; {did_you_mean(split, counts)}") from None
+    if len(parts) > 1:
+        raise JaxstyleError(f"the split {split!r} of {name!r} is of several parts; give one, such as train[:50%]")
+    part = parts[0]
+    digits = tfds_dataset("mnist", part.splitname, data_dir)
+    first, last = part.from_ or 0, counts[part.splitname] if part.to is None else part.to
+
+    def read_digits() -> moving_mnist.Digits:
+        examples = [digits.read(i) for i in range(digits.count)]
+        return moving_mnist.Digits(*(np.stack([one[name] for one in examples]) for name in ("image", "label")))
+
+    read = moving_mnist.reader(part.splitname, clips.digits, read_digits)
+    return Dataset(last - first, lambda index: read(first + index), digits.classes if clips.digits == 1 else ())
+
+
+def prepared(name: str, data_dir: str = "") -> Any:
+    """Returns the builder of a dataset, prepared now if need be; a dataset in a bucket is copied to this disk."""
+    if not buckets.in_bucket(data_dir):
+        builder = make_builder(name, data_dir)
+        prepare(builder, name)
+        return builder
+    buckets.check("data.data_dir", data_dir)
+    folder = copies.folder_of(data_dir)
+    builder = make_builder(name, str(folder))
+    local = pathlib.Path(builder.data_path)
+    place = epath.Path(data_dir) / local.relative_to(folder).as_posix()
+    if copies.fetch(place, local):
+        return make_builder(name, str(folder))  # which looks for what is there when it is made
+    prepare(builder, name)
+    copies.send(local, place)
+    return builder
+
+
+def make_builder(name: str, data_dir: str = "") -> Any:
+    """Returns the TFDS builder of a dataset; those that the project ships need no registration."""
+    options = {"data_dir": data_dir or None, "file_format": "array_record"}
+    base, _, variant = name.partition("/")
+    known = [config.name for config in SHIPPED[base].BUILDER_CONFIGS] if base in SHIPPED else []
+    if variant and known and variant not in known:
+        raise JaxstyleError(f"no variant {variant!r} of {base!r}; {did_you_mean(variant, known)}")
+    try:
+        return SHIPPED[base](config=variant or None, **options) if base in SHIPPED else tfds.builder(name, **options)
+    except tfds.core.DatasetNotFoundError:
+        known = [*SHIPPED, *tfds.list_builders(with_community_datasets=False)]
+        near = did_you_mean(base, known)
+        hint = near if near.startswith("did") else "see tfds.list_builders()"
+        raise JaxstyleError(f"unknown dataset {name!r}; {hint}") from None
+    except ValueError as error:
+        if "File format is already set" not in str(error):
+            raise
+        raise JaxstyleError(
+            f"{name!r} is there already, prepared in a format that cannot be read in any order; to have it prepared "
+            "again as array_record give another folder: --config.data.data_dir=DIR"
+        ) from error
+
+
+def prepare(builder: Any, name: str) -> None:
+    """Prepares a dataset that is not on disk yet; process 0 first, so that the others find it."""
+    stock = type(builder).__module__.startswith("tensorflow_datasets.")
+    if builder.data_path.exists():
+        return
+    if stock and importlib.util.find_spec("tensorflow") is None:  # told before the download, not after it
+        raise JaxstyleError(f"preparing {name!r} needs TensorFlow (reading it does not): pip install 'jaxstyle[tf]'")
+    tfds.disable_progress_bar()
+    try:
+        builder.download_and_prepare()
+    except (OSError, tfds.download.DownloadError) as error:
+        raise JaxstyleError(f"cannot prepare {name!r}: {error}") from error
+
+
+def arrays(example: Any) -> Example:
+    """Returns the numeric fields of an example as arrays; text and nested fields are left out."""
+    values = {name: np.asarray(value) for name, value in example.items() if not isinstance(value, dict)}
+    return {name: narrow(value) for name, value in values.items() if value.dtype.kind in "buif"}
+
+
+def narrow(value: np.ndarray) -> np.ndarray:
+    """Narrows 64-bit numbers to JAX's default of 32 bits."""
+    if value.itemsize < 8:
+        return value
+    return value.astype({"i": np.int32, "u": np.uint32, "f": np.float32}[value.dtype.kind])
