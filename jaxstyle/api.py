@@ -11,7 +11,7 @@ import optax
 
 from jaxstyle.features import Features, load
 from jaxstyle.jobs import callbacks
-from jaxstyle.media.image_reading import Source, read_mask, read_picture
+from jaxstyle.media.image_reading import PictureLike, read_mask, read_picture
 from jaxstyle.media.image_resizing import check_size
 from jaxstyle.pixels import dream as dreams
 from jaxstyle.pixels import texture
@@ -40,13 +40,13 @@ class Stylized(NamedTuple):
 
 
 def stylize(
-    content: Source,
-    styles: Source | Sequence[Source],
+    content: PictureLike,
+    styles: PictureLike | Sequence[PictureLike],
     *,
     config: StyleTransferConfig | None = None,
     features: Features | None = None,
-    content_masks: Sequence[Source] = (),
-    style_masks: Sequence[Source] = (),
+    content_masks: Sequence[PictureLike] = (),
+    style_masks: Sequence[PictureLike] = (),
     optimizer: optax.GradientTransformation | None = None,
     callback: Callable[[Report], None] | None = None,
 ) -> Stylized:
@@ -90,7 +90,7 @@ def stylize(
 
 
 def synthesize_texture(
-    styles: Source | Sequence[Source],
+    styles: PictureLike | Sequence[PictureLike],
     *,
     config: TextureConfig | None = None,
     features: Features | None = None,
@@ -128,12 +128,12 @@ def synthesize_texture(
 
 
 def dream(
-    picture: Source,
+    picture: PictureLike,
     *,
     config: DreamConfig | None = None,
     features: Features | None = None,
-    guide: Source | None = None,
-    mask: Source | None = None,
+    guide: PictureLike | None = None,
+    mask: PictureLike | None = None,
     objective: Objective | None = None,
     callback: Callable[[Report], None] | None = None,
 ) -> Stylized:
@@ -228,7 +228,7 @@ def run_all(
     return outcome.pictures, list(history)
 
 
-def read(source: Source, name: str) -> np.ndarray:
+def read(source: PictureLike, name: str) -> np.ndarray:
     """A picture's colours, if it is large enough."""
     rgb = read_picture(source).rgb
     height, width = rgb.shape[:2]

@@ -12,7 +12,7 @@ import numpy as np
 
 from jaxstyle.data.dataset import Dataset
 from jaxstyle.errors import JaxstyleError
-from jaxstyle.media.image_decoding import opened
+from jaxstyle.media.image_decoding import open_image
 from jaxstyle.media.paths import PICTURE_SUFFIXES
 
 MOST = 256  # classes, so that a mask is bytes
@@ -67,7 +67,7 @@ class Masks:
           JaxstyleError: The file is no mask, has another size, or holds a value that is no class.
         """
         name = f"the mask {os.fspath(path)!r}"
-        with opened(path, repr(os.fspath(path))) as image:
+        with open_image(path, repr(os.fspath(path))) as image:
             values = values_of(image, name)
         if values.shape != tuple(shape[:2]):
             sizes = "{1}x{0} pixels, its picture {3}x{2}".format(*values.shape, *shape[:2])

@@ -19,7 +19,7 @@ from jaxstyle.inference.style_model import StyleModel, load_model
 from jaxstyle.inference.styles import blend_of, known_weights, read_paintings, seen_styles, usual_size
 from jaxstyle.media import colors
 from jaxstyle.media.contact_sheet import contact_sheet
-from jaxstyle.media.image_reading import Source, read_mask, read_picture
+from jaxstyle.media.image_reading import PictureLike, read_mask, read_picture
 from jaxstyle.media.image_resizing import MIN_SIDE, check_size, fit_size, resize
 from jaxstyle.ops.reflected import filled
 from jaxstyle.pixels.inputs import check_mask
@@ -187,11 +187,11 @@ def program(network: Any, devices: tuple[jax.Device, ...]) -> Any:
 
 def apply_style(
     model: StyleModel | str | os.PathLike,
-    picture: Source,
+    picture: PictureLike,
     style: Any = None,
     *,
     strength: float = 1.0,
-    masks: Sequence[Source] = (),
+    masks: Sequence[PictureLike] = (),
     preserve_color: str = "none",
     style_size: int | None = None,
     tile_size: int | None = None,

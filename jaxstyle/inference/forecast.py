@@ -10,7 +10,7 @@ import numpy as np
 
 from jaxstyle.errors import JaxstyleError
 from jaxstyle.media.film_reading import read_film
-from jaxstyle.media.image_resizing import fitted
+from jaxstyle.media.image_resizing import crop_and_resize
 from jaxstyle.runtime import compiling
 from jaxstyle.training.workdir import Run, open_run
 
@@ -63,7 +63,7 @@ def seen_of(run: Run, clip: Any) -> np.ndarray:
             f"the film has {len(film)} frames, and this forecaster must see {inputs}; give a longer one"
         )
     frames = np.broadcast_to(film[-inputs:], (inputs, *film.shape[1:3], 3))
-    return np.clip([fitted(frame, shape) for frame in frames], 0, 1)
+    return np.clip([crop_and_resize(frame, shape) for frame in frames], 0, 1)
 
 
 def follow(run: Run, seen: np.ndarray, count: int = 0) -> np.ndarray:

@@ -12,8 +12,8 @@ import numpy as np
 
 from jaxstyle.errors import JaxstyleError
 from jaxstyle.inference.forecast import seen_of
-from jaxstyle.media.image_reading import Source, read_picture
-from jaxstyle.media.image_resizing import fitted
+from jaxstyle.media.image_reading import PictureLike, read_picture
+from jaxstyle.media.image_resizing import crop_and_resize
 from jaxstyle.runtime import compiling
 from jaxstyle.training.workdir import Run, open_run
 
@@ -39,7 +39,7 @@ class Prediction(NamedTuple):
 
 
 def predict(
-    workdir: str | os.PathLike, pictures: Source | Sequence[Source], *, checkpoint: str = "newest"
+    workdir: str | os.PathLike, pictures: PictureLike | Sequence[PictureLike], *, checkpoint: str = "newest"
 ) -> Prediction:
     """Tells what pictures show.
 
@@ -81,7 +81,7 @@ def tell(run: Run, several: Sequence[Any]) -> Prediction:
         logits, chunk, seen = task.class_logits, CLIPS, np.stack([seen_of(run, clip) for clip in several])
     else:
         logits, chunk, shape = lambda *given: task.features(*given)[1], CHUNK, run.setting.spec["image"].shape
-        seen = np.stack([fitted(read_picture(picture).rgb, shape) for picture in several])
+        seen = np.stack([crop_and_resize(read_picture(picture).rgb, shape) for picture in several])
     look = compiling.jit(lambda state, seen: jax.nn.softmax(logits(state, seen)))
     state, found = jax.device_put(run.state), []
     for start in range(0, len(seen), chunk):

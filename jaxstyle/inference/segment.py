@@ -13,7 +13,8 @@ import numpy as np
 from tqdm import tqdm
 
 from jaxstyle.errors import JaxstyleError
-from jaxstyle.media.image_reading import Source, read_mask, read_picture
+from jaxstyle.media.colors import luma
+from jaxstyle.media.image_reading import PictureLike, read_picture
 from jaxstyle.media.overlay import overlay
 from jaxstyle.runtime import compiling
 from jaxstyle.training.workdir import Run, open_run
@@ -23,7 +24,9 @@ WHOLE = 1536**2
 TILE = 1024
 
 
-def segment(workdir: str | os.PathLike, picture: Source, *, tile: int = 0, checkpoint: str = "newest") -> np.ndarray:
+def segment(
+    workdir: str | os.PathLike, picture: PictureLike, *, tile: int = 0, checkpoint: str = "newest"
+) -> np.ndarray:
     """Tells the class of every pixel of a picture.
 
     Args:
@@ -80,7 +83,7 @@ class Segmenter:
             raise JaxstyleError(f"tile is {tile}; it must be at least 1 pixel, or 0 to choose by the picture's size")
         height, width, _ = rgb.shape
         factor = self.model.factor
-        seen = rgb if self.channels == 3 else read_mask(rgb)[..., None]
+        seen = rgb if self.channels == 3 else luma(rgb)[..., None]
         seen = np.pad(seen, ((0, -height % factor), (0, -width % factor), (0, 0)), "edge")
         tile = tile or (TILE if height * width > WHOLE else max(seen.shape))
         halo = up_to(self.model.radius, factor)

@@ -12,7 +12,7 @@ import numpy as np
 
 from jaxstyle.errors import JaxstyleError, did_you_mean
 from jaxstyle.inference.style_model import StyleModel
-from jaxstyle.media.image_reading import Source, read_picture
+from jaxstyle.media.image_reading import PictureLike, read_picture
 from jaxstyle.media.image_resizing import MIN_SIDE, check_size, fit_size, resize
 from jaxstyle.models.adain import Styles
 from jaxstyle.pixels.schedule import least_longer_side
@@ -117,7 +117,7 @@ class Painting(NamedTuple):
         return resize(self.rgb, height, width)
 
 
-def read_paintings(styles: Sequence[Source]) -> list[Painting]:
+def read_paintings(styles: Sequence[PictureLike]) -> list[Painting]:
     """Paintings for a network of any style.
 
     Raises:

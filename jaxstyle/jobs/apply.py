@@ -20,7 +20,7 @@ from jaxstyle.inference.styles import blend_of
 from jaxstyle.jobs.apply_films import Reel, open_reels, stylise_film
 from jaxstyle.jobs.files import Files, check_apart, check_results, list_contents, output_paths, read
 from jaxstyle.jobs.film_paths import check_fps, part_films, skipped
-from jaxstyle.media.film_reading import check_choice
+from jaxstyle.media.film_reading import check_bad_frames
 from jaxstyle.media.image_decoding import Picture
 from jaxstyle.media.image_resizing import MIN_SIDE, check_size, fit_size, resize
 from jaxstyle.media.image_writing import check_sides, write_picture
@@ -69,7 +69,7 @@ def apply_files(
       JaxstyleError: Bad input.
       KeyboardInterrupt: Ctrl-C, or, in a film, SIGTERM; no half-written film is left.
     """
-    check_choice(bad_frames)
+    check_bad_frames(bad_frames)
     if size is not None and not MIN_SIDE <= size <= MAX_SIDE:
         raise JaxstyleError(f"--size is {size}; it must be from {MIN_SIDE} to {MAX_SIDE}")
     check_fps(fps)

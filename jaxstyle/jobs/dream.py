@@ -18,7 +18,7 @@ from jaxstyle.jobs import snapshots
 from jaxstyle.jobs.execution import Execution
 from jaxstyle.jobs.files import Files, check_results, check_trace, made_with, output_paths, read, recorded, trace_file
 from jaxstyle.jobs.recipes import run_recipe
-from jaxstyle.media.film_writing import check_film, write_film
+from jaxstyle.media.film_writing import assemble_film, check_film
 from jaxstyle.media.image_decoding import Picture
 from jaxstyle.media.image_reading import read_mask, read_picture
 from jaxstyle.media.image_resizing import resize
@@ -82,7 +82,7 @@ def film(dreamer: Dreamer, output: pathlib.Path, is_folder: bool, trace: Any) ->
         # As it is on disk, to eight bits: a resumed film goes on from the same numbers.
         photo = Picture(zoomed(read_picture(path).rgb, config.zoom), None)
     if not is_folder:
-        write_film(output, paths, config.fps, {"dream": mark})
+        assemble_film(output, paths, config.fps, {"dream": mark})
         shutil.rmtree(folder)
 
 

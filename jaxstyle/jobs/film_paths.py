@@ -12,9 +12,16 @@ from tqdm import tqdm
 
 from jaxstyle.errors import JaxstyleError
 from jaxstyle.jobs.files import check_apart, distinct
-from jaxstyle.media.film_reading import Film, frame_paths, is_film, open_film
-from jaxstyle.media.film_writing import check_film, names_film, numbered
-from jaxstyle.media.paths import PICTURE_SUFFIXES, VIDEO_SUFFIXES
+from jaxstyle.media.film_reading import Film, is_film, open_film
+from jaxstyle.media.film_writing import check_film
+from jaxstyle.media.paths import (
+    PICTURE_SUFFIXES,
+    VIDEO_SUFFIXES,
+    frame_path,
+    frame_paths,
+    is_film_name,
+    is_frame_pattern,
+)
 
 FPS = 25  # of a folder of frames, which does not tell
 
@@ -29,7 +36,7 @@ def part_films(contents: Sequence[str], output: str) -> tuple[list[str], list[st
       JaxstyleError: Several sources would be written into one film.
     """
     is_folder = os.path.isdir(output)
-    into_film = names_film(output) and not is_folder
+    into_film = is_film_name(output) and not is_folder
     into_picture = pathlib.Path(output).suffix.lower() in PICTURE_SUFFIXES and not is_folder and not into_film
 
     def moves(path: str) -> bool:
@@ -52,7 +59,7 @@ def open_source(path: str, target: pathlib.Path, bits: int) -> Film:
     check_film(target, bits)
     film = open_film(pathlib.Path(path))
     read = [str(path) for path in frame_paths(film.path)] if film.path.is_dir() else [path]
-    check_apart([numbered(target, i) for i in range(film.count)] if "%" in target.name else [target], read)
+    check_apart([frame_path(target, i) for i in range(film.count)] if is_frame_pattern(target) else [target], read)
     return film
 
 

@@ -20,11 +20,12 @@ from jaxstyle.jobs import snapshots
 from jaxstyle.jobs.execution import Execution
 from jaxstyle.jobs.files import Files, check_apart, check_trace, made_with, read_inputs, recorded, trace_file
 from jaxstyle.jobs.film_paths import check_fps, film_targets, open_source, rate_of, skipped, sound_of
-from jaxstyle.media.film_reading import Film, check_choice
-from jaxstyle.media.film_writing import film_writer, numbered
+from jaxstyle.media.film_reading import Film, check_bad_frames
+from jaxstyle.media.film_writing import film_writer
 from jaxstyle.media.image_reading import read_picture
 from jaxstyle.media.image_writing import write_picture
 from jaxstyle.media.optical_flow import FlowSource, folder_flow, opencv_flow, resize_motion
+from jaxstyle.media.paths import frame_path, is_frame_pattern
 from jaxstyle.ops.warping import followed
 from jaxstyle.pixels.film import Expected, FilmConfig, prepare
 from jaxstyle.pixels.inputs import Inputs
@@ -68,7 +69,7 @@ def stylize_film(
       Interrupted: Ctrl-C or SIGTERM; the frames so far are kept for `resume`.
     """
     config.check()
-    check_choice(more.bad_frames)
+    check_bad_frames(more.bad_frames)
     check_fps(more.fps)
     if len(files.contents) > 1 or files.sweep:
         raise JaxstyleError("a film is stylised alone: name one film, and no --sweep")
@@ -118,7 +119,7 @@ class Painter:
 
     def run(self, target: pathlib.Path, trace: Any) -> None:
         """The frames one after another; then the film, unless they are what is wanted."""
-        apart = "%" in target.name
+        apart = is_frame_pattern(target)
         folder = target.parent if apart else target.with_name(f".{target.name}.frames")
         mark = hashlib.sha256(json.dumps(self.settings(0), sort_keys=True).encode()).hexdigest()
         if self.files.resume and not apart and target.exists() and mark.encode() in target.read_bytes():
@@ -139,7 +140,7 @@ class Painter:
         made: list[pathlib.Path] = []
         with contextlib.closing(self.film.frames()) as frames:
             for index, frame in enumerate(frames):
-                path = numbered(pattern, index)
+                path = frame_path(pattern, index)
                 if not (self.files.resume and made_with(path, self.settings(index))):
                     execution = self.execution(path, frame, self.expect(index, before, frame, made), index)
                     pattern.parent.mkdir(exist_ok=True)

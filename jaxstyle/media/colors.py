@@ -1,4 +1,4 @@
-"""Colour by plain linear algebra: luma and chroma apart, and one picture's colours moved onto another's."""
+"""Colour transforms: luma and chroma, and the colours of one picture matched to another's."""
 
 from __future__ import annotations
 
@@ -14,12 +14,25 @@ _YIQ = np.array(
     ]
 )
 _RGB = np.linalg.inv(_YIQ)
+LUMA = _YIQ[0]  # ITU-R BT.601, as Pillow's grey
 # The variance of a step between neighbouring 8-bit levels: what varies less than this is noise, not colour.
 _NOISE = (1 / 255) ** 2
 
 
+def luma(rgb: np.ndarray) -> np.ndarray:
+    """Computes the luma (BT.601) of a picture.
+
+    Args:
+      rgb: `[..., 3]` in [0, 1].
+
+    Returns:
+      Float32 `[...]` in [0, 1].
+    """
+    return np.clip(rgb @ LUMA, 0, 1).astype(np.float32)
+
+
 def rgb_to_yiq(rgb: np.ndarray) -> np.ndarray:
-    """Luma and chroma (NTSC YIQ).
+    """Converts to luma and chroma (NTSC YIQ).
 
     Args:
       rgb: `[..., 3]` in [0, 1].
@@ -31,7 +44,7 @@ def rgb_to_yiq(rgb: np.ndarray) -> np.ndarray:
 
 
 def yiq_to_rgb(yiq: np.ndarray) -> np.ndarray:
-    """The inverse of `rgb_to_yiq`, not clipped.
+    """Inverts `rgb_to_yiq`, without clipping.
 
     Args:
       yiq: `[..., 3]`.
@@ -43,7 +56,7 @@ def yiq_to_rgb(yiq: np.ndarray) -> np.ndarray:
 
 
 def keep_luminance_only(result: np.ndarray, photo: np.ndarray) -> np.ndarray:
-    """The luma of a stylised picture with the chroma of the photo.
+    """Joins the luma of a stylised picture and the chroma of the photo.
 
     Luminance-only transfer, Gatys et al. 2016, arXiv 1606.05897. Where the two together leave [0, 1], the
     chroma is made paler until they fit: luma and hue stay exact, while clipping each channel changes both.
@@ -64,7 +77,7 @@ def keep_luminance_only(result: np.ndarray, photo: np.ndarray) -> np.ndarray:
 
 
 def match_color(source: np.ndarray, target: np.ndarray) -> np.ndarray:
-    """A picture recoloured so that its colours have the mean and covariance of another's.
+    """Recolours a picture so that its colours have the mean and covariance of another's.
 
     `x -> A (x - mean_s) + mean_t` with `A S A' = T`, S and T the covariances (colour matching of Gatys et al.
     2016, arXiv 1606.05897). Of the matrices with that property this takes the symmetric positive one,
@@ -101,6 +114,6 @@ def _mean_and_covariance(image: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 
 
 def _square_root(matrix: np.ndarray) -> np.ndarray:
-    """The square root of a symmetric positive semidefinite matrix."""
+    """Takes the square root of a symmetric positive semidefinite matrix."""
     values, vectors = np.linalg.eigh((matrix + matrix.T) / 2)
     return (vectors * np.sqrt(np.maximum(values, 0))) @ vectors.T

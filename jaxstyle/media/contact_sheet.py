@@ -1,4 +1,4 @@
-"""Many pictures on one labelled sheet, for sweeps and comparisons."""
+"""Contact sheets: many labelled pictures in a grid, for sweeps and comparisons."""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ INK = (40, 40, 40)
 def contact_sheet(
     pictures: Sequence[np.ndarray], labels: Sequence[str], columns: int | None = None, cell: int = 256
 ) -> np.ndarray:
-    """A labelled grid on white, row by row.
+    """Lays pictures out in a labelled grid on white, row by row.
 
     Args:
       pictures: Each `[H, W, 3]` in [0, 1], of any shape; fitted into its cell, neither cropped nor stretched.
-      labels: One a picture, below it, centred; shortened with an `...` where too long.
+      labels: One label a picture, centred below it; shortened with an `...` where too long.
       columns: Pictures a row; by default the grid is about as many wide as high.
       cell: The longer side of every picture on the sheet, in pixels.
 
@@ -38,7 +38,7 @@ def contact_sheet(
             f"and {len(labels)} labels"
         )
     columns = min(columns or math.ceil(math.sqrt(len(pictures))), len(pictures))
-    tiles = [_fitted(picture, cell) for picture in pictures]
+    tiles = [_thumbnail(picture, cell) for picture in pictures]
     rows = [range(start, min(start + columns, len(tiles))) for start in range(0, len(tiles), columns)]
     wide, high = max(tile.width for tile in tiles), [max(tiles[i].height for i in row) for row in rows]
     points = max(10, cell // 16)
@@ -56,14 +56,14 @@ def contact_sheet(
     return np.asarray(sheet, np.float32) / np.float32(255)
 
 
-def _fitted(picture: np.ndarray, cell: int) -> Image.Image:
+def _thumbnail(picture: np.ndarray, cell: int) -> Image.Image:
     height, width = fit_size(picture.shape[0], picture.shape[1], cell)
     small = resize(picture, height, width)
     return Image.fromarray(np.rint(small * 255).astype(np.uint8))
 
 
 def shortened(label: str, font: ImageFont.FreeTypeFont | ImageFont.ImageFont, width: int) -> str:
-    """A label that is no wider than so many pixels, in the letters that the font has."""
+    """Shortens a label to at most `width` pixels, in the letters that the font has."""
     # Pillow's own font has no accents and no other scripts; an unaccented letter beats an empty box.
     plain = "".join(c for c in unicodedata.normalize("NFKD", label) if not unicodedata.combining(c))
     label = " ".join(plain.encode("ascii", "replace").decode().split())

@@ -7,7 +7,6 @@ import io
 import itertools
 import os
 import pathlib
-import re
 from collections.abc import Callable, Generator, Iterator
 from fractions import Fraction
 
@@ -16,9 +15,9 @@ from PIL import Image
 
 from jaxstyle.errors import JaxstyleError, did_you_mean
 from jaxstyle.media import ffmpeg
-from jaxstyle.media.image_decoding import from_array, opened
+from jaxstyle.media.image_decoding import from_array, open_image
 from jaxstyle.media.image_reading import read_picture
-from jaxstyle.media.paths import is_video, picture_paths
+from jaxstyle.media.paths import frame_paths, is_video
 
 ANIMATED = ("GIF", "PNG", "WEBP", "AVIF")
 STILL = 100  # milliseconds that a frame of an animation lasts which tells no time, as browsers have it
@@ -54,7 +53,7 @@ class Film:
             raise JaxstyleError(f"{self.bad[0]}{more}; --bad-frames skip goes on without")
 
 
-def check_choice(bad_frames: str) -> None:
+def check_bad_frames(bad_frames: str) -> None:
     """Raises `JaxstyleError` for what is none of `BAD_FRAMES`."""
     if bad_frames not in BAD_FRAMES:
         raise JaxstyleError(f"--bad-frames {bad_frames!r} is unknown; {did_you_mean(bad_frames, BAD_FRAMES)}")
@@ -77,18 +76,18 @@ def open_film(path: pathlib.Path) -> Film:
 
 
 def is_film(path: pathlib.Path) -> bool:
-    """Whether a file is a video, or a picture of several frames; a file that cannot be opened is neither."""
+    """Whether a file is a video, or a picture of several frames; a file that cannot be open_image is neither."""
     if is_video(path):
         return True
     try:
-        with opened(path, repr(str(path))) as picture:
+        with open_image(path, repr(str(path))) as picture:
             return picture.format in ANIMATED and goes_on(picture)
     except JaxstyleError:
         return False
 
 
 def goes_on(picture: Image.Image) -> bool:
-    """Whether an opened picture has a second frame, a damaged one included."""
+    """Whether an open_image picture has a second frame, a damaged one included."""
     try:
         picture.seek(1)
     except EOFError:
@@ -96,15 +95,6 @@ def goes_on(picture: Image.Image) -> bool:
     except Exception:  # decoders raise anything for damaged files
         return True
     return True
-
-
-def frame_paths(path: pathlib.Path) -> list[pathlib.Path]:
-    """The pictures of a folder in the order of their names, numbers in them by value; hidden ones are none."""
-
-    def parts(name: str) -> list[tuple[int, str]]:
-        return [(int(part), "") if part.isdecimal() else (0, part) for part in re.split(r"(\d+)", name)]
-
-    return sorted(picture_paths(path), key=lambda p: (parts(p.name), p.name))
 
 
 def folder(path: pathlib.Path) -> Film:
@@ -152,7 +142,7 @@ def animation(path: pathlib.Path) -> Film:
 def animated(path: pathlib.Path) -> Iterator[tuple[np.ndarray, float] | str]:
     """Each frame `[H, W, 3]` uint8 of an animation with the milliseconds that it lasts, or why it cannot be read."""
     name = repr(str(path))
-    with opened(path, name) as film:
+    with open_image(path, name) as film:
         for index in itertools.count():
             try:
                 film.seek(index)

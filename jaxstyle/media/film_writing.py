@@ -7,7 +7,6 @@ import io
 import json
 import os
 import pathlib
-import re
 import struct
 from collections.abc import Callable, Iterator, Sequence
 from fractions import Fraction
@@ -20,15 +19,10 @@ from jaxstyle.errors import JaxstyleError
 from jaxstyle.media import ffmpeg
 from jaxstyle.media.image_reading import read_picture
 from jaxstyle.media.image_writing import check_writable, write_picture
+from jaxstyle.media.paths import FILM_SUFFIXES, frame_path, is_film_name, is_frame_pattern
 
-SUFFIXES = (".gif", ".mp4")
 LEAST_DELAY = 2  # hundredths of a second; what a GIF asks for below that, viewers play slowly
 Add = Callable[[np.ndarray], None]
-
-
-def names_film(path: str | os.PathLike) -> bool:
-    """Whether a film is written to such a path: a .gif, an .mp4, or numbered frames such as `frames/%04d.png`."""
-    return pathlib.Path(path).suffix.lower() in SUFFIXES or "%" in pathlib.Path(path).name
 
 
 def check_film(path: pathlib.Path, bits: int = 8) -> None:
@@ -37,10 +31,10 @@ def check_film(path: pathlib.Path, bits: int = 8) -> None:
     Raises:
       JaxstyleError: The name is none of a film, ffmpeg is missing, or the folder is; or it cannot hold so many bits.
     """
-    if "%" in path.name:
-        check_writable(numbered(path, 0), bits)
+    if is_frame_pattern(path):
+        check_writable(frame_path(path, 0), bits)
         return
-    if path.suffix.lower() not in SUFFIXES:
+    if path.suffix.lower() not in FILM_SUFFIXES:
         raise JaxstyleError(
             f"a film goes into a folder, a file ending in .gif or .mp4, or numbered frames such as 'frames/%04d.png', "
             f"not {path.name!r}"
@@ -53,17 +47,6 @@ def check_film(path: pathlib.Path, bits: int = 8) -> None:
         raise JaxstyleError(f"output folder {str(path.parent)!r} does not exist: make it first, or name another")
     if not os.access(path.parent, os.W_OK):
         raise JaxstyleError(f"output folder {str(path.parent)!r} cannot be written")
-
-
-def numbered(path: pathlib.Path, number: int) -> pathlib.Path:
-    """The path of a frame, of `frames/%04d.png`.
-
-    Raises:
-      JaxstyleError: The pattern is another.
-    """
-    if not re.fullmatch(r"[^%]*%(0\d+)?d[^%]*", path.name):
-        raise JaxstyleError(f"{str(path)!r} is no name of numbered frames; write one such as 'frames/%04d.png'")
-    return path.with_name(path.name % number)
 
 
 @contextlib.contextmanager
@@ -95,7 +78,7 @@ def film_writer(
     Raises:
       JaxstyleError: ffmpeg or the disk refuses.
     """
-    if "%" in path.name:
+    if is_frame_pattern(path):
         yield numbered_frames(path, bits, settings)
         return
     temporary = path.with_name(f".{path.stem}.{os.getpid()}.tmp{path.suffix}")
@@ -127,7 +110,7 @@ def numbered_frames(path: pathlib.Path, bits: int, settings: dict[str, Any] | No
 
     def add(frame: np.ndarray) -> None:
         nonlocal count
-        write_picture(numbered(path, count), frame, bits=bits, settings=settings)
+        write_picture(frame_path(path, count), frame, bits=bits, settings=settings)
         count += 1
 
     return add
@@ -191,7 +174,7 @@ def write_frames(path: str | os.PathLike, frames: np.ndarray, fps: int) -> None:
       JaxstyleError: See `check_film` and `film_writer`.
     """
     path = pathlib.Path(path)
-    if not names_film(path):
+    if not is_film_name(path):
         path.mkdir(exist_ok=True)
         path = path / "%04d.png"
     with film_writer(path, frames.shape[1:3], fps) as add:
@@ -199,7 +182,7 @@ def write_frames(path: str | os.PathLike, frames: np.ndarray, fps: int) -> None:
             add(np.broadcast_to(frame, (*frame.shape[:2], 3)))
 
 
-def write_film(
+def assemble_film(
     path: pathlib.Path, frames: Sequence[pathlib.Path], fps: Fraction | float, settings: dict[str, Any] | None = None
 ) -> None:
     """Writes a film of pictures that are files.

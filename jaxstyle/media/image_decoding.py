@@ -1,4 +1,4 @@
-"""What is behind `images.read_picture`: opening, decoding, colour management, and arrays as pictures."""
+"""Decodes pictures: opening files, colour management, and arrays as pictures. `image_reading` is the way in."""
 
 from __future__ import annotations
 
@@ -39,8 +39,16 @@ class Picture(NamedTuple):
 
 
 @contextlib.contextmanager
-def opened(source: str | os.PathLike | Image.Image, name: str) -> Iterator[Image.Image]:
-    """The opened image; Pillow's warnings are silenced and its many exceptions told as one."""
+def open_image(source: str | os.PathLike | Image.Image, name: str) -> Iterator[Image.Image]:
+    """Opens an image for the block; Pillow's warnings are silenced, its exceptions become one `JaxstyleError`.
+
+    Args:
+      source: A path, or an image that is open already.
+      name: The picture's name in error messages.
+
+    Raises:
+      JaxstyleError: The file is missing, empty, damaged, no picture or too large.
+    """
     try:
         with warnings.catch_warnings(), contextlib.ExitStack() as stack:
             warnings.simplefilter("ignore")
@@ -60,7 +68,7 @@ def opened(source: str | os.PathLike | Image.Image, name: str) -> Iterator[Image
 
 @functools.cache
 def _formats() -> list[str]:
-    """Those of `FORMATS` that this build of Pillow has; `Image.open` fails on a name it does not know."""
+    """Lists those of `FORMATS` that this build of Pillow has; `Image.open` fails on a name it does not know."""
     Image.init()
     return [name for name in FORMATS if name in Image.OPEN]
 
@@ -82,6 +90,11 @@ def _too_large(name: str, what: str) -> JaxstyleError:
 
 
 def decode(image: Image.Image, name: str) -> Picture:
+    """Decodes an open image, upright and in sRGB; `name` stands in error messages.
+
+    Raises:
+      JaxstyleError: The image has too many pixels, or floats outside [0, 1].
+    """
     width, height = image.size
     if width * height > MAX_PIXELS:  # before anything is decoded
         raise _too_large(name, f"its {width}x{height} pixels")
@@ -99,7 +112,7 @@ def decode(image: Image.Image, name: str) -> Picture:
 
 
 def _decode_deep(image: Image.Image, name: str) -> Picture:
-    """Grey pictures of more than 8 bits, which Pillow's own conversions would cut off at 255."""
+    """Decodes grey of more than 8 bits, which Pillow's own conversions would cut off at 255."""
     values = np.asarray(image)
     if image.mode == "F":
         grey = _check_floats(values, f"picture {name}")
@@ -117,7 +130,7 @@ def _decode_deep(image: Image.Image, name: str) -> Picture:
 
 
 def _grey_curve(profile: bytes | None) -> np.ndarray | None:
-    """What a grey ICC profile does to 256 levels; None where it does nothing an 8-bit step could show."""
+    """Samples a grey ICC profile at 256 levels; None where the profile changes none by more than an 8-bit step."""
     ramp = np.arange(256, dtype=np.uint8)[None]
     image = Image.fromarray(ramp)
     image.info["icc_profile"] = profile
@@ -126,7 +139,7 @@ def _grey_curve(profile: bytes | None) -> np.ndarray | None:
 
 
 def _to_srgb(image: Image.Image) -> Image.Image:
-    """Mode RGB in sRGB, by the embedded profile where that is whole and of the picture's colour model."""
+    """Converts to mode RGB in sRGB, by the embedded profile where that is whole and fits the colour model."""
     profile = image.info.get("icc_profile")
     if image.mode in ("1", "LA"):
         image = image.convert("L")
@@ -163,6 +176,14 @@ def _transform(image: Image.Image, source: ImageCms.ImageCmsProfile) -> Image.Im
 
 
 def from_array(array: np.ndarray) -> Picture:
+    """Checks an array and takes it for a picture.
+
+    Args:
+      array: `[H, W]`, `[H, W, 1]`, `[H, W, 3]` or `[H, W, 4]`: floats in [0, 1], bool, uint8 or uint16.
+
+    Raises:
+      JaxstyleError: The array is another kind.
+    """
     if array.ndim not in (2, 3) or (array.ndim == 3 and array.shape[-1] not in (1, 3, 4)) or 0 in array.shape:
         raise JaxstyleError(
             f"a picture array must be [H, W], [H, W, 3] or [H, W, 4] and not empty, but its shape is {array.shape}"
@@ -178,7 +199,7 @@ def from_array(array: np.ndarray) -> Picture:
 
 
 def _check_floats(values: np.ndarray, what: str) -> np.ndarray:
-    """`values` clipped to [0, 1], once it is sure that clipping mends rounding only."""
+    """Clips `values` to [0, 1], having checked that clipping mends rounding only."""
     if not np.issubdtype(values.dtype, np.floating):
         raise JaxstyleError(f"{what} holds {values.dtype}: give floats in [0, 1], bool, uint8 or uint16")
     if not np.isfinite(values).all():

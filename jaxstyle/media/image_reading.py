@@ -1,4 +1,4 @@
-"""Pictures in and resized: whatever Pillow opens becomes float32 sRGB. Writing: `image_files.py`."""
+"""Reads pictures, masks and the settings inside them: whatever Pillow opens becomes float32 sRGB."""
 
 from __future__ import annotations
 
@@ -10,16 +10,15 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
+from jaxstyle.media.colors import luma
 from jaxstyle.media.examples import example
-from jaxstyle.media.image_decoding import Picture, decode, from_array, opened
+from jaxstyle.media.image_decoding import Picture, decode, from_array, open_image
 
-LUMA = np.array([0.299, 0.587, 0.114])  # ITU-R BT.601, as Pillow's grey
-
-Source = str | os.PathLike | Image.Image | np.ndarray
+PictureLike = str | os.PathLike | Image.Image | np.ndarray
 
 
-def read_picture(source: Source) -> Picture:
-    """The picture in a file, PIL image or array, upright and in sRGB.
+def read_picture(source: PictureLike) -> Picture:
+    """Reads the picture in a file, PIL image or array, upright and in sRGB.
 
     EXIF orientation is applied; an embedded ICC profile is converted to sRGB (relative colorimetric with
     black point compensation) and ignored where it is broken; 16-bit grey keeps its precision, 16-bit colour
@@ -43,12 +42,12 @@ def read_picture(source: Source) -> Picture:
         name = repr(os.fspath(source))
     else:
         return from_array(np.asarray(source))
-    with opened(source, name) as image:
+    with open_image(source, name) as image:
         return decode(image, name)
 
 
-def read_mask(source: Source) -> np.ndarray:
-    """The luma of a picture (its alpha ignored) as a mask.
+def read_mask(source: PictureLike) -> np.ndarray:
+    """Reads the luma of a picture (its alpha ignored) as a mask.
 
     Args:
       source: As for `read_picture`.
@@ -59,11 +58,11 @@ def read_mask(source: Source) -> np.ndarray:
     Raises:
       JaxstyleError: As `read_picture`.
     """
-    return np.clip(read_picture(source).rgb @ LUMA, 0, 1).astype(np.float32)
+    return luma(read_picture(source).rgb)
 
 
 def read_settings(path: str | os.PathLike) -> dict[str, Any] | None:
-    """The settings that `write_picture` recorded in a file, or None where there are none.
+    """Reads the settings that `write_picture` recorded in a file; None where there are none.
 
     Args:
       path: A picture file.
@@ -74,7 +73,7 @@ def read_settings(path: str | os.PathLike) -> dict[str, Any] | None:
     Raises:
       JaxstyleError: As `read_picture`.
     """
-    with opened(path, repr(os.fspath(path))) as image, contextlib.suppress(Exception):  # foreign EXIF
+    with open_image(path, repr(os.fspath(path))) as image, contextlib.suppress(Exception):  # foreign EXIF
         settings = json.loads(image.getexif()[0x010E])
         return settings if isinstance(settings, dict) else None
     return None

@@ -1,4 +1,4 @@
-"""Sizes of pictures: which are too small or too thin, what fits, and antialiased resizing."""
+"""Resizes pictures, antialiased, and checks their sizes."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import numpy as np
 from PIL import Image
 
 from jaxstyle.errors import JaxstyleError
-from jaxstyle.media.image_reading import LUMA
+from jaxstyle.media.colors import LUMA
 
 MIN_SIDE = 16
 MAX_RATIO = 32
@@ -20,7 +20,7 @@ def check_size(height: int, width: int, name: str) -> None:
     Args:
       height: Pixels.
       width: Pixels.
-      name: How to call the picture in the error, for example its path.
+      name: The picture's name in the error, for example its path.
 
     Raises:
       JaxstyleError: The shorter side has fewer than 16 pixels, or the sides differ more than 32-fold.
@@ -37,7 +37,7 @@ def check_size(height: int, width: int, name: str) -> None:
 
 
 def fit_size(height: int, width: int, longer_side: int) -> tuple[int, int]:
-    """The size with the same shape whose longer side is `longer_side`.
+    """Scales a size in proportion, so that its longer side becomes `longer_side`.
 
     Args:
       height: Pixels.
@@ -55,7 +55,7 @@ def fit_size(height: int, width: int, longer_side: int) -> tuple[int, int]:
 def resize(
     image: np.ndarray, height: int, width: int, box: tuple[float, float, float, float] | None = None
 ) -> np.ndarray:
-    """An antialiased resize, every channel in float32.
+    """Resizes a picture, antialiased, every channel in float32.
 
     Bicubic, not Lanczos: it rings less, and halos at edges are just what the first layers of a feature
     network would take for texture; it is also what the field's tools use.
@@ -64,7 +64,7 @@ def resize(
       image: `[H, W]` or `[H, W, C]` in [0, 1].
       height: Pixels of the result.
       width: Pixels of the result.
-      box: Left, upper, right and lower edge of the part to resize, in pixels that need not be whole; None takes all.
+      box: Left, upper, right and lower edge of the part to resize, in pixels, whole or not; None takes all.
 
     Returns:
       Float32 `[height, width]` or `[height, width, C]`, clipped to [0, 1].
@@ -79,15 +79,15 @@ def resize(
     return np.clip(stacked, 0, 1).reshape(height, width, *image.shape[2:])
 
 
-def fitted(picture: np.ndarray, shape: Sequence[int]) -> np.ndarray:
-    """The middle of a picture, resized, and made grey where that is wanted: as a network sees it that was trained so.
+def crop_and_resize(picture: np.ndarray, shape: Sequence[int]) -> np.ndarray:
+    """Crops the centre of a picture to a network's aspect ratio, resizes it, and makes it grey for one channel.
 
     Args:
       picture: `[h, w, 3]` in [0, 1].
-      shape: Of the result, `(H, W, 3)` or `(H, W, 1)`.
+      shape: Shape of the result, `(H, W, 3)` or `(H, W, 1)`.
 
     Returns:
-      Float32 of that shape in [0, 1]; the largest part of the same kind about the picture's centre.
+      Float32 of that shape in [0, 1]: the largest centred part of that aspect ratio.
     """
     height, width, channels = shape
     rows, columns = picture.shape[:2]

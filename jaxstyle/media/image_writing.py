@@ -1,4 +1,4 @@
-"""Pictures and masks out: PNG, JPEG, WebP and TIFF, with sRGB profile and settings inside; same input, same bytes."""
+"""Writes pictures and masks: PNG, JPEG, WebP and TIFF, with sRGB profile and settings; same input, same bytes."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ _DESCRIPTION = 0x010E  # EXIF and TIFF tag ImageDescription
 
 @functools.cache
 def srgb_profile() -> bytes:
-    """An sRGB ICC profile whose bytes depend on neither the day nor the system.
+    """Makes an sRGB ICC profile whose bytes depend on neither the day nor the system.
 
     LittleCMS writes the time of its creation and the platform into the header (ICC.1:2022, 7.2: bytes 24 to
     35 and 40 to 43); both are replaced, and the profile ID (84 to 99) is zero, "not calculated".
@@ -53,7 +53,7 @@ def srgb_profile() -> bytes:
 
 
 def check_writable(path: str | os.PathLike, bits: int = 8) -> None:
-    """Finds out before a long run whether `write_picture` will be able to write there, by trying.
+    """Checks before a long run that `write_picture` will be able to write there, by trying.
 
     Args:
       path: The picture to be written.
@@ -77,7 +77,7 @@ def check_writable(path: str | os.PathLike, bits: int = 8) -> None:
 
 
 def check_sides(path: str | os.PathLike, height: int, width: int) -> None:
-    """Raises `JaxstyleError` where the format of a picture's suffix holds none of so many pixels a side."""
+    """Raises `JaxstyleError` where the format of the path's suffix cannot hold `height` × `width` pixels."""
     target = pathlib.Path(path)
     kind = _kind(target, 8)
     if max(height, width) > MAX_SIDE.get(kind, 2**31):
@@ -157,7 +157,7 @@ def _kind(path: pathlib.Path, bits: int) -> str:
 
 
 def _pixels(rgb: np.ndarray, alpha: np.ndarray | None, bits: int, on_white: bool) -> np.ndarray:
-    """Integers `[H, W, 3 or 4]` of `bits` bits."""
+    """Quantises to integers `[H, W, 3 or 4]` of `bits` bits."""
     if rgb.ndim != 3 or rgb.shape[-1] != 3 or 0 in rgb.shape:
         raise JaxstyleError(f"the picture to write must be [H, W, 3], but its shape is {rgb.shape}")
     if alpha is not None:
@@ -206,7 +206,7 @@ def _tiff(pixels: np.ndarray, text: str | None) -> bytes:
 
 
 def _png16(pixels: np.ndarray, text: str | None) -> bytes:
-    """A 16-bit colour PNG, which Pillow cannot write (W3C PNG, third edition; the Up filter on every row)."""
+    """Encodes a 16-bit colour PNG, which Pillow cannot write (W3C PNG, third edition; the Up filter on every row)."""
     height, width, channels = pixels.shape
     rows = pixels.astype(">u2").reshape(height, -1).view(np.uint8)
     rows = np.concatenate([rows[:1], np.diff(rows, axis=0)])  # bytewise, modulo 256
@@ -224,10 +224,10 @@ def _chunk(kind: bytes, data: bytes) -> bytes:
 
 
 def write_whole(target: pathlib.Path, data: bytes | None) -> None:
-    """Writes beside `target` and renames; with no data only tries whether it could.
+    """Writes `data` beside `target` and renames; without data only tries whether that is possible.
 
     Raises:
-      JaxstyleError: It cannot; then nothing is left behind and an older file stays.
+      JaxstyleError: Writing fails; then nothing is left behind and an older file stays.
     """
     temporary = None
     try:

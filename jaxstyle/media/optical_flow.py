@@ -1,4 +1,4 @@
-"""What moved where from one frame to the next: estimated by OpenCV or read from files, and where it can be trusted."""
+"""Optical flow from one frame to the next: estimated by OpenCV, or read from files."""
 
 from __future__ import annotations
 
@@ -13,18 +13,19 @@ import jax.numpy as jnp
 import numpy as np
 
 from jaxstyle.errors import JaxstyleError
-from jaxstyle.media.image_reading import LUMA
+from jaxstyle.media.colors import LUMA
 
-FLO = 202021.25  # the number with which a Middlebury file begins
+FLO = 202021.25  # the magic number of a Middlebury file
 NAMES = "backward_2_1 and forward_1_2, ending in .flo or .npy, for the first two frames"
 
 
 class Motion(NamedTuple):
-    """From a frame to the next.
+    """Optical flow between a frame and the next, in both directions.
 
     Attributes:
-      backward: `[H, W, 2]` pixels to the right and down: where in the frame before lies what is at a pixel now.
-      forward: The reverse, of the pixels of the frame before; None where it is not known.
+      backward: `[H, W, 2]` pixels to the right and down: for a pixel of the later frame, the offset to the same point
+        in the earlier one.
+      forward: The same for the pixels of the earlier frame; None where it is not known.
     """
 
     backward: Any
@@ -32,11 +33,11 @@ class Motion(NamedTuple):
 
 
 FlowSource = Callable[[int, np.ndarray, np.ndarray], Motion]
-"""`(number of the later frame, from 1; the frame before [H, W, 3]; the later one) -> their motion`."""
+"""`(number of the later frame, from 1; the earlier frame [H, W, 3]; the later one) -> their motion`."""
 
 
 def resize_motion(motion: Motion, height: int, width: int) -> Motion:
-    """The same motion of pictures of another size, in pixels of that size."""
+    """Resamples a motion to `height` × `width`, its vectors in pixels of the new size."""
 
     def resized(flow: Any) -> jax.Array:
         scale = jnp.array([width / flow.shape[1], height / flow.shape[0]], jnp.float32)
@@ -46,7 +47,7 @@ def resize_motion(motion: Motion, height: int, width: int) -> Motion:
 
 
 def opencv_flow() -> FlowSource:
-    """Dense inverse search (Kroeger et al. 2016), OpenCV's fast and good one.
+    """Returns OpenCV's estimate by dense inverse search (Kroeger et al. 2016, arXiv 1603.03590).
 
     Raises:
       JaxstyleError: OpenCV is not installed.
@@ -68,13 +69,13 @@ def opencv_flow() -> FlowSource:
 
 
 def folder_flow(folder: str | os.PathLike, count: int) -> FlowSource:
-    """Flow from files, `backward_2_1.flo` and `forward_1_2.flo` and so on, as manuelruder/artistic-videos has them.
+    """Returns the flow in files named as in manuelruder/artistic-videos: `backward_2_1.flo`, `forward_1_2.flo` ….
 
-    Forward flow may be missing; then what comes into sight is not known.
+    Forward flow may be missing; then disocclusions are not known.
 
     Args:
-      folder: Where they lie; of any size, the vectors in its pixels, .flo or .npy.
-      count: Frames of the film.
+      folder: The folder of .flo or .npy files; flow of any size, its vectors in pixels of that size.
+      count: Number of frames of the film.
 
     Raises:
       JaxstyleError: There is no such folder, or the backward flow of a frame is missing.
@@ -83,27 +84,28 @@ def folder_flow(folder: str | os.PathLike, count: int) -> FlowSource:
     if not os.path.isdir(path):
         raise JaxstyleError(f"the folder of flow {str(path)!r} does not exist; it holds {NAMES}")
     for number in range(1, count):
-        if find(path, f"backward_{number + 1}_{number}") is None:
+        if _find(path, f"backward_{number + 1}_{number}") is None:
             raise JaxstyleError(
                 f"the folder of flow {str(path)!r} has no backward_{number + 1}_{number}; it must hold {NAMES}, and so "
                 f"on for all {count} frames"
             )
 
     def motion(number: int, before: np.ndarray, after: np.ndarray) -> Motion:
-        backward, forward = find(path, f"backward_{number + 1}_{number}"), find(path, f"forward_{number}_{number + 1}")
+        backward = _find(path, f"backward_{number + 1}_{number}")
+        forward = _find(path, f"forward_{number}_{number + 1}")
         assert backward is not None
         return Motion(read_flow(backward), None if forward is None else read_flow(forward))
 
     return motion
 
 
-def find(folder: pathlib.Path, name: str) -> pathlib.Path | None:
-    """The file of some flow, whatever its format."""
+def _find(folder: pathlib.Path, name: str) -> pathlib.Path | None:
+    """Finds the file of a flow, of either format; None where there is none."""
     return next((path for suffix in (".flo", ".npy") if (path := folder / f"{name}{suffix}").exists()), None)
 
 
 def read_flow(path: pathlib.Path) -> np.ndarray:
-    """The flow in a file.
+    """Reads the flow in a file.
 
     Args:
       path: A .npy of `[H, W, 2]`, or a .flo (Middlebury: a number, width, height, then pairs of float32).
@@ -112,7 +114,7 @@ def read_flow(path: pathlib.Path) -> np.ndarray:
       `[H, W, 2]` float32 pixels.
 
     Raises:
-      JaxstyleError: It is none, or has a value that is not finite.
+      JaxstyleError: The file holds no flow, or a value that is not finite.
     """
     try:
         if path.suffix.lower() == ".npy":

@@ -1,9 +1,10 @@
-"""Names of pictures and films: their suffixes, hidden names, and the pictures of a folder."""
+"""Names of pictures and films: suffixes, hidden names, numbered frames, and the pictures of a folder."""
 
 from __future__ import annotations
 
 import os
 import pathlib
+import re
 from collections.abc import Iterator
 
 from jaxstyle.errors import JaxstyleError
@@ -15,8 +16,12 @@ PICTURE_SUFFIXES = frozenset(
 """Suffixes, in lower case, of the files of a folder that are taken for pictures."""
 VIDEO_SUFFIXES = (".mp4", ".m4v", ".mov", ".mkv", ".webm", ".avi")
 """Suffixes, in lower case, of the films that ffmpeg decodes."""
+FILM_SUFFIXES = (".gif", ".mp4")
+"""Suffixes, in lower case, of the files into which films are written."""
 SYSTEM_FOLDERS = ("__MACOSX", "@eaDir")
 """Folders of thumbnails and resource forks, which archives of macOS and Synology's disks put beside the pictures."""
+
+_NUMBER = re.compile(r"%\d*d")
 
 
 def is_hidden(path: str | os.PathLike) -> bool:
@@ -64,3 +69,43 @@ def _pictures(folder: pathlib.Path, recursive: bool, listed: set[str]) -> Iterat
                 yield path
         elif recursive and not is_hidden(path) and os.path.realpath(path) not in listed:
             yield from _pictures(path, recursive, listed)
+
+
+def frame_paths(folder: str | os.PathLike) -> list[pathlib.Path]:
+    """Lists the frames in a folder, in the order of their names, numbers in them by value.
+
+    Raises:
+      JaxstyleError: See `picture_paths`.
+    """
+
+    def key(path: pathlib.Path) -> tuple[list[tuple[int, str]], str]:
+        parts = re.split(r"(\d+)", path.name)
+        return [(int(part), "") if part.isdecimal() else (0, part) for part in parts], path.name
+
+    return sorted(picture_paths(folder), key=key)
+
+
+def is_film_name(path: str | os.PathLike) -> bool:
+    """Whether a film is written to a path of that name: a .gif, an .mp4, or numbered frames as `frames/%04d.png`."""
+    return pathlib.Path(path).suffix.lower() in FILM_SUFFIXES or is_frame_pattern(path)
+
+
+def is_frame_pattern(path: str | os.PathLike) -> bool:
+    """Whether a name stands for numbered frames: it holds `%d`, or `%04d` and the like, and is no film's name.
+
+    Any other `%` is a character like all others.
+    """
+    path = pathlib.Path(path)
+    return path.suffix.lower() not in FILM_SUFFIXES and _NUMBER.search(path.name) is not None
+
+
+def frame_path(pattern: pathlib.Path, number: int) -> pathlib.Path:
+    """Names a frame of a pattern such as `frames/%04d.png`.
+
+    Raises:
+      JaxstyleError: The pattern has no number, more than one, or one of another form, such as `%4d`.
+    """
+    found = _NUMBER.findall(pattern.name)
+    if len(found) != 1 or not re.fullmatch(r"%(0\d+)?d", found[0]):
+        raise JaxstyleError(f"{str(pattern)!r} is no name of numbered frames; write one such as 'frames/%04d.png'")
+    return pattern.with_name(pattern.name.replace(found[0], found[0] % number))

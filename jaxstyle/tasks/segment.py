@@ -16,7 +16,7 @@ from jaxstyle.data.augment import augment_with_masks, check_changes, shift_tones
 from jaxstyle.errors import JaxstyleError
 from jaxstyle.losses.segmentation import dice_loss, focal_loss, pixel_cross_entropy
 from jaxstyle.media.charts import confusion_chart
-from jaxstyle.media.overlay import colored, overlay
+from jaxstyle.media.overlay import colorize, overlay
 from jaxstyle.metrics import confusion
 from jaxstyle.models.unet import UNet
 from jaxstyle.tasks.classify import scaled
@@ -198,7 +198,7 @@ class Segment:
         pictures, truth = scaled(batch["image"][:SHOWN]), batch["mask"][:SHOWN].astype(jnp.int32)
         said, classes = jnp.argmax(self.logits(state, pictures), -1), self.model.classes
         over = beside(overlay(pictures, truth, classes), overlay(pictures, said, classes))
-        return {"overlays": over, "masks": beside(colored(truth, classes), colored(said, classes))}
+        return {"overlays": over, "masks": beside(colorize(truth, classes), colorize(said, classes))}
 
 
 def picture_dice(matrices: jax.Array) -> jax.Array:

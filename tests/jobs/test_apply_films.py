@@ -163,7 +163,7 @@ def test_ctrl_c_leaves_nothing_half_written(here, monkeypatch, name):
         (("none.mp4", "-o", "out"), "'none.mp4' does not exist"),
         (("photo.png", "-o", "out/a.gif"), "'out/a.gif' must end in one of .png"),
         (("film.gif", "-o", "out/a.gif", "--bits=16"), "'a.gif' cannot hold 16 bits"),
-        (("film.gif", "-o", "out/%x.png"), "is no name of numbered frames"),
+        (("film.gif", "-o", "out/%4d.png"), "is no name of numbered frames"),
     ],
 )
 def test_bad_input_is_one_sentence(here, capsys, words, message):

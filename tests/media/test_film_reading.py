@@ -13,8 +13,9 @@ from PIL import Image
 
 from jaxstyle.errors import JaxstyleError
 from jaxstyle.media import ffmpeg
-from jaxstyle.media.film_reading import check_choice, frame_paths, is_film, open_film, read_film
+from jaxstyle.media.film_reading import check_bad_frames, is_film, open_film, read_film
 from jaxstyle.media.film_writing import write_frames
+from jaxstyle.media.paths import frame_paths
 
 needs_ffmpeg = pytest.mark.skipif(shutil.which("ffmpeg") is None, reason="ffmpeg is not installed")
 
@@ -69,7 +70,7 @@ def test_what_is_a_film(tmp_path):
 
 def test_the_choice_is_told():
     with pytest.raises(JaxstyleError, match="--bad-frames 'skp' is unknown; did you mean 'skip'"):
-        check_choice("skp")
+        check_bad_frames("skp")
 
 
 @needs_ffmpeg

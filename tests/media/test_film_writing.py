@@ -14,7 +14,7 @@ from PIL import Image
 from jaxstyle.errors import JaxstyleError
 from jaxstyle.media import ffmpeg
 from jaxstyle.media.film_reading import open_film
-from jaxstyle.media.film_writing import blocks, check_film, film_writer, names_film
+from jaxstyle.media.film_writing import blocks, check_film, film_writer
 from jaxstyle.media.image_reading import read_settings
 
 needs_ffmpeg = pytest.mark.skipif(shutil.which("ffmpeg") is None, reason="ffmpeg is not installed")
@@ -120,7 +120,8 @@ def test_what_ffmpeg_complains_of_is_told(tmp_path):
         ("film.gif", 16, "'film.gif' cannot hold 16 bits a channel"),
         ("none/film.gif", 8, "output folder '.*none' does not exist"),
         ("%d/a.gif", 8, "output folder '.*%d' does not exist"),
-        ("%s.png", 8, "is no name of numbered frames"),
+        ("%4d.png", 8, "is no name of numbered frames"),
+        ("%s.png", 8, "a film goes into a folder, a file ending in .gif or .mp4, or numbered frames such as"),
         ("%d-%d.png", 8, "is no name of numbered frames"),
         ("%d.txt", 8, "must end in one of .png"),
         ("%d.jpg", 16, "cannot hold 16 bits"),
@@ -177,10 +178,6 @@ def test_a_movie_without_ffmpeg_is_told(tmp_path, monkeypatch):
     monkeypatch.setattr(ffmpeg.shutil, "which", lambda _: None)
     with pytest.raises(JaxstyleError, match=r"'film\.mp4' needs ffmpeg, which is not installed: install it, or use a"):
         check_film(tmp_path / "film.mp4")
-
-
-def test_which_names_are_a_films():
-    assert names_film("a.GIF") and names_film("a.mp4") and names_film("x/%04d.png") and not names_film("a.png")
 
 
 @pytest.mark.parametrize("size", [0, 1, 255, 256, 600])

@@ -6,8 +6,9 @@ import numpy as np
 import pytest
 from PIL import Image, ImageCms
 
-from jaxstyle.media.image_reading import LUMA, read_mask, read_picture
-from jaxstyle.media.image_resizing import fit_size, fitted, resize
+from jaxstyle.media.colors import LUMA
+from jaxstyle.media.image_reading import read_mask, read_picture
+from jaxstyle.media.image_resizing import crop_and_resize, fit_size, resize
 
 RNG = np.random.default_rng(0)
 BYTES = RNG.integers(0, 256, (20, 24, 3), dtype=np.uint8)
@@ -316,12 +317,12 @@ def test_resize_is_antialiased():
     np.testing.assert_allclose(resize(checkers, 16, 16)[2:-2, 2:-2], 0.5, atol=1e-3)
 
 
-def test_fitted_shows_the_middle():
+def test_a_crop_shows_the_middle():
     picture = np.zeros((60, 100, 3), np.float32)
     picture[:, 20:80] = 0.5
-    np.testing.assert_allclose(fitted(picture, (30, 30, 3)), 0.5, atol=1e-6)
-    np.testing.assert_allclose(fitted(picture.swapaxes(0, 1), (30, 30, 3)), 0.5, atol=1e-6)
-    assert fitted(picture, (15, 50, 3)).shape == (15, 50, 3)
+    np.testing.assert_allclose(crop_and_resize(picture, (30, 30, 3)), 0.5, atol=1e-6)
+    np.testing.assert_allclose(crop_and_resize(picture.swapaxes(0, 1), (30, 30, 3)), 0.5, atol=1e-6)
+    assert crop_and_resize(picture, (15, 50, 3)).shape == (15, 50, 3)
     red = np.full((28, 28, 3), [1, 0, 0], np.float32)
-    np.testing.assert_allclose(fitted(red, (28, 28, 1)), np.full((28, 28, 1), LUMA[0]), atol=1e-6)
-    assert fitted(red, (28, 28, 3)) is red
+    np.testing.assert_allclose(crop_and_resize(red, (28, 28, 1)), np.full((28, 28, 1), LUMA[0]), atol=1e-6)
+    assert crop_and_resize(red, (28, 28, 3)) is red

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from jaxstyle.media.overlay import COVER, colored, outlines, overlay, palette
+from jaxstyle.media.overlay import OPACITY, colorize, outlines, overlay, palette
 
 
 def test_colours_of_classes_are_far_apart():
@@ -24,9 +24,9 @@ def test_an_overlay_tints_what_is_not_class_0_and_outlines_it():
     mask[0, 1:4, 1:4] = 2
     picture = np.random.default_rng(0).uniform(size=(1, 5, 5, 3)).astype(np.float32)
     shown, colour = np.asarray(overlay(picture, mask, 3))[0], palette(3)[2]
-    np.testing.assert_allclose(shown[2, 2], picture[0, 2, 2] * (1 - COVER) + COVER * colour, rtol=1e-5)
+    np.testing.assert_allclose(shown[2, 2], picture[0, 2, 2] * (1 - OPACITY) + OPACITY * colour, rtol=1e-5)
     np.testing.assert_allclose(shown[1, 1:4], np.stack([colour] * 3), atol=1e-6)
     np.testing.assert_array_equal(shown[0], picture[0, 0])
     grey = np.asarray(overlay(picture[..., :1], mask, 3))
     assert grey.shape == (1, 5, 5, 3)
-    np.testing.assert_array_equal(np.asarray(colored(mask, 3))[0, 2, 2], colour)
+    np.testing.assert_array_equal(np.asarray(colorize(mask, 3))[0, 2, 2], colour)

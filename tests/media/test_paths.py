@@ -1,13 +1,23 @@
 """Which files of a folder are pictures: by suffix, at any depth, and never by a hidden name."""
 
 import os
+import pathlib
 
 import pytest
 from PIL import Image
 
 from jaxstyle.errors import JaxstyleError
 from jaxstyle.media.image_reading import read_picture
-from jaxstyle.media.paths import PICTURE_SUFFIXES, is_hidden, is_picture, is_video, picture_paths
+from jaxstyle.media.paths import (
+    PICTURE_SUFFIXES,
+    frame_path,
+    is_film_name,
+    is_frame_pattern,
+    is_hidden,
+    is_picture,
+    is_video,
+    picture_paths,
+)
 
 
 def touch(folder, *names):
@@ -61,3 +71,21 @@ def test_pillow_writes_every_suffix_and_it_is_read_back(tmp_path, suffix):
         pytest.skip(f"this Pillow does not write {suffix}")
     image.save(path)
     assert read_picture(path).rgb.shape == (16, 20, 3) and read_picture(path).rgb.min() > 0.98
+
+
+@pytest.mark.parametrize(
+    ("name", "pattern", "film"),
+    [
+        *(("a.GIF", False, True), ("50%.mp4", False, True), ("%d.mp4", False, True), ("fold%04d/a.png", False, False)),
+        *(("x/%04d.png", True, True), ("100%_%d.tif", True, True), ("%s.png", False, False), ("%.png", False, False)),
+    ],
+)
+def test_only_a_number_makes_numbered_frames(name, pattern, film):
+    assert (is_frame_pattern(name), is_film_name(name)) == (pattern, film)
+
+
+def test_names_of_numbered_frames():
+    assert frame_path(pathlib.Path("50%d/100%_%04d.png"), 7) == pathlib.Path("50%d/100%_0007.png")
+    for name in ("%d-%d.png", "%4d.png", "a.png"):
+        with pytest.raises(JaxstyleError, match="is no name of numbered frames; write one such as"):
+            frame_path(pathlib.Path(name), 7)

@@ -132,7 +132,7 @@ def test_pictures_are_the_truth_and_what_was_said_in_turn():
     assert {name: leaf.shape for name, leaf in shown.items()} == dict.fromkeys(("overlays", "masks"), (16, 8, 12, 3))
     said = np.argmax(jax.jit(task.logits)(state, batch["image"] / np.float32(255)), -1)
     for number, masks in enumerate((batch["mask"], said)):
-        np.testing.assert_allclose(shown["masks"][number::2], segment.colored(masks[:8], 3), atol=1e-6)
+        np.testing.assert_allclose(shown["masks"][number::2], segment.colorize(masks[:8], 3), atol=1e-6)
     assert all(leaf.min() >= 0 and leaf.max() <= 1 for leaf in shown.values())
 
 

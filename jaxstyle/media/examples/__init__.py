@@ -1,4 +1,4 @@
-"""Example pictures made by code alone, so that the first command needs no picture: a photo, two paintings."""
+"""Example pictures made by code, so that the first command needs no file: a photo and two paintings."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ EXAMPLES: dict[str, Callable[[int], np.ndarray]] = {
 
 @functools.lru_cache(maxsize=8)
 def example(name: str, size: int = 512) -> np.ndarray:
-    """One of the example pictures, painted once and then kept; the array is read-only.
+    """Makes an example picture, once, and keeps it; the array is read-only.
 
     Args:
       name: A key of `EXAMPLES`: `"landscape"` is a photo-like content picture, the others are styles.

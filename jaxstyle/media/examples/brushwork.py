@@ -21,7 +21,7 @@ _WHIRLS = np.array(
 
 
 def brushwork(size: int) -> np.ndarray:
-    """A whirling evening sky over hills, in thousands of thick curved brush strokes lit from the upper left.
+    """Paints a whirling evening sky over hills, in thousands of thick curved brush strokes lit from the upper left.
 
     Args:
       size: The longer side (the width), in pixels; the height is three quarters of it.
@@ -44,7 +44,7 @@ def brushwork(size: int) -> np.ndarray:
 
 
 def _stream(x: np.ndarray, y: np.ndarray) -> np.ndarray:
-    """The stream function of the brush's flow: its level lines are what the strokes follow."""
+    """Evaluates the stream function of the brush's flow; strokes follow its level lines."""
     total = 0.55 * y + 0.035 * np.sin(5 * x + 3 * y) + 0.10 * smoothstep(0.55, 0.8, y) * np.sin(6 * x + 1)
     for at_x, at_y, strength, radius in _WHIRLS:
         total = total + strength * np.exp(-((x - at_x) ** 2 + (y - at_y) ** 2) / (2 * radius**2))
@@ -52,7 +52,7 @@ def _stream(x: np.ndarray, y: np.ndarray) -> np.ndarray:
 
 
 def _flow(x: np.ndarray, y: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """The unit direction of the strokes; along the dark tree they climb."""
+    """Computes the unit direction of the strokes; along the dark tree they climb."""
     step = 1e-3
     dx = _stream(x, y + step) - _stream(x, y - step)
     dy = _stream(x - step, y) - _stream(x + step, y)
@@ -63,13 +63,13 @@ def _flow(x: np.ndarray, y: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 
 
 def _tree(x: np.ndarray, y: np.ndarray) -> np.ndarray:
-    """1 in the flame-shaped tree at the left, 0 outside."""
+    """Masks the flame-shaped tree at the left: 1 inside, 0 outside."""
     half = 0.075 * np.clip((y - 0.16) / 0.55, 0, 1) ** 0.8 * (1 + 0.25 * np.sin(21 * y))
     return smoothstep(0.012, -0.012, np.abs(x - 0.205 - 0.02 * np.sin(8 * y)) - half) * (y > 0.16)
 
 
 def _palette(x: np.ndarray, y: np.ndarray) -> np.ndarray:
-    """What is painted where, `[N, 3]`: bands along the flow in the sky, glowing whirls, hills, a tree."""
+    """Chooses the colours at places, `[N, 3]`: bands along the flow in the sky, glowing whirls, hills, a tree."""
     band = 0.5 + 0.5 * np.sin(70 * _stream(x, y))
     color = mix((0.07, 0.14, 0.42), (0.22, 0.50, 0.72), band)
     color = mix(color, (0.62, 0.80, 0.76), smoothstep(0.75, 1.0, band) * smoothstep(0.1, 0.6, y))

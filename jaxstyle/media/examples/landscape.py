@@ -15,7 +15,7 @@ _SUN = np.array([-0.72, 0.52, -0.46])  # from the left, a little behind the came
 
 
 def landscape(size: int) -> np.ndarray:
-    """A lake among mountains, with woods, houses and clouds, in the light of a late afternoon.
+    """Renders a lake among mountains, with woods, houses and clouds, in the light of a late afternoon.
 
     Args:
       size: The longer side (the width), in pixels; the height is three quarters of it.
@@ -35,7 +35,7 @@ def landscape(size: int) -> np.ndarray:
 
 
 def _terrain(rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
-    """Heights `[depth, width]` over the water and sunlit colours `[depth, width, 3]`."""
+    """Makes the terrain: heights `[depth, width]` over the water and sunlit colours `[depth, width, 3]`."""
     n = _MAP_TEXELS
     z = np.linspace(0, _MAP_DEPTH, n, dtype=np.float32)[:, None]
     x = np.linspace(-_MAP_WIDTH / 2, _MAP_WIDTH / 2, n, dtype=np.float32)[None]
@@ -58,6 +58,7 @@ def _terrain(rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
 def _ground_color(
     heights: np.ndarray, wood: np.ndarray, rolling: np.ndarray, fine: np.ndarray, x: np.ndarray
 ) -> np.ndarray:
+    """Colours the ground by height, slope and wood, lit by the sun: `[depth, width, 3]`."""
     step_z, step_x = _MAP_DEPTH / _MAP_TEXELS, _MAP_WIDTH / _MAP_TEXELS
     slope_z, slope_x = np.gradient(heights, step_z, step_x)
     length = np.sqrt(slope_x**2 + slope_z**2 + 1)
@@ -76,7 +77,7 @@ def _ground_color(
 
 
 def _view(world: np.ndarray, colors: np.ndarray, sky: np.ndarray, eye: float) -> tuple[np.ndarray, np.ndarray]:
-    """The picture from height `eye` (negative: what the water mirrors, upside down), and where water is."""
+    """Renders the view from height `eye` (negative: the mirror image in the water, upside down), and where water is."""
     height, width = sky.shape[:2]
     z = np.geomspace(0.7, _MAP_DEPTH * 0.99, 900).astype(np.float32)[:, None]
     u = (np.arange(width, dtype=np.float32) + 0.5) / height - width / height / 2
@@ -97,7 +98,7 @@ def _view(world: np.ndarray, colors: np.ndarray, sky: np.ndarray, eye: float) ->
 
 
 def _sample(values: np.ndarray, row: np.ndarray, column: np.ndarray) -> np.ndarray:
-    """Bilinear interpolation of `values` `[N, M, ...]` at fractional places."""
+    """Interpolates `values` `[N, M, ...]` bilinearly at fractional places."""
     top, left = np.clip(row, 0, values.shape[0] - 1.001), np.clip(column, 0, values.shape[1] - 1.001)
     i, j = top.astype(int), left.astype(int)
     down, right = top - i, left - j
@@ -109,6 +110,7 @@ def _sample(values: np.ndarray, row: np.ndarray, column: np.ndarray) -> np.ndarr
 
 
 def _sky(rng: np.random.Generator, height: int, width: int) -> np.ndarray:
+    """Paints the sky `[height, width, 3]`: a gradient, the glow of the sun, clouds."""
     y = np.linspace(0, 1 / _HORIZON, height, dtype=np.float32)[:, None] * np.ones((1, width), np.float32)
     x = np.linspace(0, 1, width, dtype=np.float32)[None]
     color = mix((0.20, 0.42, 0.74), (0.86, 0.88, 0.86), np.clip(y, 0, 1) ** 1.3)
@@ -124,7 +126,7 @@ def _sky(rng: np.random.Generator, height: int, width: int) -> np.ndarray:
 
 
 def _water(mirrored: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-    """The mirrored view turned over at the horizon, shaken by ripples, darker where one looks down."""
+    """Turns the mirrored view over at the horizon, with ripples, and darkens it towards the viewer."""
     height, width = mirrored.shape[:2]
     waves = fbm(rng, height, width // 6, 90, 3)
     waves = np.asarray(Image.fromarray(waves).resize((width, height), Image.Resampling.BICUBIC))

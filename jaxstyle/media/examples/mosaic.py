@@ -8,7 +8,7 @@ from jaxstyle.media.examples.noise import fbm, halved, mix, smoothstep
 
 
 def mosaic(size: int) -> np.ndarray:
-    """A sun over waves, laid in bevelled glass stones with dark grout.
+    """Lays a sun over waves in bevelled glass stones with dark grout.
 
     Args:
       size: The longer side (the width), in pixels; the height is three quarters of it.
@@ -39,7 +39,7 @@ def mosaic(size: int) -> np.ndarray:
 
 
 def _voronoi(place: np.ndarray, seeds: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """The nearest seed's index, the offset from it, and the distance to the cell's border.
+    """Finds the nearest seed's index, the offset from it, and the distance to the cell's border.
 
     `place` `[H, W, 2]` is in cell units; the lines between cells are exact, not the usual F2 - F1.
     """
@@ -65,7 +65,7 @@ def _voronoi(place: np.ndarray, seeds: np.ndarray) -> tuple[np.ndarray, np.ndarr
 
 
 def _stone_colors(rng: np.random.Generator, x: np.ndarray, y: np.ndarray) -> np.ndarray:
-    """The design, sampled at the stones `[R, C]` (in picture heights), each a little off its neighbours."""
+    """Samples the design at the stones `[R, C]` (in picture heights), each stone a little off its neighbours."""
     dx, dy = x - 0.86, y - 0.34
     r, angle = np.hypot(dx, dy), np.arctan2(dy, dx)
     color = mix((0.10, 0.30, 0.58), (0.45, 0.72, 0.80), np.floor(r * 9) % 2 * 0.6 + 0.4 * rng.random(x.shape))

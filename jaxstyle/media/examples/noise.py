@@ -1,4 +1,4 @@
-"""Fractal noise and the blending of colours, which all example pictures are made of."""
+"""Fractal noise and the blending of colours, from which all example pictures are made."""
 
 from __future__ import annotations
 
@@ -17,14 +17,14 @@ def fbm(
     gain: float = 0.5,
     ridged: bool = False,
 ) -> np.ndarray:
-    """Fractal noise: octaves of random grids, smoothly enlarged (bicubic), each weaker than the one before.
+    """Sums fractal noise: octaves of random grids, smoothly enlarged (bicubic), each weaker than the one before.
 
     Args:
       rng: The source of randomness.
       height: Rows of the result.
       width: Columns of the result.
       cells: Grid cells along the longer side in the first octave.
-      octaves: How many, each with twice the cells.
+      octaves: Number of octaves, each with twice the cells.
       gain: The strength of each octave relative to the one before.
       ridged: Fold each octave at zero, for sharp crests.
 
@@ -42,19 +42,19 @@ def fbm(
 
 
 def smoothstep(low: float, high: float, x: np.ndarray) -> np.ndarray:
-    """0 below `low`, 1 above `high`, a smooth cubic between."""
+    """Steps from 0 below `low` to 1 above `high` by a smooth cubic."""
     t = np.clip((x - low) / (high - low), 0, 1)
     return t * t * (3 - 2 * t)
 
 
 def mix(a: np.ndarray | Color, b: np.ndarray | Color, amount: np.ndarray) -> np.ndarray:
-    """`a` where `amount` `[H, W]` is 0, `b` where it is 1; colours `[3]` or `[H, W, 3]`."""
+    """Blends colours `[3]` or `[H, W, 3]`: `a` where `amount` `[H, W]` is 0, `b` where it is 1."""
     share = amount[..., None].astype(np.float32)
     return np.asarray(a, np.float32) * (1 - share) + np.asarray(b, np.float32) * share
 
 
 def halved(supersampled: np.ndarray) -> np.ndarray:
-    """Means of two by two pixels, clipped to [0, 1]: `[2 H, 2 W, 3]` to float32 `[H, W, 3]`."""
+    """Averages two by two pixels, clipped to [0, 1]: `[2 H, 2 W, 3]` to float32 `[H, W, 3]`."""
     height, width = supersampled.shape[:2]
     blocks = np.clip(supersampled, 0, 1).reshape(height // 2, 2, width // 2, 2, 3)
     return blocks.mean(axis=(1, 3)).astype(np.float32)

@@ -1,4 +1,4 @@
-"""What stands in the example landscape: houses and conifers in perspective, grass and a tree up close."""
+"""Props of the example landscape: houses and conifers in perspective, grass and a tree up close."""
 
 from __future__ import annotations
 
@@ -14,13 +14,14 @@ HAZE = np.array([0.74, 0.80, 0.88])
 
 
 def _hazy(color: Color, z: float) -> tuple[int, int, int]:
-    """A colour at distance `z`, seen through the haze."""
+    """Fades a colour into the haze of distance `z`."""
     haze = 1 - np.exp(-0.05 * max(z - 2, 0))
     r, g, b = (int(255 * (c * (1 - haze) + h * haze)) for c, h in zip(color, HAZE, strict=True))
     return r, g, b
 
 
 def conifer(draw: ImageDraw.ImageDraw, project: Project, x: float, y: float, z: float, tall: float) -> None:
+    """Draws a conifer of seven tiers, lit from the left."""
     tone = 0.8 + 0.4 * np.sin(91 * x + 37 * z)
     for tier in range(7):
         low, high = y + tall * (0.08 + 0.125 * tier), y + tall * min(1.0, 0.36 + 0.125 * tier)
@@ -32,7 +33,7 @@ def conifer(draw: ImageDraw.ImageDraw, project: Project, x: float, y: float, z: 
 
 
 def house(draw: ImageDraw.ImageDraw, project: Project, x: float, y: float, z: float, s: float) -> None:
-    """A box with a gable roof, its gable to the camera, the roof's left side in the sun."""
+    """Draws a box with a gable roof, its gable to the camera, the roof's left side in the sun."""
 
     def face(color: Color, *corners: tuple[float, float, float]) -> None:
         points = [project(x + s * dx, y + s * dy, z + s * dz) for dx, dy, dz in corners]
@@ -76,6 +77,7 @@ def house(draw: ImageDraw.ImageDraw, project: Project, x: float, y: float, z: fl
 
 
 def meadow(draw: ImageDraw.ImageDraw, rng: np.random.Generator, height: int, width: int) -> None:
+    """Draws grass and flowers along the lower edge, far blades first."""
     for depth in np.sort(rng.uniform(0, 1, 12000)):
         x = rng.uniform(0, width)
         foot = height * (0.808 + 0.25 * depth + 0.01 * np.sin(7 * x / width))
@@ -98,7 +100,7 @@ def meadow(draw: ImageDraw.ImageDraw, rng: np.random.Generator, height: int, wid
 
 
 def leafy_tree(draw: ImageDraw.ImageDraw, rng: np.random.Generator, height: int) -> None:
-    """A trunk that forks until its twigs carry leaves; leaves to the upper left are in the sun."""
+    """Draws a trunk that forks until its twigs carry leaves; leaves to the upper left are in the sun."""
     leaves: list[tuple[float, float]] = []
 
     def grow(x: float, y: float, angle: float, length: float, thick: float) -> None:
@@ -123,7 +125,7 @@ def leafy_tree(draw: ImageDraw.ImageDraw, rng: np.random.Generator, height: int)
 
 
 def _leaves(draw: ImageDraw.ImageDraw, rng: np.random.Generator, twigs: np.ndarray, height: int) -> None:
-    """Leaves around the twigs' ends `[layers, twigs, 2]`, brighter to the upper left and on top."""
+    """Draws leaves around the twigs' ends `[layers, twigs, 2]`, brighter to the upper left and on top."""
     offset = rng.normal(0, 0.024, twigs.shape)
     layer = np.linspace(-0.16, 0.16, len(twigs))[:, None]
     light = 0.42 - 11 * offset.sum(axis=-1) + rng.normal(0, 0.15, layer.shape) - 0.9 * (twigs[..., 0] - 0.1) + layer
@@ -137,7 +139,7 @@ def _leaves(draw: ImageDraw.ImageDraw, rng: np.random.Generator, twigs: np.ndarr
 
 
 def _limb(draw: ImageDraw.ImageDraw, a: tuple[float, float], b: tuple[float, float], thick: float) -> None:
-    """A piece of a branch: dark, with a lit left edge."""
+    """Draws a piece of a branch: dark, with a lit left edge."""
     draw.line([a, b], fill=(58, 43, 33), width=max(1, round(thick)))
     r = thick / 2
     draw.ellipse((b[0] - r, b[1] - r, b[0] + r, b[1] + r), fill=(58, 43, 33))
