@@ -46,7 +46,7 @@ def on_white(rgb: np.ndarray, alpha: np.ndarray | None) -> np.ndarray:
 
 
 def _pulled(color: np.ndarray, weight: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Averages cells of two by two: weighted colours `[h, w, 3]` and weights `[h, w, 1]` of half the size, at most 1."""
+    """Averages cells of two by two: weighted colours `[h, w, 3]`, and weights `[h, w, 1]` up to 1."""
     total, above = _summed(color), _summed(weight)
     weight = np.minimum(above, 1)
     return total * np.divide(weight, above, out=np.zeros_like(above), where=above > 0), weight
