@@ -9,8 +9,8 @@ import jax
 import numpy as np
 
 from jaxstyle.tasks import gan
-from jaxstyle.tasks.gan_players import LATENTS, Hand
-from jaxstyle.tasks.gan_settings import defaults
+from jaxstyle.tasks.gan_config import defaults
+from jaxstyle.tasks.gan_networks import LATENTS, Hand
 from jaxstyle.training import step
 from jaxstyle.training.durations import Extent
 from jaxstyle.training.task import Setting

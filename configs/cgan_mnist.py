@@ -14,7 +14,7 @@ goes on where it was stopped.
 
 from ml_collections import ConfigDict
 
-from jaxstyle.tasks.gan_settings import defaults, small
+from jaxstyle.tasks.gan_config import defaults, small
 
 
 def get_config(variant: str = "") -> ConfigDict:

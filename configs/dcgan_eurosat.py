@@ -13,7 +13,7 @@ it goes on where it was stopped.
 
 from ml_collections import ConfigDict
 
-from jaxstyle.tasks.gan_settings import defaults, small
+from jaxstyle.tasks.gan_config import defaults, small
 
 
 def get_config(variant: str = "") -> ConfigDict:

@@ -21,8 +21,7 @@ from jaxstyle.jobs.files import list_contents
 from jaxstyle.models.adain import AdaIN, Styles
 from jaxstyle.models.transport_network import LAYERS, TransportNetwork
 from jaxstyle.tasks import perceptual
-from jaxstyle.tasks.classify import scaled
-from jaxstyle.tasks.observation import beside
+from jaxstyle.tasks.common import beside, descend, scaled
 from jaxstyle.tasks.perceptual import Perceptual
 from jaxstyle.training import step
 from jaxstyle.training.config import at_least
@@ -176,8 +175,8 @@ class AnyStyle:
         photos = scaled(augment(batch["image"], changes, flip=self.flip, crop=self.crop))
         drawn = self.drawn(state.fixed, draws)
         paintings = jax.vmap(lambda key, painting: random_view(key, painting, self.side))(looks, drawn)
-        return perceptual.descend(
-            self.optimizer, state, lambda params: self.terms(params, state.fixed, photos, paintings, moves)
+        return descend(
+            self.optimizer, state, lambda params: (self.terms(params, state.fixed, photos, paintings, moves), {})
         )
 
     def drawn(self, fixed: Fixed, keys: jax.Array) -> jax.Array:

@@ -17,6 +17,7 @@ from jaxstyle.media.charts import confusion_chart
 from jaxstyle.metrics import confusion
 from jaxstyle.models.cnn import SmallCNN
 from jaxstyle.models.resnet import ResNet, blocks_of
+from jaxstyle.tasks.common import descend, scaled
 from jaxstyle.training import config as configs
 from jaxstyle.training import step
 from jaxstyle.training.config import at_least
@@ -125,17 +126,13 @@ class Classify:
             noise = jax.vmap(lambda one: jax.random.uniform(one, (self.model.features,)))(drops)
         images, targets = self.examples(batch, changes)
 
-        def loss(params: Any) -> tuple[jax.Array, Any]:
+        def terms(params: Any) -> tuple[Metrics, Any]:
             variables = {"params": params, **state.collections}
-            (logits, _), seen = self.model.apply(variables, images, True, noise, mutable=["batch_stats"])
-            right = jnp.mean(jnp.argmax(logits, -1) == batch["label"])
-            return jnp.mean(cross_entropy(logits, targets)), (right, seen)
+            (logits, _), statistics = self.model.apply(variables, images, True, noise, mutable=["batch_stats"])
+            right = jnp.argmax(logits, -1) == batch["label"]
+            return {"loss": cross_entropy(logits, targets), "accuracy": right}, statistics
 
-        grads, (value, (right, seen)) = step.gradients(loss, state.params)
-        rate = jnp.asarray(self.optimizer.schedule(state.step), jnp.float32)
-        metrics = {"loss": value, "accuracy": right, "gradient": step.norm(grads), "learning_rate": rate}
-        running = self.optimizer.follow_statistics(state.collections, dict(seen), state.step)
-        return self.optimizer.move(state, grads, running), metrics
+        return descend(self.optimizer, state, terms)
 
     def examples(self, batch: Batch, keys: jax.Array) -> tuple[jax.Array, jax.Array]:
         """Training pictures `[N, H, W, C]` in [0, 1], changed at random, and their targets, labels or probabilities."""
@@ -180,8 +177,3 @@ class Classify:
     def logits_and_features(self, state: TrainState, images: jax.Array) -> tuple[jax.Array, jax.Array]:
         """What the trained network sees in `[N, H, W, C]` in [0, 1]."""
         return self.model.apply({"params": state.best_params, **state.collections}, images)
-
-
-def scaled(images: jax.Array) -> jax.Array:
-    """Pixels 0..255 uint8 as float32 in [0, 1]."""
-    return images.astype(jnp.float32) / 255

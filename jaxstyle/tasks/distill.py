@@ -19,6 +19,7 @@ from jaxstyle.features.weights.registry import resolve
 from jaxstyle.losses.distillation import activation_error, cosine, moment_error
 from jaxstyle.media.examples import EXAMPLES, example
 from jaxstyle.ops.moments import moments
+from jaxstyle.tasks.common import descend, scaled
 from jaxstyle.training import step
 from jaxstyle.training.optimizers import Optimizer, make_optimizer
 from jaxstyle.training.state import TrainState
@@ -205,7 +206,7 @@ class Distill:
         keys = step.example_keys(jax.random.fold_in(key, state.step), len(pictures))
         views = jax.vmap(lambda key, picture: random_view(key, picture, self.view))(keys, pictures)
 
-        def loss(params: Any) -> tuple[jax.Array, Metrics]:
+        def terms(params: Any) -> tuple[Metrics, Any]:
             total, errors = jnp.float32(0), {}
             for layer, (predicted, target) in self.compare(params, state.collections, views, STRIDES).items():
                 errors[layer] = jnp.mean(activation_error(predicted, target))
@@ -213,12 +214,9 @@ class Distill:
                 if self.moments:
                     bias = moment_error(moments(jax.nn.relu(predicted)), moments(target))
                     total += self.moments * self.weights[layer] * jnp.mean(bias)
-            return total, errors
+            return {"loss": total, **errors}, {}
 
-        grads, (value, errors) = step.gradients(loss, state.params)
-        rate = jnp.asarray(self.optimizer.schedule(state.step), jnp.float32)
-        metrics = {"loss": value, **errors, "gradient": step.norm(grads), "learning_rate": rate}
-        return self.optimizer.move(state, grads), metrics
+        return descend(self.optimizer, state, terms)
 
     def eval_step(self, state: TrainState, batch: Batch, keys: jax.Array) -> Metrics:
         """The cosine between student and teacher of every picture and layer, each `[N]`; `loss` is 1 - their mean."""
@@ -231,11 +229,6 @@ class Distill:
         pictures = scaled(batch["image"])
         keys = jax.random.split(key, len(pictures))
         return {"views": jax.vmap(lambda key, picture: random_view(key, picture, self.view))(keys, pictures)}
-
-
-def scaled(images: jax.Array) -> jax.Array:
-    """Pixels 0..255 uint8 as float32 in [0, 1]."""
-    return images.astype(jnp.float32) / 255
 
 
 def student_weights(state: TrainState, metadata: Mapping[str, str]) -> Weights:

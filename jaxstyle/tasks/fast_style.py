@@ -15,8 +15,7 @@ from jaxstyle.data.augment import augment
 from jaxstyle.errors import JaxstyleError
 from jaxstyle.models.style_network import StyleNetwork
 from jaxstyle.tasks import perceptual
-from jaxstyle.tasks.classify import scaled
-from jaxstyle.tasks.observation import beside
+from jaxstyle.tasks.common import beside, descend, scaled
 from jaxstyle.tasks.perceptual import Perceptual, Styles
 from jaxstyle.training import step
 from jaxstyle.training.config import at_least
@@ -121,7 +120,7 @@ class FastStyle:
         keys = step.example_keys(jax.random.fold_in(key, state.step), len(batch["image"]))
         changes, draws = jax.vmap(jax.random.split, out_axes=1)(keys)
         photos = scaled(augment(batch["image"], changes, flip=self.flip, crop=self.crop))
-        return perceptual.descend(self.optimizer, state, lambda params: self.terms(params, state.fixed, photos, draws))
+        return descend(self.optimizer, state, lambda params: (self.terms(params, state.fixed, photos, draws), {}))
 
     def terms(self, params: Any, fixed: Fixed, photos: jax.Array, keys: jax.Array) -> Metrics:
         """The weighted terms `[N]` of photos `[N, H, W, 3]`, whose keys `[N]` draw their styles; and their sum."""

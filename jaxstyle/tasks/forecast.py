@@ -24,8 +24,8 @@ from jaxstyle.metrics.confusion import confusion_matrix, summary
 from jaxstyle.metrics.structural import psnr, ssim
 from jaxstyle.models.forecaster import Forecast, Forecaster
 from jaxstyle.models.video_discriminator import VideoDiscriminator
-from jaxstyle.tasks.classify import scaled
-from jaxstyle.tasks.forecast_settings import check, defaults, truth_told
+from jaxstyle.tasks.common import descend, scaled
+from jaxstyle.tasks.forecast_config import check, defaults, truth_told
 from jaxstyle.training import step
 from jaxstyle.training.optimizers import Optimizer, make_optimizer
 from jaxstyle.training.state import TrainState
@@ -145,21 +145,19 @@ class FilmForecast:
         told = self.told(state.step)
         follow = jax.vmap(lambda key: jax.random.uniform(key, (self.outputs - 1,)))(draws) < told
 
-        def loss(params: Any) -> tuple[jax.Array, Metrics]:
+        def terms(params: Any) -> tuple[Metrics, Any]:
             forecast = self.foretell(params, inputs, self.outputs, truth, follow)
             terms = self.terms(forecast, inputs, truth, batch, state.step)
             total = sum(terms.values(), jnp.float32(0))
             if self.discriminator:
                 game, verdicts = self.play(params, inputs, truth, jax.nn.sigmoid(forecast.future))
                 total, terms = total + game, {**terms, **verdicts}
-            return total, terms
+            return {"loss": total, **terms}, {}
 
-        grads, (value, terms) = step.gradients(loss, state.params)
-        rate = jnp.asarray(self.optimizer.schedule(state.step), jnp.float32)
-        metrics = {"loss": value, **terms, "told": told, "gradient": step.norm(grads), "learning_rate": rate}
         mean = state.collections["mean_frame"]
         mean += (lax.pmean(jnp.mean(truth, (0, 1)), step.AXIS) - mean) / (state.step + 1)
-        return self.optimizer.move(state, grads, {"mean_frame": mean}), metrics
+        moved, metrics = descend(self.optimizer, state, terms)
+        return moved.replace(collections={"mean_frame": mean}), {**metrics, "told": told}
 
     def foretell(self, params: Any, inputs: jax.Array, count: int, *truth: jax.Array) -> Forecast:
         """What the network foresees; see `Forecaster`."""

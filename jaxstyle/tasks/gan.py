@@ -19,9 +19,9 @@ from jaxstyle.losses.adversarial import OBJECTIVES
 from jaxstyle.models import dcgan, resnet_gan
 from jaxstyle.ops import spectral_norm
 from jaxstyle.ops.conditioning import code_of
-from jaxstyle.tasks.gan_players import LATENTS, Hand, Players, great_circle
-from jaxstyle.tasks.gan_settings import check
-from jaxstyle.tasks.gan_settings import defaults as defaults
+from jaxstyle.tasks.gan_config import check
+from jaxstyle.tasks.gan_config import defaults as defaults
+from jaxstyle.tasks.gan_networks import LATENTS, Hand, Players, great_circle
 from jaxstyle.training import step
 from jaxstyle.training.durations import Extent
 from jaxstyle.training.optimizers import Optimizer, make_optimizer
@@ -38,7 +38,7 @@ def fields(config: Any) -> tuple[str, ...]:
 
 
 def make(config: Any, setting: Setting) -> GAN:
-    """The task of a config; `gan_settings.defaults()` has its fields.
+    """The task of a config; `gan_config.defaults()` has its fields.
 
     Raises:
       JaxstyleError: A setting that cannot be, alone or with others; the dataset has no classes to condition on.
@@ -213,9 +213,8 @@ class GAN:
         """The end of a step: moving averages of the generator, and of batch statistics just as of the parameters."""
         optimizer = self.generator_optimizer
         ema = optimizer.follow(state.ema, {"generator": state.params["generator"]}, state.step)
-        follow = optimizer.follow_statistics
-        running = {name: follow(state.collections[name], seen, state.step) for name, seen in statistics.items()}
-        return state.replace(step=state.step + 1, ema=ema, collections={**state.collections, **running})
+        collections = optimizer.follow_statistics(state.collections, statistics, state.step)
+        return state.replace(step=state.step + 1, ema=ema, collections=collections)
 
     def eval_step(self, state: TrainState, batch: Batch, keys: jax.Array) -> Metrics:
         """The discriminator's loss and logits of every unseen real picture and of a fake beside it, each `[N]`.

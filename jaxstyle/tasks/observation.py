@@ -10,11 +10,10 @@ import jax.numpy as jnp
 
 from jaxstyle.errors import JaxstyleError, did_you_mean
 from jaxstyle.losses.variational import LIKELIHOODS
-from jaxstyle.tasks.classify import scaled
+from jaxstyle.tasks.common import scaled
 from jaxstyle.training.config import unused
 
 BINARIZE = ("none", "dynamic")
-SHOWN = 8  # rows and columns of a sheet of pictures
 
 
 @dataclasses.dataclass(frozen=True)
@@ -66,9 +65,3 @@ def observation(config: Any) -> Observation:
     if not config.model.widths or min(config.model.widths) < 1:
         raise JaxstyleError("model.widths must be channels of at least one layer, each at least 1")
     return Observation(config.model.likelihood, config.model.binarize)
-
-
-def beside(pictures: jax.Array, reconstructions: jax.Array) -> jax.Array:
-    """Pictures `[N, H, W, C]` and what became of them, in turn: so many pairs that a square sheet has even columns."""
-    pairs = max(count for count in (1, 2, 8, 18, SHOWN**2 // 2) if count <= len(pictures))
-    return jnp.stack([pictures[:pairs], reconstructions[:pairs]], 1).reshape(-1, *pictures.shape[1:])

@@ -23,10 +23,7 @@ from jaxstyle.perceptual.style import Style, StyleObjective, Targets, Weights
 from jaxstyle.pixels.config import StyleTransferConfig
 from jaxstyle.pixels.schedule import least_longer_side
 from jaxstyle.training import config as configs
-from jaxstyle.training import step
 from jaxstyle.training.config import at_least
-from jaxstyle.training.optimizers import Optimizer
-from jaxstyle.training.state import TrainState
 from jaxstyle.training.task import Metrics, Setting
 
 SHARED = ("features", "content_layers", "style_layers", "layer_weights", "style_loss", "content_weight", "tv_weight")
@@ -177,19 +174,6 @@ class Perceptual:
         height, width = painting.shape[:2]
         least = least_longer_side((height, width), self.features.least_side(self.objective.style_layers))
         return resize(painting, *fit_size(height, width, max(least, min(size, height, width))))
-
-
-def descend(optimizer: Optimizer, state: TrainState, terms: Callable[[Any], Metrics]) -> tuple[TrainState, Metrics]:
-    """A step down the mean of `loss`, one of the terms `[N]` of parameters; and the terms' means over all devices."""
-
-    def loss(params: Any) -> tuple[jax.Array, Metrics]:
-        means = {name: jnp.mean(term) for name, term in terms(params).items()}
-        return means.pop("loss"), means
-
-    grads, (value, means) = step.gradients(loss, state.params)
-    rate = jnp.asarray(optimizer.schedule(state.step), jnp.float32)
-    metrics = {"loss": value, **means, "gradient": step.norm(grads), "learning_rate": rate}
-    return optimizer.move(state, grads), metrics
 
 
 def perceptual(config: Any, setting: Setting) -> Perceptual:

@@ -19,8 +19,7 @@ from jaxstyle.media.charts import confusion_chart
 from jaxstyle.media.overlay import colorize, overlay
 from jaxstyle.metrics import confusion
 from jaxstyle.models.unet import UNet
-from jaxstyle.tasks.classify import scaled
-from jaxstyle.tasks.observation import SHOWN, beside
+from jaxstyle.tasks.common import SHOWN, beside, descend, scaled
 from jaxstyle.training import config as configs
 from jaxstyle.training import step
 from jaxstyle.training.config import at_least
@@ -127,23 +126,18 @@ class Segment:
         images, masks = augment_with_masks(batch["image"], batch["mask"], places, **self.changes)
         pictures = shift_tones(scaled(images), tones, self.color) if self.color else scaled(images)
 
-        def loss(params: Any) -> tuple[jax.Array, Any]:
+        def terms(params: Any) -> tuple[Metrics, Any]:
             variables = {"params": params, **state.collections}
-            logits, seen = self.model.apply(variables, pictures, True, mutable=["batch_stats"])
-            total, terms = self.lost(logits, masks)
-            return jnp.mean(total), (jax.tree.map(jnp.mean, terms), seen)
+            logits, statistics = self.model.apply(variables, pictures, True, mutable=["batch_stats"])
+            return self.loss_terms(logits, masks), statistics
 
-        grads, (value, (terms, seen)) = step.gradients(loss, state.params)
-        rate = jnp.asarray(self.optimizer.schedule(state.step), jnp.float32)
-        metrics = {"loss": value, **terms, "gradient": step.norm(grads), "learning_rate": rate}
-        running = self.optimizer.follow_statistics(state.collections, seen, state.step)
-        return self.optimizer.move(state, grads, running), metrics
+        return descend(self.optimizer, state, terms)
 
-    def lost(self, logits: jax.Array, masks: jax.Array) -> tuple[jax.Array, Metrics]:
-        """The weighted sum of the losses, and each of them, all `[N]`."""
+    def loss_terms(self, logits: jax.Array, masks: jax.Array) -> Metrics:
+        """Losses `[N]` of logits `[N, H, W, classes]` and masks `[N, H, W]`: the weighted sum `loss`, and each one."""
         terms = {name: function(logits, masks) for name, (_, function) in self.losses.items()}
         total = sum(weight * terms[name] for name, (weight, _) in self.losses.items())
-        return jnp.asarray(total), {f"{name}_loss": term for name, term in terms.items()}
+        return {"loss": jnp.asarray(total), **{f"{name}_loss": term for name, term in terms.items()}}
 
     def eval_step(self, state: TrainState, batch: Batch, keys: jax.Array) -> Metrics:
         """Losses `[N]`, the confusion matrix `[N, C, C]` and `picture_dice` `[N]` of every example.
@@ -152,11 +146,11 @@ class Segment:
         there are none.
         """
         logits = self.logits(state, scaled(batch["image"]))
-        total, terms = self.lost(logits, batch["mask"])
         labels, said = batch["mask"].astype(jnp.int32), jnp.argmax(logits, -1)
         count = partial(confusion.confusion_matrix, classes=self.model.classes)
         matrices = jax.vmap(count)(labels, said)
-        return {"loss": total, **terms, "picture_dice": picture_dice(matrices), "confusion": matrices}
+        scores = {"picture_dice": picture_dice(matrices), "confusion": matrices}
+        return {**self.loss_terms(logits, batch["mask"]), **scores}
 
     def summary(self, means: Mapping[str, Any]) -> dict[str, Any]:
         """An evaluation's means, with all that the confusion matrix of all pixels together tells.

@@ -15,7 +15,8 @@ from jaxstyle.losses import variational
 from jaxstyle.metrics.iwae import iwae_bound
 from jaxstyle.models.autoencoder import coarse_shape
 from jaxstyle.models.vae import VAE
-from jaxstyle.tasks.observation import SHOWN, Observation, beside, observation
+from jaxstyle.tasks.common import SHOWN, beside, descend
+from jaxstyle.tasks.observation import Observation, observation
 from jaxstyle.training import config as configs
 from jaxstyle.training import step
 from jaxstyle.training.config import at_least
@@ -107,17 +108,14 @@ class VariationalAutoencoder:
         keys = step.example_keys(jax.random.fold_in(key, state.step), len(batch["image"]))
         beta = variational.kl_weight(self.beta, state.step, self.warmup)
 
-        def loss(params: Any) -> tuple[jax.Array, Metrics]:
+        def terms(params: Any) -> tuple[Metrics, Any]:
             reconstruction, kl = self.terms(params, batch, keys)
-            everywhere = lax.pmean(lax.stop_gradient(jnp.mean(kl, 0)), step.AXIS)
-            paid = variational.free_bits(kl, self.free_bits, everywhere)
-            means = {"reconstruction": jnp.mean(reconstruction), "kl": jnp.mean(jnp.sum(kl, -1))}
-            return jnp.mean(reconstruction + beta * paid), means
+            batch_mean = lax.pmean(lax.stop_gradient(jnp.mean(kl, 0)), step.AXIS)
+            loss = reconstruction + beta * variational.free_bits(kl, self.free_bits, batch_mean)
+            return {"loss": loss, "reconstruction": reconstruction, "kl": jnp.sum(kl, -1)}, {}
 
-        grads, (value, means) = step.gradients(loss, state.params)
-        rate = jnp.asarray(self.optimizer.schedule(state.step), jnp.float32)
-        metrics = {"loss": value, **means, "beta": beta, "gradient": step.norm(grads), "learning_rate": rate}
-        return self.optimizer.move(state, grads), metrics
+        moved, metrics = descend(self.optimizer, state, terms)
+        return moved, {**metrics, "beta": beta}
 
     def eval_step(self, state: TrainState, batch: Batch, keys: jax.Array) -> Metrics:
         """The negative evidence lower bound, its two terms and, if wanted, minus the importance weighted bound; `[N]`.

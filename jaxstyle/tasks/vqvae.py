@@ -17,7 +17,8 @@ from jaxstyle.losses import variational
 from jaxstyle.losses.classification import cross_entropy
 from jaxstyle.models.autoencoder import coarse_shape
 from jaxstyle.models.vqvae import VQVAE
-from jaxstyle.tasks.observation import SHOWN, Observation, beside, observation
+from jaxstyle.tasks.common import SHOWN, beside, descend
+from jaxstyle.tasks.observation import Observation, observation
 from jaxstyle.training import config as configs
 from jaxstyle.training import step
 from jaxstyle.training.config import at_least
@@ -94,19 +95,15 @@ class VectorQuantised:
         """One step on one device's `image` `[N, H, W, C]` uint8."""
         keys = step.example_keys(jax.random.fold_in(key, state.step), len(batch["image"]))
 
-        def loss(params: Any) -> tuple[jax.Array, Metrics]:
+        def terms(params: Any) -> tuple[Metrics, Any]:
             reconstruction, kl, out = self.terms(params, batch, keys)
             codebook = variational.codebook_loss(out["encoded"], out["quantized"])
             commitment = variational.commitment_loss(out["encoded"], out["quantized"])
             positions = out["indices"][0].size  # the likelihood is a sum over pixels, so these are over positions
-            value = reconstruction + kl + positions * (codebook + self.commitment * commitment)
-            terms = {"reconstruction": reconstruction, "kl": kl, "codebook": codebook}
-            return jnp.mean(value), jax.tree.map(jnp.mean, terms)
+            loss = reconstruction + kl + positions * (codebook + self.commitment * commitment)
+            return {"loss": loss, "reconstruction": reconstruction, "kl": kl, "codebook": codebook}, {}
 
-        grads, (value, means) = step.gradients(loss, state.params)
-        rate = jnp.asarray(self.optimizer.schedule(state.step), jnp.float32)
-        metrics = {"loss": value, **means, "gradient": step.norm(grads), "learning_rate": rate}
-        return self.optimizer.move(state, grads), metrics
+        return descend(self.optimizer, state, terms)
 
     def eval_step(self, state: TrainState, batch: Batch, keys: jax.Array) -> Metrics:
         """The negative evidence lower bound and its two terms, `[N]`, and how often each code is used `[N, codes]`."""

@@ -77,10 +77,17 @@ class Optimizer:
         decay = jnp.where((step + 1) % self.accumulate == 0, decay, 1.0)
         return jax.tree.map(lambda old, new: decay * old + (1 - decay) * new, ema, params)
 
-    def follow_statistics(self, running: Any, seen: Any, step: jax.Array) -> Any:
-        """Running averages of batch statistics after a step, averaged as the parameters are that they belong to."""
-        decay = self.ema_decay or STATISTICS_DECAY
-        return dataclasses.replace(self, ema_decay=decay).follow(running, seen, step)
+    def follow_statistics(self, collections: Any, statistics: Any, step: jax.Array) -> Any:
+        """Collections after a step: those of batch statistics are averaged as the parameters that they belong to.
+
+        Args:
+          collections: Name -> pytree, the running averages among them.
+          statistics: Name -> pytree, of the step's batch; some of the names.
+          step: Number of the step, scalar.
+        """
+        rule = dataclasses.replace(self, ema_decay=self.ema_decay or STATISTICS_DECAY)
+        running = {name: rule.follow(collections[name], seen, step) for name, seen in statistics.items()}
+        return {**collections, **running}
 
 
 def make_optimizer(config: Any, extent: Extent, steps: int, ema_decay: float = 0.0) -> Optimizer:

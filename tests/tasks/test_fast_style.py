@@ -180,7 +180,7 @@ def test_pictures_show_photos_beside_every_style(config, tmp_path):
         ({"augment.crop": 20}, "augment.crop is 20; it must be at most the photos' 16x16"),
         ({"augment.crop": 4}, "photos of 4 px are too small for the layers"),
         ({"augment.pad": 2}, "augment.pad puts black around photos"),
-        ({"content_weight": -1.0}, "content-weight is -1; it must be at least 0"),
+        ({"content_weight": -1.0}, "content_weight is -1; it must be at least 0"),
         ({"style_layers": ("relu9_1",)}, "unknown layer 'relu9_1'"),
         ({"layer_weights": (1.0, 2.0)}, "has 2 numbers for 1 style layers"),
         ({"style_loss": "grim"}, "'grim' is unknown; did you mean 'gram'"),

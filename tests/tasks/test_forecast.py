@@ -11,7 +11,7 @@ import pytest
 from jaxstyle.data.opening import open_dataset
 from jaxstyle.errors import JaxstyleError
 from jaxstyle.metrics.structural import ssim
-from jaxstyle.tasks import forecast, forecast_settings
+from jaxstyle.tasks import forecast, forecast_config
 from jaxstyle.training import config as configs
 from jaxstyle.training.durations import Extent
 from jaxstyle.training.task import Setting
@@ -108,10 +108,10 @@ def test_it_learns_to_be_better_than_trivial_forecasts(config, tmp_path):
 
 @pytest.mark.parametrize(("fall", "half"), [("linear", 0.5), ("exponential", 0.1), ("sigmoid", 0.5)])
 def test_the_truth_is_told_less_and_less(fall, half):
-    told = forecast_settings.truth_told(0.8, fall, 100)
+    told = forecast_config.truth_told(0.8, fall, 100)
     values = [float(told(jnp.int32(step))) for step in (0, 50, 100, 1000)]
     np.testing.assert_allclose(values, [0.8, 0.8 * half, 0, 0], atol=0.003)  # the sigmoid begins at 0.9975
-    assert float(forecast_settings.truth_told(0.8, fall, 0)(jnp.int32(0))) == 0
+    assert float(forecast_config.truth_told(0.8, fall, 0)(jnp.int32(0))) == 0
 
 
 def test_the_last_part_of_a_training_has_a_loss_of_its_own():

@@ -12,8 +12,8 @@ import scipy.special
 from jaxstyle.errors import JaxstyleError
 from jaxstyle.losses.adversarial import r1_penalty
 from jaxstyle.tasks import gan
-from jaxstyle.tasks.gan_players import LATENTS, Hand, great_circle
-from jaxstyle.tasks.gan_settings import defaults
+from jaxstyle.tasks.gan_config import defaults
+from jaxstyle.tasks.gan_networks import LATENTS, Hand, great_circle
 from jaxstyle.training import config as configs
 from jaxstyle.training.config import absolute
 from jaxstyle.training.task import Setting

@@ -45,7 +45,7 @@ class Hand(NamedTuple):
 
 @dataclasses.dataclass(frozen=True)
 class Players:
-    """Two networks and the rules between them; `gan_settings.defaults()` tells what the rules mean.
+    """Two networks and the rules between them; `gan_config.defaults()` tells what the rules mean.
 
     Attributes:
       generator: (noise `[N, Z]`, labels, train) -> pictures in (-1, 1).
