@@ -24,7 +24,7 @@ from jaxstyle.media.image_resizing import fit_size, resize
 from jaxstyle.media.image_writing import write_picture
 from jaxstyle.media.optical_flow import FlowSource, folder_flow, opencv_flow, resize_motion
 from jaxstyle.metrics import warping_error
-from jaxstyle.ops.warping import trusted, warp
+from jaxstyle.ops.warping import consistency_mask, warp
 
 STEP = 3.0  # pixels that a pan goes in a frame, and a zoom at the middle of the longer side's edge
 
@@ -72,7 +72,7 @@ def error(source: np.ndarray, stylised: np.ndarray, motion: FlowSource) -> float
     @jax.jit
     def one(frame: jax.Array, previous: jax.Array, moved: object) -> jax.Array:
         moved = resize_motion(moved, height, width)
-        return warping_error(frame, previous, moved.backward, trusted(*moved))
+        return warping_error(frame, previous, moved.backward, consistency_mask(*moved))
 
     pairs = zip(stylised[1:], stylised, source, source[1:], strict=False)
     return float(np.mean([one(b, a, motion(i, before, now)) for i, (b, a, before, now) in enumerate(pairs, 1)]))

@@ -1,12 +1,15 @@
-"""The feed-forward stylisation network once more, in float64 NumPy, straight from the papers and magenta's code."""
+"""Feed-forward stylisation in float64 NumPy and SciPy, from the papers and magenta's code."""
 
 from __future__ import annotations
 
 import numpy as np
+import scipy.linalg
+
+from jaxstyle.ops.transport import LEAST_VARIANCE, ROUNDING
 
 
 def convolved(x, kernel, stride=1):
-    """`[H, W, C]` with reflected borders."""
+    """`[H, W, C]` with reflection padding."""
     reach = kernel.shape[0] // 2
     padded = np.pad(np.float64(x), ((reach, reach), (reach, reach), (0, 0)), mode="reflect")
     height, width = x.shape[:2]
@@ -59,3 +62,19 @@ def stylised(params, picture, weights, blocks, last):
 def sigmoid(x):
     """The logistic function."""
     return 1 / (1 + np.exp(-x))
+
+
+def transported(features, painting):
+    """Optimal transport of features `[h, w, C]` to the Gaussian of a painting's, in float64."""
+
+    def gaussian(x):
+        x = np.float64(x).reshape(-1, x.shape[-1])
+        cov = np.cov(x.T, bias=True)
+        least = LEAST_VARIANCE * np.trace(cov) / len(cov) + ROUNDING * np.square(x).mean(0).sum() + 1e-6
+        return x.mean(0), cov + least * np.eye(len(cov))
+
+    (mean, cov), (style_mean, style_cov) = gaussian(features), gaussian(painting)
+    root = scipy.linalg.sqrtm(cov)
+    inverse = np.linalg.inv(root)
+    matrix = inverse @ scipy.linalg.sqrtm(root @ style_cov @ root) @ inverse
+    return style_mean + (features - mean) @ matrix

@@ -19,7 +19,7 @@ import jax
 import numpy as np
 from jax import lax
 
-from jaxstyle.models.style_network import Piece
+from jaxstyle.models.style_network import Segment
 from jaxstyle.runtime import compiling
 
 KEPT = 28  # numbers a pixel of the picture
@@ -47,7 +47,7 @@ def run(network: Any, params: Any, carry: Carry, style: Any, rows: int) -> np.nd
     """Applies a network to pictures in strips.
 
     Args:
-      network: A Flax module with the `segment`, `statistics`, `merge`, `pieces` and `multiple` of `StyleNetwork`.
+      network: A Flax module with the `segment`, `statistics`, `merge`, `segments` and `multiple` of `StyleNetwork`.
       params: Its parameters.
       carry: What its first segment takes, NumPy arrays `[N, H, W, …]`; sides multiples of `network.multiple`.
       style: What every segment takes as its last argument.
@@ -60,10 +60,10 @@ def run(network: Any, params: Any, carry: Carry, style: Any, rows: int) -> np.nd
     height = carry[0].shape[1]
     params, style = jax.device_put((params, style))
     first, at, known = 0, Fraction(1), [None]  # `carry` is what segment `first` takes, `at` its scale
-    for end, piece in enumerate(network.pieces, 1):
-        through = network.pieces[first:end]
+    for end, segment in enumerate(network.segments, 1):
+        through = network.segments[first:end]
         scale = at * math.prod(Fraction(each.scale) for each in through)
-        keep = end == len(network.pieces) or piece.floats * scale**2 <= KEPT
+        keep = end == len(network.segments) or segment.floats * scale**2 <= KEPT
         made: list[np.ndarray] = []
         seen = []
         for strip in strips(through, carry[0].shape[1], int(rows * scale)):
@@ -94,33 +94,33 @@ def local(
     for index, seen in zip(range(first, end), known, strict=True):
         carry = network.apply({"params": params}, index, carry, seen, style, method="segment")
     carry = tuple(lax.dynamic_slice_in_dim(leaf, offset, rows, 1) for leaf in carry)
-    return carry, network.statistics(end, carry) if end < len(network.pieces) else None
+    return carry, network.statistics(end, carry) if end < len(network.segments) else None
 
 
-def strips(pieces: Sequence[Piece], height: int, rows: int) -> list[Strip]:
+def strips(segments: Sequence[Segment], height: int, rows: int) -> list[Strip]:
     """How a stretch of segments is cut.
 
     Args:
-      pieces: Of the segments.
+      segments: Consecutive segments of a network.
       height: Rows given in all.
       rows: To make in a strip; the last strip may have fewer.
     """
-    scales = [Fraction(piece.scale) for piece in pieces]
+    scales = [Fraction(segment.scale) for segment in segments]
     total = int(height * math.prod(scales))
     reached = [math.prod(scales[: i + 1]) for i in range(len(scales))]
     align = max(scale.denominator for scale in reached)  # a strip must be halved where the whole picture is
     cuts = []
     for first in range(0, total, rows):
         last = min(first + rows, total)
-        start, stop = needed(pieces, first, last)
+        start, stop = needed(segments, first, last)
         cuts.append((first, last - first, max(0, start // align * align), min(height, -(-stop // align) * align)))
     given = max(stop - start for *_, start, stop in cuts)
     return [Strip(first, made, min(start, height - given), given) for first, made, start, _ in cuts]
 
 
-def needed(pieces: Sequence[Piece], first: int, last: int) -> tuple[int, int]:
+def needed(segments: Sequence[Segment], first: int, last: int) -> tuple[int, int]:
     """From and to which of the rows given those from `first` to `last` depend; it may be beyond the frame."""
-    for piece in reversed(pieces):
-        scale = Fraction(piece.scale)
-        first, last = math.floor(first / scale) - piece.halo, math.ceil(last / scale) + piece.halo
+    for segment in reversed(segments):
+        scale = Fraction(segment.scale)
+        first, last = math.floor(first / scale) - segment.halo, math.ceil(last / scale) + segment.halo
     return first, last

@@ -1,4 +1,4 @@
-"""The convolutional halves that autoencoders are made of: pictures to feature maps, and feature maps to pictures."""
+"""The convolutional encoder and decoder of the autoencoders `vae` and `vqvae`."""
 
 from __future__ import annotations
 
@@ -13,33 +13,33 @@ from jaxstyle.errors import JaxstyleError
 from jaxstyle.ops.convolution import Conv
 from jaxstyle.ops.resampling import depth_to_space
 
-LOG_SCALE = -2.0  # first log scale of pixels: about an eighth of the range
+LOG_SCALE = -2.0  # initial log scale of pixels: e⁻², about an eighth of their range
 
 
 class Residual(nn.Module):
-    """`x + conv(act(conv(act(x))))`, the second convolution from zero, so that a block begins as the identity.
+    """`x + conv(act(conv(act(x))))`, with the second kernel initialised to 0, so that a block begins as the identity.
 
     Attributes:
-      dtype: In which it computes.
+      dtype: Dtype of the computation.
     """
 
     dtype: Any = jnp.float32
 
     @nn.compact
     def __call__(self, x: jax.Array) -> jax.Array:
-        """`[N, H, W, C]` to the same shape."""
+        """`[N, H, W, C]` -> same shape."""
         y = Conv(x.shape[-1], (3, 3), dtype=self.dtype)(nn.silu(x))
         return x + Conv(x.shape[-1], (3, 3), dtype=self.dtype, kernel_init=nn.initializers.zeros)(nn.silu(y))
 
 
 class Encoder(nn.Module):
-    """A strided convolution a width, then residual blocks at the coarsest level, where they are cheapest.
+    """Strided convolutions, then residual blocks at the coarsest level, where they are cheapest.
 
     Attributes:
       widths: Channels after each halving.
       blocks: Residual blocks.
-      dtype: In which it computes; parameters are float32.
-      remat: Whether the backward pass works levels and blocks out again, instead of keeping what is in them.
+      dtype: Dtype of the computation; parameters are float32.
+      remat: Whether the backward pass recomputes levels and blocks instead of keeping their activations.
     """
 
     widths: tuple[int, ...] = (32, 64)
@@ -49,7 +49,7 @@ class Encoder(nn.Module):
 
     @nn.compact
     def __call__(self, pictures: jax.Array, classes: jax.Array | None = None) -> jax.Array:
-        """Feature maps of pictures.
+        """Encodes pictures.
 
         Args:
           pictures: `[N, H, W, C]` in [0, 1].
@@ -72,15 +72,15 @@ class Encoder(nn.Module):
 
 
 class Decoder(nn.Module):
-    """The encoder backwards: residual blocks, then a sub-pixel convolution a width.
+    """Residual blocks at the coarsest level, then sub-pixel convolutions: the encoder in reverse.
 
     Attributes:
-      channels: Of the pictures.
-      widths: As the encoder's, from fine to coarse.
+      channels: Channels of the pictures.
+      widths: The encoder's widths, from fine to coarse.
       blocks: Residual blocks at the coarsest level.
-      learned_scale: Whether pixels have a scale, one a channel, that is learned; a Bernoulli likelihood has none.
-      dtype: In which it computes; parameters are float32.
-      remat: As the encoder's.
+      learned_scale: Whether the likelihood's scale, one a channel, is learned; a Bernoulli likelihood has none.
+      dtype: Dtype of the computation; parameters are float32.
+      remat: Whether the backward pass recomputes levels and blocks instead of keeping their activations.
     """
 
     channels: int
@@ -92,7 +92,7 @@ class Decoder(nn.Module):
 
     @nn.compact
     def __call__(self, x: jax.Array) -> tuple[jax.Array, jax.Array]:
-        """What the likelihoods of `jaxstyle.losses.variational` take.
+        """Decodes feature maps to the parameters of a likelihood of `jaxstyle.losses.variational`.
 
         Args:
           x: `[N, H / 2^L, W / 2^L, widths[-1]]`, not yet activated.
@@ -115,7 +115,7 @@ class Decoder(nn.Module):
 
 
 def residuals(x: jax.Array, blocks: int, dtype: Any, remat: bool) -> jax.Array:
-    """`[N, H, W, C]` through so many residual blocks of the module that calls, worked out again if need be."""
+    """Applies residual blocks to `[N, H, W, C]`, as submodules `Residual_0`, `Residual_1`, … of the calling module."""
     kind = nn.remat(Residual) if remat else Residual
     for number in range(blocks):
         x = kind(dtype, name=f"Residual_{number}")(x)
@@ -123,10 +123,14 @@ def residuals(x: jax.Array, blocks: int, dtype: Any, remat: bool) -> jax.Array:
 
 
 def coarse_shape(shape: tuple[int, ...], widths: tuple[int, ...]) -> tuple[int, int]:
-    """Height and width of the coarsest feature maps of pictures `(H, W, C)`.
+    """Height and width of the coarsest feature maps.
+
+    Args:
+      shape: Of the pictures, `(H, W, C)`.
+      widths: Channels after each halving.
 
     Raises:
-      JaxstyleError: The pictures cannot be halved so often.
+      JaxstyleError: A side is no multiple of `2^len(widths)`.
     """
     factor = 2 ** len(widths)
     if not widths or shape[0] % factor or shape[1] % factor:
@@ -138,5 +142,5 @@ def coarse_shape(shape: tuple[int, ...], widths: tuple[int, ...]) -> tuple[int, 
 
 
 def nearest(shape: tuple[int, ...], factor: int) -> int:
-    """A size near the pictures' that can be halved."""
+    """The multiple of `factor` at or above the shorter side."""
     return max(1, math.ceil(min(shape[:2]) / factor)) * factor

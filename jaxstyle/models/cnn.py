@@ -1,4 +1,4 @@
-"""The small convolutional classifier with which generated pictures are scored."""
+"""A small convolutional classifier, which also scores generated pictures."""
 
 from __future__ import annotations
 
@@ -19,10 +19,9 @@ class SmallCNN(nn.Module):
 
     Attributes:
       classes: Number of logits.
-      dropout: Share of the 64 features dropped in training.
-      dtype: In which it computes; parameters are float32, and so are the logits.
-      remat: Whether the backward pass works out again what each convolution gives before its pool, instead of keeping
-        it.
+      dropout: Rate at which the 64 features are dropped in training.
+      dtype: Dtype of the computation; parameters and logits are float32.
+      remat: Whether the backward pass recomputes every stage instead of keeping its activations.
     """
 
     classes: int = 10
@@ -35,11 +34,11 @@ class SmallCNN(nn.Module):
     def __call__(
         self, images: jax.Array, train: bool = False, noise: jax.Array | None = None
     ) -> tuple[jax.Array, jax.Array]:
-        """Looks at pictures.
+        """Classifies pictures.
 
         Args:
           images: `[N, H, W, C]` in [0, 1].
-          train: Makes no difference; networks with batch normalisation have it.
+          train: Not used; it is there for classifiers with batch normalisation.
           noise: `[N, 64]` uniform in [0, 1), for dropout; None in evaluation.
 
         Returns:

@@ -1,4 +1,4 @@
-"""A compositional pattern-producing network: a picture as a smooth function of its coordinates."""
+"""Compositional pattern-producing networks: pictures as smooth functions of their coordinates."""
 
 from __future__ import annotations
 
@@ -8,12 +8,12 @@ import jax.numpy as jnp
 
 
 class CPPN(nn.Module):
-    """Dense layers applied to every point alone, so that the picture has any resolution one asks for.
+    """Dense layers applied to each point by itself, so that a picture can have any resolution.
 
-    Its activation is `[atan(x) / 0.67, atan(x)² / 0.6]`, which keeps the variance and mixes odd with even patterns.
+    The activation is `[atan(x) / 0.67, atan(x)² / 0.6]`, which keeps the variance and mixes odd with even patterns.
 
     Attributes:
-      width: Units a layer; each gives two activations.
+      width: Units a layer, with two activations each.
       layers: Number of layers.
 
     References:
@@ -25,13 +25,13 @@ class CPPN(nn.Module):
 
     @nn.compact
     def __call__(self, coordinates: jax.Array) -> jax.Array:
-        """Features of every point.
+        """Computes the features of every point.
 
         Args:
-          coordinates: `[..., 2]`, each of about unit variance over the picture.
+          coordinates: `[..., 2]`, of about unit variance over the picture; see `coordinates`.
 
         Returns:
-          `[..., 2 · width]`, to be combined into colours linearly.
+          `[..., 2 · width]`, to be mapped to colours linearly.
         """
         x = coordinates
         for i in range(self.layers):
@@ -43,7 +43,7 @@ class CPPN(nn.Module):
 
 
 def coordinates(height: int, width: int) -> jax.Array:
-    """Row and column of every pixel `[height, width, 2]`, zero in the middle, of unit variance on the longer side."""
+    """Rows and columns `[height, width, 2]` of all pixels: 0 in the middle, of unit variance on the longer side."""
     reach = 3**0.5 / max(height, width)
     rows, columns = (jnp.linspace(-reach * (n - 1), reach * (n - 1), n) for n in (height, width))
     return jnp.stack(jnp.meshgrid(rows, columns, indexing="ij"), axis=-1)

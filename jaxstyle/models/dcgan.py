@@ -1,7 +1,7 @@
-"""Deep convolutional GAN: transposed convolutions up from a small square, strided ones down to it.
+"""DCGAN: a generator of transposed convolutions and a discriminator of strided ones.
 
-At 28 px the square is 7×7 and two layers lead to the picture: the network of a first GAN on handwritten digits, with
-`hidden=1024` InfoGAN's. At 32 px and 64 px it is 4×4, with three and four layers: DCGAN.
+At 28 px the smallest feature maps are 7×7, two layers from the picture: the usual network for handwritten digits, with
+`hidden=1024` InfoGAN's. At 32 px and 64 px they are 4×4, with three and four layers: DCGAN.
 
 References:
   Radford, Metz & Chintala 2016, "Unsupervised Representation Learning with Deep Convolutional Generative Adversarial
@@ -18,21 +18,22 @@ import jax
 import jax.numpy as jnp
 
 from jaxstyle.errors import JaxstyleError
-from jaxstyle.ops.conditioning import BatchNorm, Modulators, Verdict
+from jaxstyle.ops.conditioning import LogitsHead, Modulators
+from jaxstyle.ops.normalization import BatchNorm
 from jaxstyle.ops.strided import Double, Halve
 
 INIT = nn.initializers.normal(0.02)
 
 
 def levels_of(shape: tuple[int, ...], least: int = 2) -> int:
-    """How often a picture can be halved until its shorter side is 4 to 7 pixels.
+    """The number of halvings that bring the shorter side of a picture to 4 to 7 pixels.
 
     Args:
       shape: `(H, W, C)`.
-      least: How often it must be possible.
+      least: Smallest number of halvings allowed.
 
     Raises:
-      JaxstyleError: Sides that halving does not bring there.
+      JaxstyleError: There are fewer halvings, or a side cannot be halved so often.
     """
     height, width, _ = shape
     levels = max(0, (min(height, width) // 4).bit_length() - 1)
@@ -45,20 +46,20 @@ def levels_of(shape: tuple[int, ...], least: int = 2) -> int:
 
 
 class Generator(nn.Module):
-    """Noise to pictures; the label sets every batch normalisation's scale and shift.
+    """The generator: noise to pictures, with class-conditional batch normalisation.
 
-    With the label's vector beside the noise instead, what depends on the label alone drowns what depends on the noise:
-    all pictures of a class became one within an epoch, and stayed so.
+    Measured: with the label's embedding concatenated to the noise instead, all pictures of a class became the same
+    within an epoch, and stayed so (mode collapse), since the label's part of the input outweighed the noise.
 
     Attributes:
       shape: Of a picture, `(H, W, C)`.
-      width: Channels before the last layer; every layer before has twice as many.
-      hidden: Units of a dense layer between noise and square; 0 for none.
+      width: Input channels of the last layer; every layer before it has twice as many as the next.
+      hidden: Units of a dense layer between the noise and the smallest feature maps; 0 for none.
       classes: Number of labels, or of codes in their place; 0 for none.
-      self_modulation: Whether the noise changes every batch normalisation's scale and shift, too.
-      dtype: In which it computes; parameters are float32.
-      remat: Whether the backward pass works every doubling out again, instead of keeping what is in it.
-      axis: Name of the devices' axis, for batch normalisation.
+      self_modulation: Whether every batch normalisation's scale and shift depend on the noise, too.
+      dtype: Dtype of the computation; parameters are float32.
+      remat: Whether the backward pass recomputes every doubling instead of keeping its activations.
+      axis: Name of the `pmap` axis, for batch normalisation.
     """
 
     shape: tuple[int, ...]
@@ -72,12 +73,12 @@ class Generator(nn.Module):
 
     @nn.compact
     def __call__(self, noise: jax.Array, labels: jax.Array | None = None, train: bool = False) -> jax.Array:
-        """Paints.
+        """Generates pictures.
 
         Args:
           noise: `[N, Z]`, normal.
           labels: `[N]`, where there are classes.
-          train: Whether batch normalisation goes by this batch's statistics.
+          train: Whether batch normalisation uses this batch's statistics.
 
         Returns:
           `[N, H, W, C]` float32 in (-1, 1).
@@ -95,8 +96,8 @@ class Generator(nn.Module):
         x = noise.astype(self.dtype)
         if self.hidden:
             x = self.normalized(dense(self.hidden, x), modulators, train)
-            # Unit by unit, as InfoGAN has it. The mean of the units before is not 0, and by channel, over positions,
-            # a pattern that is the same for every noise is let through: all pictures become one (seen after 4 epochs).
+            # Normalised unit by unit, as in InfoGAN. Normalised by channel over positions, a pattern common to all
+            # noise, from the previous units' nonzero means, would pass: mode collapse (measured, after 4 epochs).
             x = self.normalized(dense(units, x), modulators, train).reshape(square)
         else:
             x = self.normalized(dense(units, x).reshape(square), modulators, train)
@@ -105,30 +106,29 @@ class Generator(nn.Module):
         return jnp.tanh(Double(self.shape[2], kernel_init=INIT, dtype=self.dtype)(x).astype(jnp.float32))
 
     def layer(self, x: jax.Array, features: int, modulators: Modulators, train: bool) -> jax.Array:
-        """A transposed convolution, normalised and rectified."""
+        """A transposed convolution, batch normalisation and ReLU, `[N, H, W, C]` -> `[N, 2 H, 2 W, features]`."""
         return self.normalized(Double(features, bias=False, kernel_init=INIT, dtype=self.dtype)(x), modulators, train)
 
     def normalized(self, x: jax.Array, modulators: Modulators, train: bool) -> jax.Array:
-        """Batch normalisation and ReLU."""
+        """Applies batch normalisation and ReLU."""
         labels, noise = modulators
         return nn.relu(BatchNorm(self.classes, self.axis, self.dtype)(x, labels, train, noise))
 
 
 class Discriminator(nn.Module):
-    """Pictures to logits.
+    """The discriminator: pictures to logits.
 
     Attributes:
       shape: Of a picture, `(H, W, C)`.
       width: Channels after the first layer; every later layer has twice as many.
-      hidden: Units of a dense layer between the last square and the logit, which so depends on what is where; 0 for
-        none.
+      hidden: Units of a dense layer between the last feature maps and the logits head; 0 for none.
       classes: Number of labels; 0 for none.
-      codes: Number of codes, which it guesses for generated pictures; 0 for none.
-      norm: Whether layers after the first are batch-normalised, as the paper has it. It makes a logit depend on the
-        other pictures of its batch, so gradient penalties do without.
-      dtype: In which it computes; parameters are float32.
-      remat: Whether the backward pass works every halving out again, instead of keeping what is in it.
-      axis: Name of the devices' axis, for batch normalisation.
+      codes: Number of codes, which a second head predicts; 0 for none.
+      norm: Whether layers after the first are batch-normalised, as in the paper. A logit then depends on the other
+        pictures of its batch, which gradient penalties do not allow.
+      dtype: Dtype of the computation; parameters are float32.
+      remat: Whether the backward pass recomputes every halving instead of keeping its activations.
+      axis: Name of the `pmap` axis, for batch normalisation.
     """
 
     shape: tuple[int, ...]
@@ -143,15 +143,15 @@ class Discriminator(nn.Module):
 
     @nn.compact
     def __call__(self, images: jax.Array, labels: jax.Array | None = None, train: bool = False) -> jax.Array:
-        """Judges.
+        """Scores pictures.
 
         Args:
           images: `[N, H, W, C]` in [-1, 1].
           labels: `[N]`, where there are classes.
-          train: Whether batch normalisation goes by this batch's statistics.
+          train: Whether batch normalisation uses this batch's statistics.
 
         Returns:
-          Logits `[N]` float32, large where it believes the picture.
+          Logits `[N]` float32, large for pictures taken for real.
         """
         layer = nn.remat(Discriminator.layer, static_argnums=(2, 3)) if self.remat else Discriminator.layer
         x = images
@@ -160,10 +160,10 @@ class Discriminator(nn.Module):
         if self.hidden:
             x = nn.Dense(self.hidden, kernel_init=INIT, dtype=self.dtype)(x.reshape(x.shape[0], -1))
             x = nn.leaky_relu(x, 0.2)
-        return Verdict(self.classes, self.codes, INIT, self.dtype)(x, labels)
+        return LogitsHead(self.classes, self.codes, INIT, self.dtype, name="Verdict_0")(x, labels)
 
     def layer(self, x: jax.Array, level: int, train: bool) -> jax.Array:
-        """A strided convolution, normalised where it is to be, and rectified."""
+        """A strided convolution, batch normalisation where `norm` asks for it, and leaky ReLU."""
         norm = self.norm and level > 0
         x = Halve(self.width << level, bias=not norm, kernel_init=INIT, dtype=self.dtype)(x)
         x = BatchNorm(0, self.axis, self.dtype)(x, None, train) if norm else x

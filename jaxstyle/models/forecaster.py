@@ -1,7 +1,7 @@
-"""The encoder–forecaster: a stack of convolutional recurrent cells reads frames, another one goes on with them.
+"""The encoder–forecaster: one stack of convolutional recurrent cells encodes frames, another predicts the next ones.
 
-Measured on two cores: XLA's CPU convolutions inside of a loop (`lax.scan`) take 25 times as long as outside of one,
-so there the steps of time are unrolled. Loops compile faster and are as fast on accelerators.
+Measured on two cores: XLA's CPU convolutions inside of a loop (`lax.scan`) take 25 times as long as outside of one, so
+`unroll` is for CPUs. Loops compile faster and are as fast on accelerators.
 """
 
 from __future__ import annotations
@@ -21,12 +21,13 @@ CELLS = ("lstm", "gru")
 
 
 class Forecast(NamedTuple):
-    """What a forecaster makes of clips.
+    """The outputs of a forecaster.
 
     Attributes:
-      past: Logits of the second to last input frame, each as foreseen one step before, `[N, T - 1, H, W, C]` float32.
-      future: Logits of the frames after them `[N, K, H, W, C]` float32.
-      classes: Logits `[N, classes]` float32 by what the encoder remembers of all input frames; None without classes.
+      past: Logits of the second to the last input frame, each predicted from those before it, `[N, T - 1, H, W, C]`
+        float32.
+      future: Logits of the frames after the input `[N, K, H, W, C]` float32.
+      classes: Logits `[N, classes]` float32 from the encoder's states after all input frames; None without classes.
     """
 
     past: jax.Array
@@ -35,22 +36,22 @@ class Forecast(NamedTuple):
 
 
 class Stack(nn.Module):
-    """One step of time: patches through a stack of cells, to the logits of the next frame's patches.
+    """A stack of recurrent cells: one time step from a frame's patches to the logits of the next frame's.
 
-    Cells of a larger scale see further, those of scale 1 see finer. One that returns to a finer scale also sees what
-    the last cell of that scale gave, as in a U-Net.
+    Cells of a larger scale have larger receptive fields and coarser maps. A cell that returns to a finer scale also
+    gets the output of the last cell of that scale, as in a U-Net.
 
     Attributes:
-      channels: Of patches.
+      channels: Channels of the patches.
       widths: Channels of each cell's state.
-      scales: Of each cell, how many patches a position of its maps is high and wide; as many as `widths`, the last 1.
+      scales: Side of a position of each cell's maps, in patches; as many as `widths`, the last one 1.
       kernel: Side of the cells' convolutions.
       cell: Name in `CELLS`.
       peepholes: See `ConvLSTMCell`.
-      brightness: Of what is foreseen before any training, above 0 and below 1; the mean of the frames is best. Where
-        films of digits, 5 % of which is white, were first foreseen grey, the steps that turned it black left cells
-        from which three layers learned nothing in 600 more; begun at 0.05 they were past that after 100.
-      dtype: In which it computes; parameters are float32, and so are the logits.
+      brightness: Mean of the prediction before training, above 0 and below 1; the mean of the frames is best. Measured
+        on moving digits, 5 % of whose pixels are white: from a mean of 0.5 the first steps, which learn that frames
+        are dark, left three layers without progress for 600 more steps; from 0.05 this took 100.
+      dtype: Dtype of the computation; parameters and logits are float32.
     """
 
     channels: int
@@ -63,46 +64,54 @@ class Stack(nn.Module):
     dtype: Any = jnp.float32
 
     def setup(self) -> None:
-        self.cells = [self.make(width) for width in self.widths]
+        self.cells = [self.make_cell(width) for width in self.widths]
         bias = nn.initializers.constant(math.log(self.brightness / (1 - self.brightness)))
         self.readout = Conv(self.channels, (1, 1), dtype=self.dtype, bias_init=bias)
 
-    def make(self, width: int) -> Any:
-        """A cell."""
+    def make_cell(self, width: int) -> Any:
+        """Makes a cell of the kind that `cell` names."""
         if self.cell == "gru":
             return ConvGRUCell(width, self.kernel, self.dtype)
         return ConvLSTMCell(width, self.kernel, self.peepholes, self.dtype)
 
     def __call__(self, states: list[Any], patches: jax.Array) -> tuple[list[Any], jax.Array]:
-        """The next states, and logits `[N, H, W, channels]`."""
-        moved, x, before = [], patches, 1
-        given: dict[int, jax.Array] = {}  # by scale, what its last cell gave
-        for cell, scale, state in zip(self.cells, self.scales, states, strict=True):
-            if scale > before:
-                x = space_to_depth(x, scale // before)
-            elif scale < before:
-                fine = depth_to_space(x, before // scale)
-                x = jnp.concatenate([fine, given[scale]], -1) if scale in given else fine
-            state, x = cell(state, x)
-            moved.append(state)
-            given[scale], before = x, scale
-        return moved, self.readout(x).astype(jnp.float32)
+        """One time step.
 
-    def first(self, shape: tuple[int, ...]) -> list[Any]:
-        """The states before the first step, for patches of `(N, H, W)`."""
+        Args:
+          states: The cells' states; see `initial_states`.
+          patches: `[N, h, w, channels]` in [0, 1].
+
+        Returns:
+          The next states, and logits of the next frame's patches `[N, h, w, channels]`.
+        """
+        next_states, x, x_scale = [], patches, 1
+        skips: dict[int, jax.Array] = {}  # scale -> output of its last cell
+        for cell, scale, state in zip(self.cells, self.scales, states, strict=True):
+            if scale > x_scale:
+                x = space_to_depth(x, scale // x_scale)
+            elif scale < x_scale:
+                fine = depth_to_space(x, x_scale // scale)
+                x = jnp.concatenate([fine, skips[scale]], -1) if scale in skips else fine
+            state, x = cell(state, x)
+            next_states.append(state)
+            skips[scale], x_scale = x, scale
+        return next_states, self.readout(x).astype(jnp.float32)
+
+    def initial_states(self, shape: tuple[int, ...]) -> list[Any]:
+        """The states before the first step, for patches of shape `(N, h, w)`."""
         count, height, width = shape
         return [
-            cell.first((count, height // scale, width // scale))
+            cell.initial_state((count, height // scale, width // scale))
             for cell, scale in zip(self.cells, self.scales, strict=True)
         ]
 
 
-class Look(nn.Module):
-    """What is anywhere on some maps: two convolutions, then each channel's largest and mean.
+class PooledFeatures(nn.Module):
+    """Two convolutions, then global maximum and average pooling.
 
     Attributes:
       features: Channels of either convolution.
-      dtype: In which it computes; parameters are float32.
+      dtype: Dtype of the computation; parameters are float32.
     """
 
     features: int = 64
@@ -117,22 +126,24 @@ class Look(nn.Module):
 
 
 class Forecaster(nn.Module):
-    """Reads frames and foresees those that follow, each from the one before: its own, or the true one where told so.
+    """Predicts the frames that follow a clip, each from its own last prediction, or from the true frame before.
+
+    The latter is teacher forcing, or scheduled sampling where it is random.
 
     Attributes:
-      channels: Of a frame.
+      channels: Channels of a frame.
       widths: Channels of each cell's state, in either stack.
-      scales: Of each cell; see `Stack`. None is 1 for all.
+      scales: Scale of each cell; see `Stack`. None is 1 for all.
       kernel: Side of the cells' convolutions.
-      patch: Side of the square patches that frames are cut into, and that cells see as one position.
+      patch: Side of the square patches of a frame that are one position of the cells' maps, in pixels.
       cell: Name in `CELLS`.
       peepholes: See `ConvLSTMCell`.
       brightness: See `Stack`.
-      tied: Whether one stack does both: the ConvLSTM baseline of OpenSTL. Else the second begins with the first's
-        states and parameters of its own (Shi et al. 2015, section 3.2).
-      classes: Of clips; 0 for none.
-      unroll: Whether steps of time are unrolled; see above.
-      dtype: In which it computes; parameters are float32.
+      tied: Whether one stack encodes and predicts: the ConvLSTM baseline of OpenSTL. Else the second stack has
+        parameters of its own and begins with the first one's states (Shi et al. 2015, section 3.2).
+      classes: Number of classes of clips; 0 for none.
+      unroll: Whether time steps are unrolled; see the module's docstring.
+      dtype: Dtype of the computation; parameters are float32.
     """
 
     channels: int
@@ -151,82 +162,78 @@ class Forecaster(nn.Module):
     def setup(self) -> None:
         self.encoder = self.stack()
         self.forecaster = self.encoder if self.tied else self.stack()
-        self.looks = [Look(dtype=self.dtype) for _ in range(len(self.widths) * (2 if self.cell == "lstm" else 1))]
+        maps = len(self.widths) * (2 if self.cell == "lstm" else 1)
+        self.pooled = [PooledFeatures(dtype=self.dtype, name=f"looks_{i}") for i in range(maps)]
         self.head = nn.Dense(self.classes, dtype=self.dtype)
 
     def stack(self) -> Stack:
-        """The cells of one half."""
-        parts = self.patch**2 * self.channels
+        """Makes a stack of cells."""
         scales = self.scales or (1,) * len(self.widths)
-        own = (self.kernel, self.cell, self.peepholes, self.brightness, self.dtype)
-        return Stack(parts, self.widths, scales, *own)
+        rest = (self.kernel, self.cell, self.peepholes, self.brightness, self.dtype)
+        return Stack(self.patch**2 * self.channels, self.widths, scales, *rest)
 
     def __call__(
-        self, inputs: jax.Array, count: int, truth: jax.Array | None = None, follow: jax.Array | None = None
+        self, inputs: jax.Array, count: int, targets: jax.Array | None = None, forced: jax.Array | None = None
     ) -> Forecast:
-        """Foresees.
+        """Predicts frames.
 
         Args:
           inputs: `[N, T, H, W, C]` in [0, 1], at least two frames; H and W multiples of `patch`.
-          count: K, how many frames to foresee; static.
-          truth: The frames that follow `[N, K, H, W, C]`, where some are to be followed.
-          follow: `[N, K - 1]` bool: whether the step after each of them sees the true one, not the foreseen one
-            (scheduled sampling). None follows none.
+          count: K, the number of frames to predict; static.
+          targets: The true frames after the input `[N, K, H, W, C]`, for teacher forcing.
+          forced: `[N, K - 1]` bool, whether the step after each of the first K - 1 targets takes the target, not the
+            prediction (scheduled sampling); None forces none.
         """
-        seen = self.cut(inputs)
-        states, frame = self.encoder.first(seen.shape[1:4]), jnp.zeros_like(seen[0])
-        every = jnp.ones(seen.shape[:2], bool)
-        (states, _), past = self.run(self.encoder, (states, frame), seen[:-1], every[:-1])
-        remembered = states
-        if self.classes:  # the last frame, too, which else only the forecaster sees
-            (remembered, _), _ = self.run(self.encoder, (states, frame), seen[-1:], every[-1:])
-        known = jnp.concatenate([seen[-1:], jnp.zeros((count - 1, *seen.shape[1:]), seen.dtype)])
-        told = jnp.concatenate([every[-1:], jnp.zeros((count - 1, seen.shape[1]), bool)])
-        if truth is not None and follow is not None:
-            known = known.at[1:].set(self.cut(truth[:, :-1]))
-            told = told.at[1:].set(follow.T)
-        _, future = self.run(self.forecaster, (states, frame), known, told)
-        return Forecast(self.joined(past), self.joined(future), self.classify(remembered))
+        patches = self.to_patches(inputs)
+        states, frame = self.encoder.initial_states(patches.shape[1:4]), jnp.zeros_like(patches[0])
+        all_forced = jnp.ones(patches.shape[:2], bool)
+        (states, _), past = self.run(self.encoder, (states, frame), patches[:-1], all_forced[:-1])
+        encoded = states
+        if self.classes:  # the classifier needs the last frame, too; else only the forecaster takes it
+            (encoded, _), _ = self.run(self.encoder, (states, frame), patches[-1:], all_forced[-1:])
+        frames = jnp.concatenate([patches[-1:], jnp.zeros((count - 1, *patches.shape[1:]), patches.dtype)])
+        takes = jnp.concatenate([all_forced[-1:], jnp.zeros((count - 1, patches.shape[1]), bool)])
+        if targets is not None and forced is not None:
+            frames = frames.at[1:].set(self.to_patches(targets[:, :-1]))
+            takes = takes.at[1:].set(forced.T)
+        _, future = self.run(self.forecaster, (states, frame), frames, takes)
+        return Forecast(self.to_frames(past), self.to_frames(future), self.classify(encoded))
 
-    def run(self, stack: Stack, start: Any, frames: jax.Array, follow: jax.Array) -> tuple[Any, jax.Array]:
-        """Steps through time.
+    def run(self, stack: Stack, start: Any, frames: jax.Array, forced: jax.Array) -> tuple[Any, jax.Array]:
+        """Runs a stack through time.
 
         Args:
-          stack: Of cells.
-          start: Their states, and the frame foreseen for the first step.
-          frames: True patches of each step `[T, N, h, w, P]`.
-          follow: `[T, N]`, whether a step sees them, not what was foreseen for it.
+          stack: A stack of cells.
+          start: Its states, and the prediction for the first step `[N, h, w, P]`.
+          frames: Patches of each step's true frame `[T, N, h, w, P]`.
+          forced: `[T, N]` bool, whether a step takes the true frame, not the prediction.
 
         Returns:
-          What `start` has become, and the logits after every step `[T, N, h, w, P]`.
+          The last states and prediction, and the logits of every step `[T, N, h, w, P]`.
         """
 
         def step(stack: Stack, carry: Any, given: tuple[jax.Array, jax.Array]) -> Any:
-            (states, foreseen), (frame, told) = carry, given
-            states, logits = stack(states, jnp.where(told[:, None, None, None], frame, foreseen))
+            (states, predicted), (frame, forced) = carry, given
+            states, logits = stack(states, jnp.where(forced[:, None, None, None], frame, predicted))
             return (states, nn.sigmoid(logits)), logits
 
         steps = len(frames) if self.unroll else 1
         scanned = nn.scan(step, variable_broadcast="params", split_rngs={"params": False}, unroll=steps)
-        return scanned(stack, start, (frames, follow))
+        return scanned(stack, start, (frames, forced))
 
     def classify(self, states: list[Any]) -> jax.Array | None:
-        """Logits by what is anywhere on the maps of all states."""
+        """Logits `[N, classes]` from the encoder's states; None without classes."""
         if not self.classes:
             return None
-        seen = [look(leaf) for look, leaf in zip(self.looks, jax.tree.leaves(states), strict=True)]
-        return self.head(jnp.concatenate(seen, -1)).astype(jnp.float32)
+        features = [pool(maps) for pool, maps in zip(self.pooled, jax.tree.leaves(states), strict=True)]
+        return self.head(jnp.concatenate(features, -1)).astype(jnp.float32)
 
-    def cut(self, frames: jax.Array) -> jax.Array:
-        """`[N, T, H, W, C]` as patches `[T, N, h, w, P]` float32."""
-        flat = frames.astype(jnp.float32).reshape(-1, *frames.shape[2:])
-        return space_to_depth(flat, self.patch).reshape(*frames.shape[:2], *self.maps(frames), -1).swapaxes(0, 1)
+    def to_patches(self, frames: jax.Array) -> jax.Array:
+        """Frames `[N, T, H, W, C]` -> patches `[T, N, h, w, P]` float32."""
+        flat = space_to_depth(frames.astype(jnp.float32).reshape(-1, *frames.shape[2:]), self.patch)
+        return flat.reshape(*frames.shape[:2], *flat.shape[1:]).swapaxes(0, 1)
 
-    def maps(self, frames: jax.Array) -> tuple[int, int]:
-        """Height and width in patches."""
-        return frames.shape[2] // self.patch, frames.shape[3] // self.patch
-
-    def joined(self, patches: jax.Array) -> jax.Array:
-        """`[T, N, h, w, P]` as frames `[N, T, H, W, C]`."""
+    def to_frames(self, patches: jax.Array) -> jax.Array:
+        """Patches `[T, N, h, w, P]` -> frames `[N, T, H, W, C]`."""
         flat = depth_to_space(patches.reshape(-1, *patches.shape[2:]), self.patch)
         return flat.reshape(*patches.shape[:2], *flat.shape[1:]).swapaxes(0, 1)

@@ -1,4 +1,4 @@
-"""The hourglass of "Deep Image Prior": its weights are the picture, its shape is what a picture is like."""
+"""The hourglass network of "Deep Image Prior": its weights are optimised, its architecture is the image prior."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ from jaxstyle.ops.convolution import Conv
 
 
 class Hourglass(nn.Module):
-    """Convolutions that halve their input `depth` times and enlarge it again, with thin skip connections.
+    """An encoder and decoder with narrow skip connections.
 
-    Normalisation is over the one picture (batch normalisation with a batch of one).
+    Normalisation is over the picture (batch normalisation with a batch of one).
 
     Attributes:
       width: Channels of every level.
@@ -29,13 +29,13 @@ class Hourglass(nn.Module):
 
     @nn.compact
     def __call__(self, noise: jax.Array) -> jax.Array:
-        """Features of every pixel.
+        """Computes the features of every pixel.
 
         Args:
           noise: `[H, W, C]`, the fixed input; each side has at least 8 pixels.
 
         Returns:
-          `[H, W, width]`, to be combined into colours linearly.
+          `[H, W, width]`, to be mapped to colours linearly.
         """
         x, skips = noise, []
         for level in range(self.depth):
@@ -50,7 +50,7 @@ class Hourglass(nn.Module):
         return x
 
     def layer(self, x: jax.Array, features: int, size: int, *, stride: int = 1, name: str) -> jax.Array:
-        """Convolution, normalisation of every channel over the picture, leaky ReLU."""
+        """Applies a convolution, normalises every channel over the picture, and applies a leaky ReLU."""
         x = Conv(features, (size, size), strides=stride, name=name)(x)
         mean, variance = jnp.mean(x, (0, 1), keepdims=True), jnp.var(x, (0, 1), keepdims=True)
         scale = self.param(f"{name}_scale", nn.initializers.ones, (1, 1, features))

@@ -1,4 +1,4 @@
-"""Residual networks for small pictures, as first trained on CIFAR-10: 20, 32, 44, 56 or 110 layers.
+"""Residual networks for small pictures: the CIFAR-10 ResNets of 20, 32, 44, 56 or 110 layers.
 
 Reference:
   He et al. 2016, "Deep Residual Learning for Image Recognition", arXiv 1512.03385, section 4.2.
@@ -14,27 +14,27 @@ import jax
 import jax.numpy as jnp
 
 from jaxstyle.errors import JaxstyleError
-from jaxstyle.ops.conditioning import BatchNorm
 from jaxstyle.ops.convolution import Conv
 from jaxstyle.ops.functional import average_pool
+from jaxstyle.ops.normalization import BatchNorm
 
 STAGES = 3
 
 
 class ResNet(nn.Module):
-    """A convolution, three stages of residual blocks, each but the first halving the sides, a mean over positions.
+    """A convolution, three stages of residual blocks, a mean over positions, and a logits head.
 
-    Shortcuts have no parameters (the paper's option A): where a stage halves the sides and doubles the channels,
-    pixels are averaged by fours and the new channels are zero. (The paper takes every second pixel.)
+    The second and third stage halve the sides and double the channels. Shortcuts have no parameters (the paper's
+    option A): there they are 2×2 averages (the paper takes every second pixel) padded with zero channels.
 
     Attributes:
       classes: Number of logits.
       depth: Layers with parameters, 6 n + 2 for n blocks a stage: 20 has 0.27 million parameters, 56 has 0.85.
       width: Channels of the first stage.
-      dropout: Share of the last features dropped in training.
-      dtype: In which it computes; parameters, statistics and logits are float32.
-      remat: Whether the backward pass works every block out again, instead of keeping what is in it.
-      axis: Name of the devices' axis, for batch normalisation.
+      dropout: Rate at which the last features are dropped in training.
+      dtype: Dtype of the computation; parameters, statistics and logits are float32.
+      remat: Whether the backward pass recomputes every block instead of keeping its activations.
+      axis: Name of the `pmap` axis, for batch normalisation.
     """
 
     classes: int = 10
@@ -54,11 +54,11 @@ class ResNet(nn.Module):
     def __call__(
         self, images: jax.Array, train: bool = False, noise: jax.Array | None = None
     ) -> tuple[jax.Array, jax.Array]:
-        """Looks at pictures.
+        """Classifies pictures.
 
         Args:
           images: `[N, H, W, C]` in [0, 1], at least 4 pixels a side.
-          train: Whether batch normalisation goes by this batch's statistics.
+          train: Whether batch normalisation uses this batch's statistics.
           noise: `[N, features]` uniform in [0, 1), for dropout; None in evaluation.
 
         Returns:
@@ -83,9 +83,9 @@ class Block(nn.Module):
 
     Attributes:
       features: Output channels.
-      halves: Whether the first convolution takes every second pixel, and the shortcut follows.
-      dtype: In which it computes.
-      axis: Name of the devices' axis.
+      halves: Whether the first convolution has stride 2, and the shortcut is pooled.
+      dtype: Dtype of the computation.
+      axis: Name of the `pmap` axis.
     """
 
     features: int
@@ -108,14 +108,14 @@ class Block(nn.Module):
 
 
 class Normed(nn.Module):
-    """A 3×3 convolution and batch normalisation over all devices, with a ReLU or without.
+    """A 3×3 convolution, batch normalisation over all devices, and optionally a ReLU.
 
     Attributes:
       features: Output channels.
-      train: Whether the batch's own statistics count.
+      train: Whether batch normalisation uses this batch's statistics.
       stride: Step in pixels.
-      dtype: In which it computes; statistics are float32.
-      axis: Name of the devices' axis.
+      dtype: Dtype of the computation; statistics are float32.
+      axis: Name of the `pmap` axis.
       rectified: Whether there is a ReLU.
     """
 
@@ -136,10 +136,10 @@ class Normed(nn.Module):
 
 
 def blocks_of(depth: int) -> int:
-    """Blocks a stage of so many layers.
+    """The number of blocks a stage of a network with `depth` layers.
 
     Raises:
-      JaxstyleError: It is not 6 n + 2.
+      JaxstyleError: The depth is not 6 n + 2.
     """
     blocks, left = divmod(depth - 2, 2 * STAGES)
     if blocks < 1 or left:

@@ -1,4 +1,4 @@
-"""Residual generator and discriminator of SN-GAN, for spectral normalisation and classes.
+"""The residual generator and discriminator of SN-GAN, for spectral normalisation and class labels.
 
 References:
   Miyato, Kataoka, Koyama & Yoshida 2018, "Spectral Normalization for Generative Adversarial Networks", tables 4 to 6.
@@ -14,36 +14,37 @@ import jax
 import jax.numpy as jnp
 
 from jaxstyle.models.dcgan import levels_of
-from jaxstyle.ops.conditioning import BatchNorm, Modulators, Verdict
+from jaxstyle.ops.conditioning import LogitsHead, Modulators
 from jaxstyle.ops.convolution import Conv
 from jaxstyle.ops.functional import average_pool
+from jaxstyle.ops.normalization import BatchNorm
 from jaxstyle.ops.strided import Double, Halve
 
 INIT = nn.initializers.xavier_uniform()
 
 
 def convolution(features: int, side: int, dtype: Any, bias: bool = True) -> nn.Conv:
-    """A convolution that keeps the picture's size."""
+    """A convolution with stride 1 and zero padding."""
     return Conv(features, (side, side), use_bias=bias, kernel_init=INIT, dtype=dtype)
 
 
-def repeated(x: jax.Array) -> jax.Array:
-    """Every pixel of `[N, H, W, C]` four times, `[N, 2 H, 2 W, C]`."""
+def upsampled(x: jax.Array) -> jax.Array:
+    """Nearest-neighbour upsampling, `[N, H, W, C]` -> `[N, 2 H, 2 W, C]`."""
     n, h, w, c = x.shape
     return jnp.broadcast_to(x[:, :, None, :, None], (n, h, 2, w, 2, c)).reshape(n, 2 * h, 2 * w, c)
 
 
 class Generator(nn.Module):
-    """Noise to pictures; the label sets every batch normalisation's scale and shift.
+    """The generator: noise to pictures, with class-conditional batch normalisation.
 
     Attributes:
       shape: Of a picture, `(H, W, C)`.
       width: Channels of every block; the paper's 256 at 32 px.
       classes: Number of labels, or of codes in their place; 0 for none.
-      self_modulation: Whether the noise changes every batch normalisation's scale and shift, too.
-      dtype: In which it computes; parameters are float32.
-      remat: Whether the backward pass works every block out again, instead of keeping what is in it.
-      axis: Name of the devices' axis, for batch normalisation.
+      self_modulation: Whether every batch normalisation's scale and shift depend on the noise, too.
+      dtype: Dtype of the computation; parameters are float32.
+      remat: Whether the backward pass recomputes every block instead of keeping its activations.
+      axis: Name of the `pmap` axis, for batch normalisation.
     """
 
     shape: tuple[int, ...]
@@ -56,12 +57,12 @@ class Generator(nn.Module):
 
     @nn.compact
     def __call__(self, noise: jax.Array, labels: jax.Array | None = None, train: bool = False) -> jax.Array:
-        """Paints.
+        """Generates pictures.
 
         Args:
           noise: `[N, Z]`, normal.
           labels: `[N]`, where there are classes.
-          train: Whether batch normalisation goes by this batch's statistics.
+          train: Whether batch normalisation uses this batch's statistics.
 
         Returns:
           `[N, H, W, C]` float32 in (-1, 1).
@@ -84,22 +85,22 @@ class Generator(nn.Module):
         def activated(x: jax.Array) -> jax.Array:
             return nn.relu(BatchNorm(self.classes, self.axis, self.dtype)(x, labels, train, noise))
 
-        # No biases: the batch normalisations behind take every constant away again.
+        # No biases: the next batch normalisation would remove them.
         inner = Double(self.width, True, bias=False, kernel_init=INIT, dtype=self.dtype)(activated(x))
         inner = convolution(self.width, 3, self.dtype, bias=False)(activated(inner))
-        return inner + repeated(convolution(self.width, 1, self.dtype, bias=False)(x))
+        return inner + upsampled(convolution(self.width, 1, self.dtype, bias=False)(x))
 
 
 class Discriminator(nn.Module):
-    """Pictures to logits: blocks that halve down to 8 to 15 px, two that do not, a sum over positions.
+    """The discriminator: blocks that halve the sides to 8 to 15 px, two that do not, a sum over positions, the logits.
 
     Attributes:
       shape: Of a picture, `(H, W, C)`.
       width: Channels of every block; the paper's 128 at 32 px.
       classes: Number of labels; 0 for none.
-      codes: Number of codes, which it guesses for generated pictures; 0 for none.
-      dtype: In which it computes; parameters are float32.
-      remat: Whether the backward pass works every block out again, instead of keeping what is in it.
+      codes: Number of codes, which a second head predicts; 0 for none.
+      dtype: Dtype of the computation; parameters are float32.
+      remat: Whether the backward pass recomputes every block instead of keeping its activations.
     """
 
     shape: tuple[int, ...]
@@ -111,15 +112,15 @@ class Discriminator(nn.Module):
 
     @nn.compact
     def __call__(self, images: jax.Array, labels: jax.Array | None = None, train: bool = False) -> jax.Array:
-        """Judges.
+        """Scores pictures.
 
         Args:
           images: `[N, H, W, C]` in [-1, 1].
           labels: `[N]`, where there are classes.
-          train: Makes no difference; networks with batch normalisation have it.
+          train: Not used; it is there for discriminators with batch normalisation.
 
         Returns:
-          Logits `[N]` float32, large where it believes the picture.
+          Logits `[N]` float32, large for pictures taken for real.
         """
 
         def method(function: Any, *static: int) -> Any:
@@ -131,15 +132,16 @@ class Discriminator(nn.Module):
             x = halving(self, x, number > 0)
         for _ in range(2):
             x = block(self, x)
-        return Verdict(self.classes, self.codes, INIT, self.dtype)(jnp.sum(nn.relu(x), (1, 2)), labels)
+        head = LogitsHead(self.classes, self.codes, INIT, self.dtype, name="Verdict_0")
+        return head(jnp.sum(nn.relu(x), (1, 2)), labels)
 
     def halving(self, x: jax.Array, rectifies: bool) -> jax.Array:
-        """Two convolutions, the second with its pool, beside a pooled shortcut: `[N, H, W, C]` to half the sides."""
+        """Two convolutions, the second pooled, beside a pooled shortcut, `[N, H, W, C]` -> `[N, H/2, W/2, width]`."""
         inner = convolution(self.width, 3, self.dtype)(nn.relu(x) if rectifies else x)
         inner = Halve(self.width, pooled=True, kernel_init=INIT, dtype=self.dtype)(nn.relu(inner))
         return inner + convolution(self.width, 1, self.dtype)(average_pool(x))
 
     def block(self, x: jax.Array) -> jax.Array:
-        """Two convolutions beside a shortcut, `[N, H, W, width]` to the same shape."""
+        """Two convolutions beside a shortcut, `[N, H, W, width]` -> same shape."""
         inner = convolution(self.width, 3, self.dtype)(nn.relu(x))
         return x + convolution(self.width, 3, self.dtype)(nn.relu(inner))

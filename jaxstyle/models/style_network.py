@@ -1,7 +1,7 @@
-"""The feed-forward stylisation network: of one style (Johnson et al.), or of many (Dumoulin et al.).
+"""The feed-forward stylisation network, of one style (Johnson et al.) or of many (Dumoulin et al.).
 
-It is cut into segments where it needs to know statistics of a whole picture: each instance normalisation. Called, it
-runs one segment after another; a picture larger than memory goes through each in strips
+The network is cut into segments at every instance normalisation, which needs statistics of the whole picture. A call
+runs one segment after another; a picture larger than memory passes each of them in strips
 (`jaxstyle.inference.strips`).
 """
 
@@ -15,24 +15,24 @@ import jax
 import jax.numpy as jnp
 
 from jaxstyle.errors import JaxstyleError, did_you_mean
-from jaxstyle.ops import instance_norm, reflected
-from jaxstyle.ops.instance_norm import Statistics
+from jaxstyle.ops import normalization, reflected
+from jaxstyle.ops.normalization import InstanceStatistics
 
 OUTPUTS = ("sigmoid", "tanh", "linear")
 CONVOLUTIONS = {1: reflected.convolve, Fraction(1, 2): reflected.convolve_half, 2: reflected.convolve_double}
 
 
 class Layer(NamedTuple):
-    """A layer of the plan.
+    """A convolution of the network.
 
     Attributes:
-      name: Of its parameters.
+      name: Name of its parameters.
       size: Side of its kernel.
-      features: Channels that it makes.
-      scale: Of the sides: 1, ½ or 2.
-      opens: Whether its input is held for the end of a residual block.
-      closes: Whether what is held is added to its normalised output, which has no nonlinearity.
-      normed: Whether it has an instance normalisation; if not, it has a bias.
+      features: Output channels.
+      scale: Factor of the sides: 1, ½ or 2.
+      opens: Whether it begins a residual block, whose shortcut is its input.
+      closes: Whether it ends a residual block: the shortcut is added to its normalised output, without a nonlinearity.
+      normed: Whether an instance normalisation follows; if not, it has a bias.
     """
 
     name: str
@@ -44,13 +44,13 @@ class Layer(NamedTuple):
     normed: bool = True
 
 
-class Piece(NamedTuple):
-    """How the rows that a segment makes depend on those that it is given.
+class Segment(NamedTuple):
+    """The receptive field and the output size of a segment, by which pictures are cut into strips.
 
     Attributes:
-      halo: Rows it looks beyond a row's own, on either side, among those given.
-      scale: Rows made of one given.
-      floats: Numbers that it makes, a pixel of the rows made.
+      halo: Input rows beyond its own, on either side, that an output row depends on.
+      scale: Output rows for each input row.
+      floats: Numbers in the output for each of its pixels.
     """
 
     halo: int
@@ -61,21 +61,20 @@ class Piece(NamedTuple):
 class StyleNetwork(nn.Module):
     """Two halvings, residual blocks, two doublings, instance normalisation after every convolution, reflected borders.
 
-    A style is a scale and a shift of every normalisation. It is chosen by weights over the styles, so that a number, a
-    blend and a batch in which every picture has its own are one thing.
+    A style is a scale and a shift of every normalisation, and every picture has weights over the styles: one-hot for
+    one style, others for a blend.
 
     Attributes:
-      styles: How many, S.
+      styles: Number of styles, S.
       width: Channels of the first layer; 32 in all papers.
       blocks: Residual blocks.
-      output: What makes a picture of the last convolution: `"sigmoid"` after an instance normalisation (Dumoulin, and
-        magenta's weights), `"tanh"`, scaled to [0, 1] (Johnson), or nothing, `"linear"` (pytorch/examples), clipped
-        where pictures are written.
-      dtype: In which it convolves; parameters, statistics and what it returns are float32.
+      output: Output nonlinearity: `"sigmoid"` after an instance normalisation (Dumoulin, and magenta's weights),
+        `"tanh"`, scaled to [0, 1] (Johnson), or none, `"linear"` (pytorch/examples), clipped when pictures are written.
+      dtype: Dtype of the convolutions; parameters, statistics and the result are float32.
 
     References:
-      Johnson, Alahi & Fei-Fei 2016, "Perceptual Losses for Real-Time Style Transfer and Super-Resolution" (there with
-      batch normalisation and transposed convolutions); Ulyanov et al. 2016 (instance normalisation); Dumoulin, Shlens &
+      Johnson, Alahi & Fei-Fei 2016, "Perceptual Losses for Real-Time Style Transfer and Super-Resolution" (with batch
+      normalisation and transposed convolutions); Ulyanov et al. 2016 (instance normalisation); Dumoulin, Shlens &
       Kudlur 2017, "A Learned Representation for Artistic Style", eq. 5 and table 4.
     """
 
@@ -85,11 +84,11 @@ class StyleNetwork(nn.Module):
     output: str = "sigmoid"
     dtype: Any = jnp.float32
 
-    multiple = 4  # of which sides must be; others are mirrored up to one, and the result is cropped
-    merge = staticmethod(instance_norm.merge)  # of strips' statistics
+    multiple = 4  # which sides are padded to by reflection; the result is cropped
+    merge = staticmethod(normalization.merge_statistics)  # strips' statistics to those of the whole picture
 
     def check(self) -> None:
-        """Raises `JaxstyleError` for an output that is none of `OUTPUTS`, or a size that cannot be."""
+        """Raises `JaxstyleError` for an output that is not in `OUTPUTS`, or a number that is too small."""
         if self.width < 1 or self.blocks < 0 or self.styles < 1:
             raise JaxstyleError(f"no network has {self.styles} styles, {self.width} channels and {self.blocks} blocks")
         if self.output not in OUTPUTS:
@@ -109,10 +108,10 @@ class StyleNetwork(nn.Module):
         return (*layers, Layer("expand3", 9, 3, normed=self.output == "sigmoid"))
 
     @property
-    def pieces(self) -> tuple[Piece, ...]:
-        """One a segment: a convolution each, and the last, which makes pictures of what the last convolution made."""
-        each = (Piece(x.size // 2, x.scale, x.features * (2 if x.opens or x.closes else 1)) for x in self.plan)
-        return (*each, Piece(0, 1, 3))
+    def segments(self) -> tuple[Segment, ...]:
+        """One segment for each convolution, and the last one for the output nonlinearity."""
+        each = (Segment(x.size // 2, x.scale, x.features * (2 if x.opens or x.closes else 1)) for x in self.plan)
+        return (*each, Segment(0, 1, 3))
 
     def setup(self) -> None:
         inputs = 3
@@ -127,63 +126,67 @@ class StyleNetwork(nn.Module):
 
         Args:
           pictures: `[N, H, W, 3]`, RGB in [0, 1], at least 2 pixels a side.
-          styles: `[N, S]` weights, which sum to one where the style is a blend.
+          styles: `[N, S]` weights of the styles, of sum 1.
 
         Returns:
-          `[N, H, W, 3]` float32, in [0, 1] but for the output `"linear"`. Sides that are no multiples of 4 are
-          mirrored up to one, and the result is cropped.
+          `[N, H, W, 3]` float32, in [0, 1] unless `output` is `"linear"`. Sides that are no multiples of 4 are padded
+          by reflection, and the result is cropped.
         """
         height, width = pictures.shape[1:3]
-        carry: tuple[jax.Array, ...] = (reflected.filled(pictures, self.multiple),)
-        for index in range(len(self.pieces)):
+        carry: tuple[jax.Array, ...] = (reflected.pad_to_multiple(pictures, self.multiple),)
+        for index in range(len(self.segments)):
             carry = self.segment(index, carry, self.statistics(index, carry), styles)
         return carry[0][:, :height, :width]
 
-    def statistics(self, index: int, carry: tuple[jax.Array, ...]) -> Statistics | None:
-        """What segment `index` must know of what it is given; None is nothing."""
-        return instance_norm.statistics(carry[0]) if index and self.plan[index - 1].normed else None
+    def statistics(self, index: int, carry: tuple[jax.Array, ...]) -> InstanceStatistics | None:
+        """The statistics of a whole carry that segment `index` normalises by; None where it does not."""
+        return normalization.instance_statistics(carry[0]) if index and self.plan[index - 1].normed else None
 
     def segment(
-        self, index: int, carry: tuple[jax.Array, ...], seen: Statistics | None, styles: jax.Array
+        self, index: int, carry: tuple[jax.Array, ...], statistics: InstanceStatistics | None, styles: jax.Array
     ) -> tuple[jax.Array, ...]:
-        """Normalises what the layer before has convolved, and convolves with the next.
+        """Runs one segment: normalises the output of the last convolution, and applies the next one.
 
         Args:
           index: Of the segment.
-          carry: `[N, h, w, C]`, and within a residual block what it will be added to; at first the pictures.
-          seen: `statistics` of the whole carry.
+          carry: The output of the last convolution `[N, h, w, C]`, pictures for segment 0; and within a residual block
+            its shortcut.
+          statistics: `statistics` of the whole carry.
           styles: `[N, S]`.
+
+        Returns:
+          The next segment's carry; the last one's is the stylised pictures alone.
         """
-        x, *held = carry
+        x, *shortcut = carry
         if index:
             before = self.plan[index - 1]
-            x = getattr(self, before.name).finish(x, seen, styles)
+            x = getattr(self, before.name).finish(x, statistics, styles)
             if before.closes:
-                x, held = x + held[0], []
+                x, shortcut = x + shortcut[0], []
             elif index < len(self.plan):
                 x = nn.relu(x)
         if index == len(self.plan):
             return (self.squash(x.astype(jnp.float32)),)
         layer = self.plan[index]
-        return getattr(self, layer.name).convolve(x), *((x,) if layer.opens else held)
+        return getattr(self, layer.name).convolve(x), *((x,) if layer.opens else shortcut)
 
     def squash(self, x: jax.Array) -> jax.Array:
-        """Any numbers to pictures."""
+        """Applies the output nonlinearity to `[N, H, W, 3]`."""
         if self.output == "linear":
             return x
         return nn.sigmoid(x) if self.output == "sigmoid" else (1 + jnp.tanh(x)) / 2
 
 
 class ConvolutionNorm(nn.Module):
-    """A convolution, and its instance normalisation with a scale and a shift a style, or its bias.
+    """A convolution with a conditional instance normalisation, one scale and shift a style, or with a bias.
 
     Attributes:
-      inputs: Channels that it is given.
-      features: Channels that it makes.
+      inputs: Input channels.
+      features: Output channels.
       size: Side of the kernel.
-      scale: Of the sides.
+      scale: Factor of the sides; a key of `CONVOLUTIONS`.
       styles: S; 0 for a bias and no normalisation.
-      dtype: In which it computes.
+      dtype: Dtype of the convolution.
     """
 
     inputs: int
@@ -203,11 +206,13 @@ class ConvolutionNorm(nn.Module):
             self.bias = self.param("bias", nn.initializers.zeros, (self.features,))
 
     def convolve(self, x: jax.Array) -> jax.Array:
-        """`[N, h, w, inputs]` to `[N, scale h, scale w, features]`."""
+        """`[N, h, w, inputs]` -> `[N, scale h, scale w, features]`."""
         return CONVOLUTIONS[self.scale](x.astype(self.dtype), self.kernel.astype(self.dtype))
 
-    def finish(self, x: jax.Array, seen: Statistics | None = None, styles: jax.Array | None = None) -> jax.Array:
-        """Normalised, in the styles' blend; or with the bias."""
-        if seen is None or styles is None:
+    def finish(
+        self, x: jax.Array, statistics: InstanceStatistics | None = None, styles: jax.Array | None = None
+    ) -> jax.Array:
+        """Normalises `[N, h, w, features]` by its statistics and the weights `[N, S]` of styles; or adds the bias."""
+        if statistics is None or styles is None:
             return x + self.bias.reshape(1, 1, 1, -1).astype(x.dtype)
-        return instance_norm.normalise(x, seen, styles @ self.gamma, styles @ self.beta)
+        return normalization.instance_norm(x, statistics, styles @ self.gamma, styles @ self.beta)

@@ -1,6 +1,6 @@
-"""Any picture's style in one pass: features moved by optimal transport, and a decoder whose normalisations are told.
+"""Arbitrary style transfer in one pass: optimal transport of VGG features, and a decoder conditioned on the style.
 
-Like `StyleNetwork` it is cut into segments where it needs to know statistics of a whole picture.
+Like `StyleNetwork` the network is cut into segments wherever it needs statistics of the whole picture.
 """
 
 from __future__ import annotations
@@ -17,38 +17,38 @@ from jax import lax
 from jaxstyle.features.vgg import VGG
 from jaxstyle.losses.style import standard_deviation
 from jaxstyle.models.adain import Styles, regional_moments
-from jaxstyle.models.style_network import CONVOLUTIONS, Layer, Piece
-from jaxstyle.ops import instance_norm, reflected
+from jaxstyle.models.style_network import CONVOLUTIONS, Layer, Segment
+from jaxstyle.ops import normalization, reflected
 from jaxstyle.ops.functional import average_pool
-from jaxstyle.ops.instance_norm import Statistics
 from jaxstyle.ops.moments import Moments, combine, moments
+from jaxstyle.ops.normalization import InstanceStatistics
 from jaxstyle.ops.transport import transport
 
 LAYERS = ("relu1_1", "relu2_1", "relu3_1")
-JOINED = ("expand1", "expand3")  # layers to which skips are added
+SKIP_LAYERS = ("expand1", "expand3")  # decoder layers to whose outputs skip connections are added
 
 Carry = tuple[jax.Array, ...]
 
 
 class TransportNetwork(nn.Module):
-    """`StyleNetwork`'s residual decoder behind a VGG's eyes, in any style; reflected borders.
+    """A VGG encoder, optimal transport at three depths, and `StyleNetwork`'s residual decoder with skip connections.
 
-    What the encoder sees at three depths is moved to the painting's statistics, which keeps where things are and
-    brings its colours and strokes; convolutions join the three. Every instance normalisation is scaled and shifted by
-    linear functions of the painting's statistics, where Dumoulin's network has learnt numbers a style. At last the
-    colours themselves are moved to the painting's. So what a style is comes from the painting, not from training on it.
-
-    Where the shares of the styles, times the strength, are less than one, the photo shows through.
+    The encoder's features at three depths are transported to the statistics of the painting's features, which keeps
+    the layout and brings colours and strokes; the decoder joins the three. The scale and shift of every instance
+    normalisation are linear functions of the painting's statistics, in place of numbers learnt for each style as in
+    Dumoulin's network. Finally the colours of the picture are transported to the painting's. So the network paints in
+    styles that it was not trained on. Where the shares of the styles, times the strength, are less than one, the photo
+    is blended in.
 
     Attributes:
       widths: Channels of VGG's convolutions as far as relu3_1, block by block; see `VGG`.
-      width: Channels at the pictures' size; twice and four times as many where sides are halved and halved again.
+      width: Channels at full size; twice as many at half and four times as many at a quarter of it.
       blocks: Residual blocks.
-      dtype: In which it convolves; parameters, statistics and what it returns are float32.
+      dtype: Dtype of the convolutions; parameters, statistics and the result are float32.
 
     References:
-      Ghiasi et al. 2017, "Exploring the structure of a real-time, arbitrary neural artistic stylization network" (there
-      a network looks at the painting); and see `transport` and `StyleNetwork`.
+      Ghiasi et al. 2017, "Exploring the structure of a real-time, arbitrary neural artistic stylization network" (which
+      predicts scales and shifts with a network of its own); see also `transport` and `StyleNetwork`.
     """
 
     widths: tuple[tuple[int, ...], ...]
@@ -56,13 +56,13 @@ class TransportNetwork(nn.Module):
     blocks: int = 3
     dtype: Any = jnp.float32
 
-    multiple = 4  # of which sides must be; others are mirrored up to one, and the result is cropped
+    multiple = 4  # which sides are padded to by reflection; the result is cropped
 
     @staticmethod
     def merge(strips: Sequence[Any]) -> Any:
-        """The statistics of strips as one."""
-        if isinstance(strips[0], Statistics):
-            return instance_norm.merge(strips)
+        """Merges the statistics of strips into those of the whole picture."""
+        if isinstance(strips[0], InstanceStatistics):
+            return normalization.merge_statistics(strips)
         return tuple(combine(each) for each in zip(*strips, strict=True))
 
     @property
@@ -77,126 +77,140 @@ class TransportNetwork(nn.Module):
         return (*layers, Layer("expand3", 9, 3, normed=False))
 
     @property
-    def pieces(self) -> tuple[Piece, ...]:
-        """The encoder, one a layer, and the last, which moves colours; how far each sees."""
-        # A convolution sees one of its pixels further, a pooling one more to one side.
+    def segments(self) -> tuple[Segment, ...]:
+        """The encoder, one segment for each layer of the decoder, and the transport of colours."""
+        # A convolution's receptive field is one of its pixels larger on each side, a pooling's one to one side.
         halo = sum(2**i * (len(widths) + 1) for i, widths in enumerate(self.widths))
-        seen = sum(widths[0] * 4 ** (2 - i) for i, widths in enumerate(self.widths))
-        photo, joined = 3 + 1, (3, 2 * self.width)  # of one style's share; of what joins at full and at half size
+        encoded = sum(widths[0] * 4 ** (2 - i) for i, widths in enumerate(self.widths))
+        photo, skips = 3 + 1, (3, 2 * self.width)  # with one style's share; channels at full and at half size
         made, scale = [], Fraction(1, 4)
         for layer in self.plan:
             scale *= layer.scale
-            waiting = photo + (joined[0] if scale < 1 else 0)
-            floats = waiting / scale**2 + (joined[1] / (2 * scale) ** 2 if scale < Fraction(1, 2) else 0)
+            waiting = photo + (skips[0] if scale < 1 else 0)
+            floats = waiting / scale**2 + (skips[1] / (2 * scale) ** 2 if scale < Fraction(1, 2) else 0)
             twice = 2 if layer.opens or layer.closes else 1
-            made.append(Piece(layer.size // 2, layer.scale, int(floats) + twice * layer.features))
-        return (Piece(halo, Fraction(1, 4), seen + 16 * photo), *made, Piece(0, 1, 3))
+            made.append(Segment(layer.size // 2, layer.scale, int(floats) + twice * layer.features))
+        return (Segment(halo, Fraction(1, 4), encoded + 16 * photo), *made, Segment(0, 1, 3))
 
     def setup(self) -> None:
         self.encoder = VGG(self.widths, padding="reflect")
         shallow, middle, deep = (widths[0] for widths in self.widths)
         inputs = deep
         for layer in self.plan:
-            # What closes a block is not shifted: the next normalisation would take it away again.
-            told = (1 if layer.closes else 2) if layer.normed else 0
-            made = ToldConvolution(inputs, layer.features, layer.size, layer.scale, told, self.dtype)
+            # The end of a block needs no shift: the next normalisation would remove it.
+            numbers = (1 if layer.closes else 2) if layer.normed else 0
+            made = ConditionalConvolution(inputs, layer.features, layer.size, layer.scale, numbers, self.dtype)
             setattr(self, layer.name, made)
             inputs = layer.features
-        self.join1 = ToldConvolution(shallow, 3, 3, 1, 0, self.dtype)
-        self.join2 = ToldConvolution(middle, 2 * self.width, 3, 1, 0, self.dtype)
+        self.join1 = ConditionalConvolution(shallow, 3, 3, 1, 0, self.dtype)
+        self.join2 = ConditionalConvolution(middle, 2 * self.width, 3, 1, 0, self.dtype)
 
     def __call__(self, pictures: jax.Array, shares: jax.Array, styles: Styles) -> jax.Array:
         """Stylises.
 
         Args:
           pictures: `[N, H, W, 3]`, RGB in [0, 1].
-          shares: `[N, H, W, S]` in [0, 1], how much of each style goes where; of sum 1, or less to keep the photo's.
-          styles: Of every picture, as `style_of` sees them.
+          shares: `[N, H, W, S]` in [0, 1], the share of each style at each pixel, of sum 1 or less; the rest is photo.
+          styles: The styles of every picture, from `style_of`.
 
         Returns:
           `[N, H, W, 3]` float32, not clipped.
         """
         height, width = pictures.shape[1:3]
-        carry: Carry = tuple(reflected.filled(leaf, self.multiple) for leaf in (pictures, shares))
-        for index in range(len(self.pieces)):
+        carry: Carry = tuple(reflected.pad_to_multiple(leaf, self.multiple) for leaf in (pictures, shares))
+        for index in range(len(self.segments)):
             carry = self.segment(index, carry, self.statistics(index, carry), styles)
         return carry[0][:, :height, :width]
 
     def statistics(self, index: int, carry: Carry) -> Any:
-        """What segment `index` must know of what it is given; the encoder nothing."""
+        """The statistics of a whole carry that segment `index` needs; None for the encoder."""
         if index == 0:
             return None
         if index == 1:
-            *levels, shares, _ = unfolded(carry)
-            return tuple(exactly(regional_moments, level, pooled(shares, level)) for level in levels)
-        x, shares, *_ = unfolded(carry)
+            *levels, shares, _ = unfold_rows(carry)
+            return tuple(in_float32(regional_moments, level, pooled_shares(shares, level)) for level in levels)
+        x, shares, *_ = unfold_rows(carry)
         if index == len(self.plan) + 1:
-            return (exactly(regional_moments, x, pooled(shares, x)),)
-        return instance_norm.regional_statistics(x, pooled(shares, x))
+            return (in_float32(regional_moments, x, pooled_shares(shares, x)),)
+        return normalization.regional_statistics(x, pooled_shares(shares, x))
 
-    def segment(self, index: int, carry: Carry, seen: Any, styles: Styles) -> Carry:
-        """Looks (0), moves what is seen (1), normalises (others), and convolves; or moves colours, and is done (last).
+    def segment(self, index: int, carry: Carry, statistics: Any, styles: Styles) -> Carry:
+        """Runs one segment.
+
+        Segment 0 encodes. Segment 1 transports the features and applies the decoder's first convolution and those of
+        the skip connections. Every other segment normalises the output of a layer of the decoder and applies the next
+        layer's convolution, but the last one, which transports colours and blends in the photo.
 
         Args:
           index: Of the segment.
-          carry: Pictures and shares at first. Then `folded`: what the encoder saw, deepest first, the shares and the
-            pictures; or what the last layer made, both, and what waits to be added later, the next of it last.
-          seen: `statistics` of the whole carry.
-          styles: Of every picture.
+          carry: Pictures and shares for segment 0. For the others arrays folded by `fold_rows`: for segment 1 the
+            features, deepest first, then shares and pictures; later the output of the last convolution, shares,
+            pictures, and the skip connections not yet added, the next one last.
+          statistics: `statistics` of the whole carry.
+          styles: The styles of every picture.
+
+        Returns:
+          The next segment's carry; the last one's is the stylised pictures alone.
         """
         if index == 0:
             pictures, shares = carry
-            return folded((*self.encode(pictures), shares, pictures))
+            return fold_rows((*self.encode(pictures), shares, pictures))
         if index == 1:
-            *levels, shares, pictures = unfolded(carry)
-            told = zip(levels, seen, styles.moments, strict=False)
-            moved = [transport(level, at(shares, level), have, want) for level, have, want in told]
+            *levels, shares, pictures = unfold_rows(carry)
+            moved = [
+                transport(level, normalized_shares(shares, level), of_level, of_style)
+                for level, of_level, of_style in zip(levels, statistics, styles.moments, strict=False)
+            ]
             layers = (self.enter, self.join2, self.join1)
             x, half, full = (layer.convolve(level) for layer, level in zip(layers, moved, strict=True))
-            return folded((x, shares, pictures, full, half))
-        x, shares, pictures, *waiting = unfolded(carry)
+            return fold_rows((x, shares, pictures, full, half))
+        x, shares, pictures, *skips = unfold_rows(carry)
         if index == len(self.plan) + 1:
-            painted = transport(x.astype(jnp.float32), at(shares, x), seen[0], styles.moments[-1])
+            parts = normalized_shares(shares, x)
+            painted = transport(x.astype(jnp.float32), parts, statistics[0], styles.moments[-1])
             amount = styles.strength.reshape(-1, 1, 1, 1) * jnp.minimum(jnp.sum(shares, -1, keepdims=True), 1)
             return (pictures + amount * (painted - pictures),)
         before, layer = self.plan[index - 2 : index]
-        x = getattr(self, before.name).finish(x, at(shares, x), seen, codes(styles.moments))
-        x = x + waiting.pop() if before.closes else nn.relu(x)
+        parts = normalized_shares(shares, x)
+        x = getattr(self, before.name).finish(x, parts, statistics, style_codes(styles.moments))
+        x = x + skips.pop() if before.closes else nn.relu(x)
         made = getattr(self, layer.name).convolve(x)
         if layer.opens:
-            waiting.append(x)
-        elif layer.name in JOINED:
-            made = made + waiting.pop()
-        return folded((made, shares, pictures, *waiting))
+            skips.append(x)
+        elif layer.name in SKIP_LAYERS:
+            made = made + skips.pop()
+        return fold_rows((made, shares, pictures, *skips))
 
     def encode(self, pictures: jax.Array) -> tuple[jax.Array, ...]:
         """Features `[N, h, w, C]` of pictures `[N, H, W, 3]` at all of `LAYERS`, the deepest first."""
-        seen = self.encoder(pictures, LAYERS)[1]
-        return tuple(seen[layer] for layer in reversed(LAYERS))
+        features = self.encoder(pictures, LAYERS)[1]
+        return tuple(features[layer] for layer in reversed(LAYERS))
 
     def style_of(self, pictures: jax.Array) -> tuple[Moments, ...]:
-        """Moments `[N, …]` of paintings `[N, H, W, 3]`, less some last rows and columns: of what the encoder sees,
-        the deepest first, and of their colours."""
+        """Moments `[N, …]` of the features of paintings `[N, H, W, 3]`, the deepest first, then of their colours.
+
+        Paintings are cropped below and at the right to sides that are multiples of `multiple`.
+        """
         height, width = (side - side % self.multiple for side in pictures.shape[1:3])
         pictures = pictures[:, :height, :width]
-        return tuple(exactly(moments, level) for level in (*self.encode(pictures), pictures))
+        return tuple(in_float32(moments, level) for level in (*self.encode(pictures), pictures))
 
     def reconstruct(self, pictures: jax.Array) -> jax.Array:
-        """Pictures `[N, H, W, 3]` each in its own style."""
-        seen = jax.tree.map(lambda leaf: leaf[:, None], self.style_of(pictures))
-        return self(pictures, jnp.ones_like(pictures[..., :1]), Styles(seen, jnp.ones(len(pictures))))
+        """Stylises pictures `[N, H, W, 3]`, each in its own style."""
+        own = jax.tree.map(lambda leaf: leaf[:, None], self.style_of(pictures))
+        return self(pictures, jnp.ones_like(pictures[..., :1]), Styles(own, jnp.ones(len(pictures))))
 
 
-class ToldConvolution(nn.Module):
-    """A convolution, and where it is normalised, scale and shift as linear functions of what is told of a style.
+class ConditionalConvolution(nn.Module):
+    """A convolution, and an instance normalisation whose scale and shift are linear functions of the style's code.
 
     Attributes:
-      inputs: Channels that it is given.
-      features: Channels that it makes.
+      inputs: Input channels.
+      features: Output channels.
       size: Side of the kernel.
-      scale: Of the sides.
-      numbers: That its normalisation is told a channel: 2, a scale and a shift; 1, a scale; 0, it has none.
-      dtype: In which it computes.
+      scale: Factor of the sides; a key of `CONVOLUTIONS`.
+      numbers: Numbers a channel predicted from the code: 2, scale and shift; 1, scale; 0, no normalisation.
+      dtype: Dtype of the convolution.
     """
 
     inputs: int
@@ -211,58 +225,60 @@ class ToldConvolution(nn.Module):
         self.kernel = self.param("kernel", nn.initializers.he_normal(), shape)
         if self.numbers:
             start = nn.initializers.variance_scaling(0.1, "fan_in", "normal")  # near to a scale of one
-            self.told = nn.Dense(self.numbers * self.features, kernel_init=start)
+            self.modulation = nn.Dense(self.numbers * self.features, kernel_init=start, name="told")
 
     def convolve(self, x: jax.Array) -> jax.Array:
-        """`[N, h, w, inputs]` to `[N, scale h, scale w, features]`."""
+        """`[N, h, w, inputs]` -> `[N, scale h, scale w, features]`."""
         return CONVOLUTIONS[self.scale](x.astype(self.dtype), self.kernel.astype(self.dtype))
 
-    def finish(self, x: jax.Array, shares: jax.Array, seen: Statistics, codes: jax.Array) -> jax.Array:
-        """Normalised `[N, h, w, features]`, by regions.
+    def finish(self, x: jax.Array, shares: jax.Array, statistics: InstanceStatistics, codes: jax.Array) -> jax.Array:
+        """Normalises the output of `convolve` region by region.
 
         Args:
-          x: What `convolve` made.
+          x: `[N, h, w, features]`.
           shares: `[N, h, w, S]` of sum 1.
-          seen: Statistics `[N, S, …]` of the whole x by those shares.
-          codes: `[N, S, E]`, see `codes`.
+          statistics: Those `[N, S, …]` of the whole x, weighted by the shares.
+          codes: `[N, S, E]`, see `style_codes`.
+
+        Returns:
+          `[N, h, w, features]`.
         """
-        scale, *shift = jnp.split(self.told(codes), self.numbers, -1)
-        factor = (1 + scale) * lax.rsqrt(seen.variance + instance_norm.EPSILON)
-        offset = sum(shift, -seen.mean * factor)
+        scale, *shift = jnp.split(self.modulation(codes), self.numbers, -1)
+        factor = (1 + scale) * lax.rsqrt(statistics.variance + normalization.EPSILON)
+        offset = sum(shift, -statistics.mean * factor)
         slope, offset = (jnp.einsum("nhws,nsc->nhwc", shares, leaf).astype(x.dtype) for leaf in (factor, offset))
         return x * slope + offset
 
 
-def codes(styles: Sequence[Moments]) -> jax.Array:
-    """What normalisations are told of styles: means and standard deviations of all channels, `[N, S, E]`."""
+def style_codes(styles: Sequence[Moments]) -> jax.Array:
+    """Codes `[N, S, E]` of styles: the means and standard deviations of all channels of all layers."""
     return jnp.concatenate([leaf for each in styles for leaf in (each.mean, standard_deviation(each))], -1)
 
 
-def exactly(look: Callable[..., Moments], *seen: jax.Array) -> Moments:
-    """Moments in all of float32's digits: accelerators round products more than `transport.ROUNDING` allows for."""
+def in_float32(function: Callable[..., Moments], *arguments: jax.Array) -> Moments:
+    """Computes moments in full float32 precision; an accelerator's default exceeds `transport.ROUNDING`."""
     with jax.default_matmul_precision("highest"):
-        return look(*seen)
+        return function(*arguments)
 
 
-def pooled(shares: jax.Array, level: jax.Array) -> jax.Array:
-    """Shares `[N, H, W, S]` of a whole picture at a level's size: by them its statistics are taken, so that what no
-    style wants has no part in them."""
+def pooled_shares(shares: jax.Array, level: jax.Array) -> jax.Array:
+    """Averages shares `[N, H, W, S]` to the size of features `[N, h, w, C]`, as weights of their statistics."""
     return average_pool(shares.astype(jnp.float32), shares.shape[1] // level.shape[1])
 
 
-def at(shares: jax.Array, level: jax.Array) -> jax.Array:
-    """The same, of sum 1 even where no style is wanted: by them it is painted, and in the end the photo shows there."""
-    parts = pooled(shares, level)
+def normalized_shares(shares: jax.Array, level: jax.Array) -> jax.Array:
+    """`pooled_shares` divided by their sum; equal shares where the sum is 0, and the photo will be blended in."""
+    parts = pooled_shares(shares, level)
     total = jnp.sum(parts, -1, keepdims=True)
     return jnp.where(total > 0, parts / jnp.where(total > 0, total, 1), 1 / shares.shape[-1])
 
 
-def folded(leaves: Sequence[jax.Array]) -> Carry:
-    """Leaves `[N, k h, w, C]` as `[N, h, k, w, C]` with the first one's h: rows that are cut together (`strips`)."""
+def fold_rows(leaves: Sequence[jax.Array]) -> Carry:
+    """Reshapes `[N, k h, w, C]` to `[N, h, k, w, C]`, h that of the first leaf, so that strips cut all leaves alike."""
     rows = leaves[0].shape[1]
     return tuple(leaf.reshape(leaf.shape[0], rows, leaf.shape[1] // rows, *leaf.shape[2:]) for leaf in leaves)
 
 
-def unfolded(carry: Carry) -> list[jax.Array]:
-    """What was `folded`."""
+def unfold_rows(carry: Carry) -> list[jax.Array]:
+    """The inverse of `fold_rows`."""
     return [leaf.reshape(leaf.shape[0], leaf.shape[1] * leaf.shape[2], *leaf.shape[3:]) for leaf in carry]

@@ -1,4 +1,4 @@
-"""The U-Net: a class for every pixel, from a picture seen at several scales."""
+"""The U-Net: logits of every pixel's class, from features at several scales."""
 
 from __future__ import annotations
 
@@ -8,21 +8,21 @@ import flax.linen as nn
 import jax
 import jax.numpy as jnp
 
-from jaxstyle.ops.conditioning import BatchNorm
 from jaxstyle.ops.convolution import Conv
 from jaxstyle.ops.functional import max_pool
+from jaxstyle.ops.normalization import BatchNorm
 from jaxstyle.ops.resampling import depth_to_space
 
 INIT = nn.initializers.he_normal()
 
 
 class Pair(nn.Module):
-    """Twice a 3×3 convolution, batch normalisation and ReLU.
+    """Two 3×3 convolutions, each with batch normalisation and ReLU.
 
     Attributes:
       features: Output channels.
-      dtype: In which it computes; parameters are float32.
-      axis: Name of the devices' axis, for batch normalisation.
+      dtype: Dtype of the computation; parameters are float32.
+      axis: Name of the `pmap` axis, for batch normalisation.
     """
 
     features: int
@@ -39,19 +39,19 @@ class Pair(nn.Module):
 
 
 class UNet(nn.Module):
-    """Pictures of any size to logits of every pixel's class.
+    """U-Net for pictures of any size.
 
-    Against the paper: edges are padded, so that every pixel gets its class, and convolutions are batch-normalised. Its
-    up-convolution, every pixel painting its own 2×2, is a matrix product and a rearrangement: a transposed convolution
-    is slow on CPUs (measured on one core, 64×64×32 to 128×128×16, batch 8: 51 ms forward as a 4×4 one).
+    Unlike the paper's it pads every convolution, so that every pixel gets a class, and has batch normalisation. The 2×2
+    up-convolution is a matrix product and a rearrangement, since transposed convolutions are slow on CPUs (measured on
+    one core, 64×64×32 to 128×128×16, batch 8: 51 ms forward for a 4×4 one).
 
     Attributes:
-      classes: Number of logits; two for one kind of object and its background.
-      width: Channels at full size; twice as many after each halving. The paper has 64.
-      levels: Halvings.
-      dtype: In which it computes; parameters are float32, and so are the logits.
-      remat: Whether the backward pass works out again what is between the scales, instead of keeping it.
-      axis: Name of the devices' axis, for batch normalisation.
+      classes: Number of classes; two for one kind of object and its background.
+      width: Channels at full size, doubled by each halving; 64 in the paper.
+      levels: Number of halvings.
+      dtype: Dtype of the computation; parameters and logits are float32.
+      remat: Whether the backward pass recomputes the convolutions of each scale instead of keeping their activations.
+      axis: Name of the `pmap` axis, for batch normalisation.
 
     References:
       Ronneberger, Fischer & Brox 2015, "U-Net: Convolutional Networks for Biomedical Image Segmentation", figure 1.
@@ -66,45 +66,45 @@ class UNet(nn.Module):
 
     @property
     def factor(self) -> int:
-        """Of which a side that needs no padding is a multiple."""
+        """The number of whose multiples sides are padded to, by repeating edge pixels."""
         return 2**self.levels
 
     @property
     def radius(self) -> int:
-        """How many pixels away, at most, something in the picture can change a pixel's logits."""
-        reach = 2  # of the convolutions at the coarsest scale, in its pixels
+        """The radius of the receptive field of a pixel's logits, in pixels."""
+        radius = 2  # two convolutions at the coarsest scale, in its pixels
         for _ in range(self.levels):
-            reach = 2 * reach + 1 + 4  # of the other pixel that shares one there, and of four convolutions here
-        return reach
+            radius = 2 * radius + 1 + 4  # the other pixel pooled with this one, and four convolutions at this scale
+        return radius
 
     @nn.compact
     def __call__(self, images: jax.Array, train: bool = False) -> jax.Array:
-        """Looks at pictures.
+        """Segments pictures.
 
         Args:
           images: `[N, H, W, C]` in [0, 1].
-          train: Whether batch normalisation goes by this batch's statistics.
+          train: Whether batch normalisation uses this batch's statistics.
 
         Returns:
           `[N, H, W, classes]` float32.
         """
         _, height, width, _ = images.shape
         pair = nn.remat(Pair, static_argnums=(2,)) if self.remat else Pair
-        x, beside = padded(images.astype(self.dtype) * 2 - 1, self.factor), []
+        x, skips = padded(images.astype(self.dtype) * 2 - 1, self.factor), []
         for level in range(self.levels):
             x = pair(self.width << level, self.dtype, self.axis, name=f"down{level}")(x, train)
-            beside.append(x)
+            skips.append(x)
             x = max_pool(x)
         x = pair(self.width << self.levels, self.dtype, self.axis, name="bottom")(x, train)
         for level in reversed(range(self.levels)):
             up = nn.Dense(4 * self.width << level, use_bias=False, dtype=self.dtype, name=f"double{level}")(x)
-            x = jnp.concatenate([beside[level], depth_to_space(up)], -1)
+            x = jnp.concatenate([skips[level], depth_to_space(up)], -1)
             x = pair(self.width << level, self.dtype, self.axis, name=f"up{level}")(x, train)
         logits = nn.Dense(self.classes, dtype=self.dtype, name="logits")(x)
         return logits[:, :height, :width].astype(jnp.float32)
 
 
 def padded(x: jax.Array, factor: int) -> jax.Array:
-    """`[N, H, W, C]` with its last row and column repeated until both sides are multiples of `factor`."""
-    below, beside = -x.shape[1] % factor, -x.shape[2] % factor
-    return jnp.pad(x, ((0, 0), (0, below), (0, beside), (0, 0)), "edge") if below or beside else x
+    """Pads `[N, H, W, C]` by repeating its last row and column until both sides are multiples of `factor`."""
+    below, right = -x.shape[1] % factor, -x.shape[2] % factor
+    return jnp.pad(x, ((0, 0), (0, below), (0, right), (0, 0)), "edge") if below or right else x

@@ -1,4 +1,4 @@
-"""The convolutional variational autoencoder, class-conditional where it is told classes."""
+"""The convolutional variational autoencoder, optionally class-conditional."""
 
 from __future__ import annotations
 
@@ -13,18 +13,18 @@ from jaxstyle.models.autoencoder import Decoder, Encoder, coarse_shape
 
 
 class VAE(nn.Module):
-    """Gaussian latents, a convolutional encoder and a sub-pixel decoder.
+    """A VAE with Gaussian latents, a convolutional encoder and a sub-pixel decoder.
 
     Attributes:
       shape: Of a picture, `(H, W, C)`; H and W multiples of `2^len(widths)`.
-      latents: How many.
+      latents: Number of latents.
       widths: Channels after each halving.
       hidden: Width of the dense layer between feature maps and latents, on either side.
       blocks: Residual blocks on either side.
-      classes: Of a conditional model; 0 for none.
-      learned_scale: Whether pixels have a scale, one a channel, that is learned; a Bernoulli likelihood has none.
-      dtype: In which it computes; parameters are float32, and so is what it returns.
-      remat: Whether the backward pass works the convolutional halves out again, instead of keeping what is in them.
+      classes: Number of labels of a conditional model; 0 for none.
+      learned_scale: Whether the likelihood's scale, one a channel, is learned; a Bernoulli likelihood has none.
+      dtype: Dtype of the computation; parameters and results are float32.
+      remat: Whether the backward pass recomputes encoder and decoder instead of keeping their activations.
     """
 
     shape: tuple[int, int, int]
@@ -57,7 +57,7 @@ class VAE(nn.Module):
 
         Args:
           pictures: `[N, H, W, C]` in [0, 1].
-          noise: `[N, latents]` standard normal; zeros take the posterior's mean.
+          noise: `[N, latents]` standard normal; zeros give the posterior's mean.
           labels: `[N]` int32 for a conditional model, else None.
 
         Returns:
@@ -67,19 +67,19 @@ class VAE(nn.Module):
         return *self.decode(mean + jnp.exp(log_variance / 2) * noise, labels), mean, log_variance
 
     def encode(self, pictures: jax.Array, labels: jax.Array | None = None) -> tuple[jax.Array, jax.Array]:
-        """Mean and log variance of the latents, each `[N, latents]`; arguments as above."""
+        """Encodes to the posterior's mean and log variance, each `[N, latents]`; arguments as in `__call__`."""
         x = nn.silu(self.encoder(pictures, self.one_hot(labels)))
         x = nn.silu(self.fold(x.reshape(x.shape[0], -1)))
         both = self.posterior(x).astype(jnp.float32)
         return both[:, : self.latents], both[:, self.latents :]
 
     def decode(self, latents: jax.Array, labels: jax.Array | None = None) -> tuple[jax.Array, jax.Array]:
-        """Logits `[N, H, W, C]` and log scale `[C]` of the pictures of latents `[N, latents]`; see `Decoder`."""
+        """Decodes latents `[N, latents]` to logits `[N, H, W, C]` and log scale `[C]`; see `Decoder`."""
         x, classes = latents.astype(self.dtype), self.one_hot(labels)
         x = nn.silu(self.spread(x if classes is None else jnp.concatenate([x, classes], -1)))
         x = self.unfold(x)
         return self.decoder(x.reshape(-1, *self.coarse))
 
     def one_hot(self, labels: jax.Array | None) -> jax.Array | None:
-        """`[N, classes]`, or None for a model without classes."""
+        """One-hot labels `[N, classes]`; None for a model without classes."""
         return jax.nn.one_hot(labels, self.classes, dtype=self.dtype) if self.classes else None

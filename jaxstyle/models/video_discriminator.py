@@ -1,4 +1,4 @@
-"""A discriminator of clips: it tells true continuations from foreseen ones."""
+"""A discriminator of clips, for adversarial losses of video prediction."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ from jaxstyle.models.dcgan import Discriminator
 
 
 class VideoDiscriminator(nn.Module):
-    """Clips to logits: DCGAN's discriminator, the frames' channels beside each other, so that it sees motion.
+    """DCGAN's discriminator on frames concatenated along the channels, so that its logits depend on motion.
 
     Attributes:
       shape: Of a clip, `(T, H, W, C)`.
       width: Channels after the first layer; every later layer has twice as many.
-      dtype: In which it computes; parameters are float32.
+      dtype: Dtype of the computation; parameters are float32.
 
     References:
       Mathieu, Couprie & LeCun 2016, "Deep Multi-scale Video Prediction beyond Mean Square Error", section 3.2, at one
@@ -30,8 +30,8 @@ class VideoDiscriminator(nn.Module):
 
     @nn.compact
     def __call__(self, clips: jax.Array) -> jax.Array:
-        """Judges `[N, T, H, W, C]` in [0, 1], inputs included: logits `[N]`, large where it believes."""
+        """Scores clips `[N, T, H, W, C]` in [0, 1], input frames included: logits `[N]`, large for real clips."""
         frames, height, width, channels = self.shape
-        beside = jnp.moveaxis(clips, 1, 3).reshape(-1, height, width, frames * channels)
+        stacked = jnp.moveaxis(clips, 1, 3).reshape(-1, height, width, frames * channels)
         shape = (height, width, frames * channels)
-        return Discriminator(shape, self.width, dtype=self.dtype)(beside.astype(self.dtype) * 2 - 1)
+        return Discriminator(shape, self.width, dtype=self.dtype)(stacked.astype(self.dtype) * 2 - 1)

@@ -1,4 +1,4 @@
-"""The vector-quantised variational autoencoder, and the autoregressive prior over its codes."""
+"""The vector-quantised variational autoencoder (VQ-VAE) and the autoregressive prior of its codes."""
 
 from __future__ import annotations
 
@@ -15,20 +15,20 @@ from jaxstyle.ops.convolution import Conv
 
 
 class VQVAE(nn.Module):
-    """Van den Oord et al. 2017, with codes and encodings of unit length (Yu et al. 2022, ViT-VQGAN, section 3.2).
+    """VQ-VAE (van den Oord et al. 2017) on the unit sphere (Yu et al. 2022, "ViT-VQGAN", section 3.2).
 
-    On the unit sphere neither side can run away from the other, and more codes stay in use.
+    Codes and encodings have unit length, so that they cannot grow apart and more codes stay in use.
 
     Attributes:
       shape: Of a picture, `(H, W, C)`; H and W multiples of `2^len(widths)`.
-      codes: In the codebook.
-      code_width: Numbers in a code.
+      codes: Number of codes in the codebook.
+      code_width: Dimension of a code.
       widths: Channels after each halving.
       blocks: Residual blocks on either side.
       prior_blocks: Residual blocks of the prior.
-      learned_scale: Whether pixels have a scale, one a channel, that is learned; a Bernoulli likelihood has none.
-      dtype: In which it computes; parameters are float32, and so is what it returns.
-      remat: Whether the backward pass works encoder and decoder out again, instead of keeping what is in them.
+      learned_scale: Whether the likelihood's scale, one a channel, is learned; a Bernoulli likelihood has none.
+      dtype: Dtype of the computation; parameters and results are float32.
+      remat: Whether the backward pass recomputes encoder and decoder instead of keeping their activations.
     """
 
     shape: tuple[int, int, int]
@@ -61,7 +61,7 @@ class VQVAE(nn.Module):
           pictures: `[N, H, W, C]` in [0, 1].
 
         Returns:
-          `encoded` and `quantized` `[N, h, w, code_width]`, for the losses of quantisation; their `indices`
+          Dict of `encoded` and `quantized` `[N, h, w, code_width]`, for the losses of quantisation; their `indices`
           `[N, h, w]` int32; `logits` `[N, H, W, C]` and `log_scale` `[C]`, for the likelihood; and `prior`
           `[N, h, w, codes]`, the prior's logits of each code given those before it.
         """
@@ -79,7 +79,7 @@ class VQVAE(nn.Module):
         }
 
     def encode(self, pictures: jax.Array) -> jax.Array:
-        """`[N, H, W, C]` to unit vectors `[N, h, w, code_width]`, float32."""
+        """Encodes pictures `[N, H, W, C]` to unit vectors `[N, h, w, code_width]`, float32."""
         return unit(self.to_codes(nn.silu(self.encoder(pictures))).astype(jnp.float32))
 
     def nearest(self, encoded: jax.Array) -> jax.Array:
@@ -87,26 +87,26 @@ class VQVAE(nn.Module):
         return jnp.argmax(jnp.einsum("nhwd,kd->nhwk", encoded, unit(self.codebook)), -1)  # largest cosine
 
     def decode(self, indices: jax.Array) -> tuple[jax.Array, jax.Array]:
-        """Logits `[N, H, W, C]` and log scale `[C]` of codes `[N, h, w]` int32; see `Decoder`."""
+        """Decodes codes `[N, h, w]` int32 to logits `[N, H, W, C]` and log scale `[C]`; see `Decoder`."""
         return self.decode_vectors(unit(self.codebook)[indices])
 
     def decode_vectors(self, quantized: jax.Array) -> tuple[jax.Array, jax.Array]:
-        """The same, of the codes' vectors `[N, h, w, code_width]`."""
+        """Decodes code vectors `[N, h, w, code_width]` to logits and log scale."""
         return self.decoder(self.from_codes(quantized.astype(self.dtype)))
 
     def prior(self, indices: jax.Array) -> jax.Array:
-        """Logits `[N, h, w, codes]` of every code given those before it, row by row; of indices `[N, h, w]` int32."""
+        """Logits `[N, h, w, codes]` of each of the codes `[N, h, w]` int32 given those before it, in reading order."""
         return self.prior_network(indices)
 
 
 class CodePrior(nn.Module):
-    """A small PixelCNN over codes (van den Oord et al. 2016): masked convolutions see what lies above and to the left.
+    """A small PixelCNN over codes (van den Oord et al. 2016): each logit depends on codes above and to the left alone.
 
     Attributes:
-      codes: How many there are.
+      codes: Number of codes in the codebook.
       width: Channels.
       blocks: Residual blocks.
-      dtype: In which it computes; parameters are float32.
+      dtype: Dtype of the computation; parameters are float32.
     """
 
     codes: int
@@ -116,25 +116,25 @@ class CodePrior(nn.Module):
 
     @nn.compact
     def __call__(self, indices: jax.Array) -> jax.Array:
-        """`[N, h, w]` int32 to logits `[N, h, w, codes]`, float32."""
+        """Codes `[N, h, w]` int32 -> logits `[N, h, w, codes]` float32."""
         x = nn.Embed(self.codes, self.width, dtype=self.dtype)(indices)
-        x = self.masked(5, sees_itself=False)(x)
+        x = self.masked(5, include_center=False)(x)
         for _ in range(self.blocks):
-            x += self.masked(3, sees_itself=True)(nn.silu(x))
+            x += self.masked(3, include_center=True)(nn.silu(x))
         return nn.Dense(self.codes, dtype=self.dtype)(nn.silu(x)).astype(jnp.float32)
 
-    def masked(self, side: int, *, sees_itself: bool) -> nn.Conv:
-        """A convolution whose kernel is zero from the centre on, or after it."""
-        mask = causal_mask(side, sees_itself=sees_itself) * np.ones((1, 1, self.width, self.width), np.float32)
+    def masked(self, side: int, *, include_center: bool) -> nn.Conv:
+        """A masked convolution; see `causal_mask`."""
+        mask = causal_mask(side, include_center=include_center) * np.ones((1, 1, self.width, self.width), np.float32)
         return Conv(self.width, (side, side), mask=jnp.asarray(mask), dtype=self.dtype)
 
 
-def causal_mask(side: int, *, sees_itself: bool) -> np.ndarray:
-    """`[side, side, 1, 1]` float32: 1 before the centre in reading order, and on it if it sees itself, else 0."""
-    places, centre = np.arange(side**2).reshape(side, side, 1, 1), side**2 // 2
-    return (places <= centre if sees_itself else places < centre).astype(np.float32)
+def causal_mask(side: int, *, include_center: bool) -> np.ndarray:
+    """A kernel's mask `[side, side, 1, 1]` float32: 1 before the centre in reading order, on it if included, else 0."""
+    places, center = np.arange(side**2).reshape(side, side, 1, 1), side**2 // 2
+    return (places <= center if include_center else places < center).astype(np.float32)
 
 
 def unit(vectors: jax.Array) -> jax.Array:
-    """Vectors `[..., D]` scaled to length 1."""
+    """Scales vectors `[..., D]` to length 1."""
     return vectors / jnp.sqrt(jnp.sum(jnp.square(vectors), -1, keepdims=True) + 1e-12)

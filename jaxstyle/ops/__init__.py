@@ -1,1 +1,1 @@
-"""Arrays to arrays, with gradients that are fast on every platform."""
+"""Array operations with gradients that are fast on every platform."""

@@ -1,12 +1,13 @@
-"""Flax's convolution, made as fast on CPUs as XLA lets it be; on other devices it is what it was.
+"""`flax.linen.Conv`, made faster to train on CPUs; on other devices it is unchanged.
 
-Two things slow a network's training down there, measured on two cores with jaxlib 0.10.2, ResNet-20 at 64 px, batch 64:
+Two things slow the training of a network down there, measured on two cores with jaxlib 0.10.2, ResNet-20 at 64 px,
+batch 64:
 
-- Whatever is cheap is computed again for each of its users, and so are whole chains of sums, normalisations and
-  rectifications for every convolution that takes or gives a gradient. `hold` puts an end to that, where the program is
-  compiled with the options of `jaxstyle.runtime.compiling`.
-- For the kernel's gradient activations are transposed from `[N, H, W, C]` to `[C, H, W, N]`, in a loop that misses the
-  caches: half of the step's time. By 16 examples at a time it takes less than half of that.
+- XLA recomputes cheap operations for each of their users, and so whole chains of sums, normalisations and ReLUs for
+  every convolution that takes them or their gradient. `cpu_barrier` prevents that, where the program is compiled with
+  the options of `jaxstyle.runtime.compiling`.
+- For the kernel's gradient XLA transposes activations from `[N, H, W, C]` to `[C, H, W, N]`, in a loop that misses the
+  caches: half of the step's time. In parts of 16 examples it takes less than half of that.
 """
 
 from __future__ import annotations
@@ -21,20 +22,20 @@ from jax import lax
 
 PART = 16  # examples
 
-Linear = Callable[[Any, Any], Any]
+Bilinear = Callable[[Any, Any], Any]
 
 
 @jax.custom_vjp
-def hold(tree: Any) -> Any:
-    """The same arrays, and the same gradients, kept in memory by CPUs: not computed again for each of their users."""
+def cpu_barrier(tree: Any) -> Any:
+    """Returns the arrays, and passes their gradients, unchanged; on CPUs they are computed once and kept in memory."""
 
-    def held(leaf: jax.Array) -> jax.Array:
+    def barrier(leaf: jax.Array) -> jax.Array:
         return lax.platform_dependent(leaf, cpu=lax.optimization_barrier, default=lambda leaf: leaf)
 
-    return jax.tree.map(held, tree)
+    return jax.tree.map(barrier, tree)
 
 
-hold.defvjp(lambda tree: (hold(tree), None), lambda _, gradients: (hold(gradients),))
+cpu_barrier.defvjp(lambda tree: (cpu_barrier(tree), None), lambda _, gradients: (cpu_barrier(gradients),))
 
 
 def convolve(x: jax.Array, kernel: jax.Array, *geometry: Any, **more: Any) -> jax.Array:
@@ -43,43 +44,43 @@ def convolve(x: jax.Array, kernel: jax.Array, *geometry: Any, **more: Any) -> ja
     Args:
       x: `[N, H, W, C]`.
       kernel: `[h, w, C, D]`.
-      *geometry: As `lax.conv_general_dilated` takes it.
-      **more: Likewise.
+      *geometry: Strides, padding and so on, as `lax.conv_general_dilated` takes them.
+      **more: Its other arguments.
 
     Returns:
       `[N, H', W', D]`.
     """
     convolution: Any = lax.conv_general_dilated
 
-    def linear(x: jax.Array, kernel: jax.Array) -> jax.Array:
+    def bilinear(x: jax.Array, kernel: jax.Array) -> jax.Array:
         return convolution(x, kernel, *geometry, **more)
 
-    forward = jax.custom_vjp(linear)
+    forward = jax.custom_vjp(bilinear)
 
     def backward(saved: tuple[jax.Array, jax.Array], y: jax.Array) -> tuple[jax.Array, jax.Array]:
         x, kernel = saved
-        (by_x,) = jax.linear_transpose(lambda x: linear(x, kernel), x)(y)
-        return by_x, kernel_gradient(linear, x, kernel, y)
+        (x_gradient,) = jax.linear_transpose(lambda x: bilinear(x, kernel), x)(y)
+        return x_gradient, kernel_gradient(bilinear, x, kernel, y)
 
     forward.defvjp(lambda x, kernel: (forward(x, kernel), (x, kernel)), backward)
-    return hold(forward(hold(x), kernel))
+    return cpu_barrier(forward(cpu_barrier(x), kernel))
 
 
-def kernel_gradient(linear: Linear, x: jax.Array, kernel: Any, y: jax.Array) -> jax.Array:
-    """The gradient of `sum(y · linear(x, kernel))` by the kernel: on CPUs a sum over 16 examples at a time.
+def kernel_gradient(bilinear: Bilinear, x: jax.Array, kernel: Any, y: jax.Array) -> jax.Array:
+    """The gradient of `sum(y · bilinear(x, kernel))` by the kernel: on CPUs a sum over parts of 16 examples.
 
     Args:
-      linear: Linear in each of `(x, kernel)`.
+      bilinear: A function linear in each of `(x, kernel)`.
       x: `[N, …]`.
       kernel: An array, or its shape and type.
-      y: `[N, …]`.
+      y: `[N, …]`, the cotangent of the function's value.
 
     Returns:
-      As the kernel.
+      An array of the kernel's shape.
     """
 
     def whole(x: jax.Array, y: jax.Array) -> jax.Array:
-        return jax.linear_transpose(lambda kernel: linear(x, kernel), kernel)(y)[0]
+        return jax.linear_transpose(lambda kernel: bilinear(x, kernel), kernel)(y)[0]
 
     def in_parts(x: jax.Array, y: jax.Array) -> jax.Array:
         total = whole(x[:PART], y[:PART])
@@ -93,4 +94,4 @@ def kernel_gradient(linear: Linear, x: jax.Array, kernel: Any, y: jax.Array) -> 
 
 
 Conv = partial(nn.Conv, conv_general_dilated=convolve)
-"""`flax.linen.Conv`, by `convolve`; its parameters and their names are the same."""
+"""`flax.linen.Conv`, computed by `convolve`; its parameters and their names are the same."""

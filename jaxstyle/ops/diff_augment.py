@@ -1,4 +1,4 @@
-"""Differentiable augmentation: what a discriminator with few examples sees in place of real and generated pictures.
+"""Differentiable augmentation of real and generated pictures, for discriminators with few training examples.
 
 References:
   Zhao, Liu, Lin, Zhu & Han 2020, "Differentiable Augmentation for Data-Efficient GAN Training", section 4.
@@ -14,31 +14,31 @@ import jax.numpy as jnp
 from jaxstyle.errors import JaxstyleError, did_you_mean
 
 SHIFT = 1 / 8
-"""Pictures move at most this share of their side, in whole pixels, either way."""
+"""Largest translation, as a share of the picture's side, rounded to whole pixels."""
 CUT = 1 / 2
-"""Side of the square that is cut out, as a share of the picture's."""
+"""Side of the cut-out, as a share of the picture's side."""
 
 
 def color(image: jax.Array, key: jax.Array) -> jax.Array:
-    """Brightness ±0.5, then saturation times 0 to 2, then contrast times 0.5 to 1.5."""
+    """Shifts brightness by ±0.5, then scales saturation by 0 to 2, then contrast by 0.5 to 1.5."""
     brightness, saturation, contrast = jax.random.uniform(key, (3,), image.dtype)
     image = image + (brightness - 0.5)
-    grey = jnp.mean(image, -1, keepdims=True)
-    image = grey + (image - grey) * (2 * saturation)
+    luminance = jnp.mean(image, -1, keepdims=True)
+    image = luminance + (image - luminance) * (2 * saturation)
     mean = jnp.mean(image)
     return mean + (image - mean) * (0.5 + contrast)
 
 
 def translation(image: jax.Array, key: jax.Array) -> jax.Array:
-    """Moved by whole pixels, across and down; zeros where nothing was.
+    """Translates by whole pixels, across and down, with zeros beyond the border.
 
-    As products with shifted identities: gathers and their gradients, scatters, are slow on accelerators.
+    It multiplies by shifted identity matrices: gathers and their gradients, scatters, are slow on accelerators.
     """
 
     def shifted_identity(side: int, key: jax.Array) -> jax.Array:
-        most = int(side * SHIFT + 0.5)
-        places = jnp.arange(side) - jax.random.randint(key, (), -most, most + 1)
-        return jax.nn.one_hot(places, side, dtype=image.dtype)
+        limit = int(side * SHIFT + 0.5)
+        sources = jnp.arange(side) - jax.random.randint(key, (), -limit, limit + 1)
+        return jax.nn.one_hot(sources, side, dtype=image.dtype)
 
     height, width, _ = image.shape
     down, across = (jax.random.fold_in(key, i) for i in range(2))
@@ -47,7 +47,7 @@ def translation(image: jax.Array, key: jax.Array) -> jax.Array:
 
 
 def cutout(image: jax.Array, key: jax.Array) -> jax.Array:
-    """A square, half the picture's sides and centred anywhere in it, set to zero."""
+    """Zeroes a rectangle of half the picture's sides, centred anywhere in the picture."""
 
     def outside(side: int, key: jax.Array) -> jax.Array:
         length = int(side * CUT + 0.5)
@@ -68,10 +68,10 @@ AUGMENTATIONS: dict[str, Callable[[jax.Array, jax.Array], jax.Array]] = {
 
 
 def check_policy(policy: Sequence[str]) -> None:
-    """Checks names of augmentations.
+    """Checks the names of augmentations.
 
     Raises:
-      JaxstyleError: An unknown one.
+      JaxstyleError: A name is not in `AUGMENTATIONS`.
     """
     for name in policy:
         if name not in AUGMENTATIONS:
@@ -79,12 +79,12 @@ def check_policy(policy: Sequence[str]) -> None:
 
 
 def diff_augment(images: jax.Array, keys: jax.Array, policy: Sequence[str]) -> jax.Array:
-    """Every picture changed at random, the one after the other, so that gradients pass through.
+    """Augments every picture at random; differentiable in the pictures.
 
     Args:
       images: `[N, H, W, C]` in [-1, 1].
       keys: `[N]` typed PRNG keys, one a picture.
-      policy: Names, in the order in which they are applied: `color`, `translation`, `cutout`.
+      policy: Names in `AUGMENTATIONS`, in the order in which they are applied.
 
     Returns:
       Same shape and dtype; colours may leave [-1, 1].

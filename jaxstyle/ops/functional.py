@@ -1,4 +1,4 @@
-"""What networks are made of, as the pure functions that they are: convolution, pooling, dense layers.
+"""Convolution, pooling and dense layers as pure functions.
 
 Pictures are `[N, H, W, C]`, kernels `[height, width, C, D]`, the layout that XLA has on every device.
 """
@@ -20,7 +20,7 @@ def convolution(
 ) -> jax.Array:
     """`y[n, i, j, d] = b[d] + Σ_{u,v,c} x[n, s i + u - top, s j + v - left, c] · k[u, v, c, d]`.
 
-    That is the cross-correlation which networks call convolution; what lies outside the picture is 0.
+    This is the cross-correlation that neural networks call convolution; outside the picture x is 0.
 
     Args:
       x: `[N, H, W, C]`.
@@ -69,9 +69,9 @@ def average_pool(x: jax.Array, size: int = 2) -> jax.Array:
 def max_pool(x: jax.Array, size: int = 2) -> jax.Array:
     """`y[n, i, j, c] = max_{u,v < s} x[n, s i + u, s j + v, c]`; rows and columns left over are dropped.
 
-    Slices, not a window reduction, whose gradient (select-and-scatter) costs some 10 % of a whole VGG step on CPU.
-    The backward pass sends the gradient to the first maximum in reading order, as PyTorch does, by one byte of index
-    a window (measured: 3 to 6 % of a whole VGG-19 step on CPU against autodiff, which compares again).
+    It takes slices, not a window reduction, whose gradient (select-and-scatter) costs some 10 % of a whole VGG step on
+    CPU. The forward pass stores the index of the first maximum in reading order, one byte a window, and the gradient
+    goes there, as in PyTorch (measured: 3 to 6 % of a whole VGG-19 step on CPU against autodiff, which compares again).
 
     Args:
       x: `[N, H, W, C]`, at least `size` pixels a side.
@@ -92,7 +92,7 @@ def windows(x: jax.Array, size: int) -> list[jax.Array]:
 
 
 def largest(values: Sequence[jax.Array]) -> jax.Array:
-    """The maximum of arrays of one shape, by halves."""
+    """The elementwise maximum of arrays of one shape, as a balanced tree of pairs."""
     if len(values) == 1:
         return values[0]
     middle = len(values) // 2
@@ -105,7 +105,7 @@ def _max_pool_forward(x: jax.Array, size: int) -> tuple[jax.Array, tuple[jax.Arr
     first = jnp.full(y.shape, size**2 - 1, jnp.uint8)
     for place in reversed(range(size**2 - 1)):
         first = jnp.where(pixels[place] == y, jnp.uint8(place), first)
-    return y, (first, jnp.zeros((0, *x.shape[1:3]), jnp.uint8))  # the second tells the shape, and weighs nothing
+    return y, (first, jnp.zeros((0, *x.shape[1:3]), jnp.uint8))  # the empty array carries the shape of x
 
 
 def _max_pool_backward(size: int, saved: tuple[jax.Array, jax.Array], cotangent: jax.Array) -> tuple[jax.Array]:
@@ -113,10 +113,10 @@ def _max_pool_backward(size: int, saved: tuple[jax.Array, jax.Array], cotangent:
     n, rows, columns, channels = cotangent.shape
     place = jnp.arange(size**2, dtype=jnp.uint8).reshape(1, 1, size, 1, size, 1)
     chosen = first[:, :, None, :, None] == place
-    spread = jnp.where(chosen, cotangent[:, :, None, :, None], jnp.zeros((), cotangent.dtype))
-    spread = spread.reshape(n, rows * size, columns * size, channels)
+    gradient = jnp.where(chosen, cotangent[:, :, None, :, None], jnp.zeros((), cotangent.dtype))
+    gradient = gradient.reshape(n, rows * size, columns * size, channels)
     below, right = like.shape[1] - rows * size, like.shape[2] - columns * size
-    return (jnp.pad(spread, ((0, 0), (0, below), (0, right), (0, 0))) if below or right else spread,)
+    return (jnp.pad(gradient, ((0, 0), (0, below), (0, right), (0, 0))) if below or right else gradient,)
 
 
 max_pool.defvjp(_max_pool_forward, _max_pool_backward)

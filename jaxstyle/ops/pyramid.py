@@ -1,4 +1,4 @@
-"""Laplacian pyramids: a picture as its frequency octaves, from which it is put together again exactly."""
+"""Laplacian pyramids: a picture split into frequency octaves, which sum to it exactly."""
 
 from __future__ import annotations
 
@@ -12,14 +12,15 @@ LEAST_SIDE = 8
 
 
 def split(image: jax.Array, levels: int) -> tuple[jax.Array, ...]:
-    """The octaves of a picture, finest first; `merge` is the inverse.
+    """Splits a picture into octaves, finest first; `merge` is the inverse.
 
-    Every level is what the picture loses when it is shrunk to half its size and enlarged again; the last is what is
-    left. There are fewer levels than asked for where the picture is too small (see `LEAST_SIDE`).
+    Every level is the difference between the picture and itself shrunk to half its size and enlarged again; the next
+    level splits the shrunk picture, and the last one is that picture itself. Pictures that are too small (see
+    `LEAST_SIDE`) have fewer levels than asked for.
 
     Args:
       image: `[..., H, W, C]`.
-      levels: At most so many arrays.
+      levels: Largest number of levels.
 
     Returns:
       Level l is `[..., ceil(H / 2^l), ceil(W / 2^l), C]`.
@@ -37,7 +38,7 @@ def split(image: jax.Array, levels: int) -> tuple[jax.Array, ...]:
 
 
 def merge(bands: tuple[jax.Array, ...]) -> jax.Array:
-    """The picture `[..., H, W, C]` whose octaves these are, finest first."""
+    """Merges octaves, finest first, to the picture `[..., H, W, C]`."""
     image = bands[-1]
     for band in bands[-2::-1]:
         height, width = band.shape[-3:-1]
@@ -46,7 +47,7 @@ def merge(bands: tuple[jax.Array, ...]) -> jax.Array:
 
 
 def blur(image: jax.Array, sigma: float) -> jax.Array:
-    """Pictures `[..., H, W, C]` smoothed by a Gaussian of standard deviation `sigma` pixels; edges are repeated."""
+    """Blurs pictures `[..., H, W, C]` by a Gaussian of standard deviation `sigma` pixels; edges are repeated."""
     if sigma == 0:
         return image
     radius = max(1, round(3 * sigma))

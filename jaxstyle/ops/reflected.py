@@ -1,8 +1,8 @@
-"""Convolutions of pictures that go on as their mirror image beyond the frame, of the same size, half or double.
+"""Convolutions with reflection padding, whose result has the picture's size, half of it or twice.
 
-XLA's CPU compiler has fast convolutions for borders of zeros only. Measured on two cores at 512 px: 9×9 from 32 to 3
-channels takes 0.4 s on a mirrored picture with zeros around it that are cut off afterwards, and 6 s without zeros; and
-the mirrored frame takes 0.07 s by indices, 0.18 s by `jnp.pad`. So that is how it is done here.
+XLA's CPU compiler has fast convolutions for zero padding only, so pictures are padded by reflection, convolved with
+zero padding, and cropped. Measured on two cores at 512 px, 9×9 from 32 to 3 channels: 0.4 s, and 6 s without the zeros.
+Reflection takes 0.07 s by indices, 0.18 s by `jnp.pad`.
 """
 
 from __future__ import annotations
@@ -18,20 +18,20 @@ from jaxstyle.ops.resampling import depth_to_space, space_to_depth
 
 
 @partial(jax.custom_vjp, nondiff_argnums=(1, 2))
-def framed(x: jax.Array, margin: int, mode: str = "reflect") -> jax.Array:
-    """`[N, H, W, C]` with a frame of `margin` pixels: mirrored without (`"reflect"`) or with the edge (`"symmetric"`).
+def mirror_pad(x: jax.Array, margin: int, mode: str = "reflect") -> jax.Array:
+    """Pads `[N, H, W, C]` by `margin` mirrored pixels on each side, edge pixels included if `mode` is "symmetric".
 
-    A picture smaller than the margin is mirrored again and again.
+    A picture smaller than the margin is mirrored several times.
     """
-    rows, columns = (mirrored(side, margin, margin, mode) for side in x.shape[1:3])
+    rows, columns = (mirror_indices(side, margin, margin, mode) for side in x.shape[1:3])
     return x[:, rows][:, :, columns]
 
 
-def mirrored(side: int, before: int, after: int, mode: str = "reflect") -> np.ndarray | jax.Array:
-    """Which pixels `[before + side + after]` are along an axis of `side` with a mirrored frame.
+def mirror_indices(side: int, before: int, after: int, mode: str = "reflect") -> np.ndarray | jax.Array:
+    """Indices `[before + side + after]` of the pixels along an axis of `side` pixels padded by reflection.
 
-    In a program for pictures of any size (`jaxstyle.inference.export`) sides have no number; then it is worked out in
-    the program, of a frame no wider than the picture.
+    In a program exported for pictures of any size (`jaxstyle.inference.export`) `side` is symbolic; then the indices
+    are computed in the program, for a padding no wider than the picture.
     """
     if isinstance(side, int):
         return np.pad(np.arange(side), (before, after), mode=mode)  # type: ignore[call-overload]
@@ -41,25 +41,27 @@ def mirrored(side: int, before: int, after: int, mode: str = "reflect") -> np.nd
     return jnp.where(index < side, index, 2 * (side - 1) + edge - index)
 
 
-def _framed_backward(margin: int, mode: str, like: jax.Array, cotangent: jax.Array) -> tuple[jax.Array]:
-    """Of slices, not of indices, whose gradient would be scattered one by one."""
+def _mirror_pad_backward(margin: int, mode: str, like: jax.Array, cotangent: jax.Array) -> tuple[jax.Array]:
+    # The transpose of slices: that of indices is a slow scatter.
     shape = jax.ShapeDtypeStruct((cotangent.shape[0], *like.shape, cotangent.shape[3]), cotangent.dtype)
     frame = ((0, 0), (margin, margin), (margin, margin), (0, 0))
     return tuple(jax.linear_transpose(lambda x: jnp.pad(x, frame, mode=mode), shape)(cotangent))
 
 
-framed.defvjp(lambda x, margin, mode: (framed(x, margin, mode), jnp.zeros(x.shape[1:3], jnp.bool_)), _framed_backward)
+mirror_pad.defvjp(
+    lambda x, margin, mode: (mirror_pad(x, margin, mode), jnp.zeros(x.shape[1:3], jnp.bool_)), _mirror_pad_backward
+)
 
 
-def filled(x: jax.Array, multiple: int) -> jax.Array:
-    """`[N, H, W, C]`, mirrored at the lower and the right edge until its sides are multiples of `multiple`."""
+def pad_to_multiple(x: jax.Array, multiple: int) -> jax.Array:
+    """Pads `[N, H, W, C]` by reflection at the lower and right edges until its sides are multiples of `multiple`."""
     sides = [multiple * ((side + multiple - 1) // multiple) for side in x.shape[1:3]]
-    rows, columns = (mirrored(have, 0, want - have) for have, want in zip(x.shape[1:3], sides, strict=True))
+    rows, columns = (mirror_indices(have, 0, want - have) for have, want in zip(x.shape[1:3], sides, strict=True))
     return x[:, rows][:, :, columns]
 
 
 def convolve(x: jax.Array, kernel: jax.Array) -> jax.Array:
-    """Convolution with reflected borders.
+    """Convolution with reflection padding, of the same size.
 
     Args:
       x: `[N, H, W, C]`.
@@ -71,25 +73,25 @@ def convolve(x: jax.Array, kernel: jax.Array) -> jax.Array:
     reach = kernel.shape[0] // 2
     if reach > 1:
         return convolve_in_blocks(x, kernel)
-    return convolution(framed(x, reach), kernel)[:, reach:-reach, reach:-reach]
+    return convolution(mirror_pad(x, reach), kernel)[:, reach:-reach, reach:-reach]
 
 
 def convolve_in_blocks(x: jax.Array, kernel: jax.Array, block: int = 4) -> jax.Array:
-    """`convolve` where the channels are of blocks of pixels: the same sums, and some products with zero.
+    """`convolve` with blocks of pixels moved to the channels: the same sums, and some products with zero.
 
-    Made for the large kernels at either end of a network, which see or make three channels. Measured on two cores, four
-    pictures of 128 px, 9×9 from 16 to 3 channels: 15 ms for 54 as it stands, with both gradients 52 for 178.
+    It suits large kernels with few channels, as at both ends of a style network. Measured on two cores, four pictures
+    of 128 px, 9×9 from 16 to 3 channels: 15 ms in place of 54, with both gradients 52 ms in place of 178.
     """
     height, width = x.shape[1:3]
     around = -(-(kernel.shape[0] // 2) // block)
-    frame = framed(x, around * block)
-    whole = jnp.pad(frame, ((0, 0), (0, -height % block), (0, -width % block), (0, 0)))
-    coarse = convolution(space_to_depth(whole, block), kernel_of_blocks(kernel, block))
+    padded = mirror_pad(x, around * block)
+    whole = jnp.pad(padded, ((0, 0), (0, -height % block), (0, -width % block), (0, 0)))
+    coarse = convolution(space_to_depth(whole, block), block_kernel(kernel, block))
     return depth_to_space(coarse[:, around:-around, around:-around], block)[:, :height, :width]
 
 
-def kernel_of_blocks(kernel: jax.Array, block: int) -> jax.Array:
-    """`[k, k, C, D]` as `[n, n, block² C, block² D]` for pixels in blocks, each of which reaches (n - 1) / 2 others."""
+def block_kernel(kernel: jax.Array, block: int) -> jax.Array:
+    """The kernel `[n, n, block² C, block² D]` for blocks of pixels that equals a kernel `[k, k, C, D]` for pixels."""
     size, _, inputs, outputs = kernel.shape
     spare = -(size // 2) % block
     shifts = [(spare + i, spare + block - 1 - i) for i in range(block)]
@@ -100,7 +102,7 @@ def kernel_of_blocks(kernel: jax.Array, block: int) -> jax.Array:
 
 
 def convolve_half(x: jax.Array, kernel: jax.Array) -> jax.Array:
-    """Convolution with reflected borders at every second pixel, the first included.
+    """Convolution with reflection padding and stride 2.
 
     Args:
       x: `[N, H, W, C]`, even sides.
@@ -109,16 +111,16 @@ def convolve_half(x: jax.Array, kernel: jax.Array) -> jax.Array:
     Returns:
       `[N, H/2, W/2, D]`.
     """
-    return convolution(framed(x, 1), kernel, stride=2)[:, :-1, :-1]
+    return convolution(mirror_pad(x, 1), kernel, stride=2)[:, :-1, :-1]
 
 
 def convolve_double(x: jax.Array, kernel: jax.Array) -> jax.Array:
-    """Nearest-neighbour upsampling, then convolution with reflected borders, in 4 in place of 9 products an output.
+    """Nearest-neighbour upsampling, then convolution with reflection padding, by sub-pixel convolution.
 
-    Of the four pixels that come of one, each sees two by two pixels of the small picture, with kernels whose entries
-    are sums of the given one's. The reflection of the large picture is the small one's edge repeated, so borders are
-    exact. Measured on two cores, 128 to 64 channels at 128 px: 0.25 s, as a transposed convolution 0.56 s, plainly
-    1.3 s.
+    Each of the four pixels that replace one depends on two by two pixels of the small picture, through a 2×2 kernel of
+    sums of the given one's entries: 4 in place of 9 products an output. Reflecting the large picture is repeating the
+    small one's edge, so borders are exact. Measured on two cores, 128 to 64 channels at 128 px: 0.25 s, as a
+    transposed convolution 0.56 s, upsampled and then convolved 1.3 s.
 
     Args:
       x: `[N, H, W, C]`.
@@ -127,12 +129,12 @@ def convolve_double(x: jax.Array, kernel: jax.Array) -> jax.Array:
     Returns:
       `[N, 2 H, 2 W, D]`.
     """
-    phases = [columns for rows in halves(kernel, 0) for columns in halves(rows, 1)]
-    fine = convolution(framed(x, 1, "symmetric"), jnp.concatenate(phases, -1))[:, :-1, :-1]
+    phases = [columns for rows in phase_kernels(kernel, 0) for columns in phase_kernels(rows, 1)]
+    fine = convolution(mirror_pad(x, 1, "symmetric"), jnp.concatenate(phases, -1))[:, :-1, :-1]
     return depth_to_space(fine)[:, 1:-1, 1:-1]
 
 
-def halves(kernel: jax.Array, axis: int) -> tuple[jax.Array, jax.Array]:
-    """What an odd and an even pixel of the large picture do with two neighbours of the small one, along an axis."""
+def phase_kernels(kernel: jax.Array, axis: int) -> tuple[jax.Array, jax.Array]:
+    """Sums a 3-tap kernel to the 2-tap kernels of odd and even pixels of the large picture, along an axis."""
     first, middle, last = jnp.split(kernel, 3, axis)
     return jnp.concatenate([first + middle, last], axis), jnp.concatenate([first, middle + last], axis)

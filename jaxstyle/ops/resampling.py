@@ -1,6 +1,6 @@
-"""Arrays resampled on the device: to any size, and pixels to channels and back.
+"""Resampling on the device: to any size, and between pixels and channels.
 
-The latter enlarge without a strided transposed convolution, whose gradient is slow on CPU.
+`depth_to_space` enlarges without a strided transposed convolution, whose gradient is slow on CPU.
 """
 
 from __future__ import annotations
@@ -11,15 +11,23 @@ import jax
 import jax.numpy as jnp
 
 CUBIC_RADIUS = 2
-"""Pixels, of the coarser picture, that a cubic kernel reaches; a linear one reaches one."""
+"""Radius of a cubic kernel, in pixels of the coarser picture; a linear kernel has 1."""
 
 
 def resize_image(
     image: jax.Array, height: int, width: int, method: str = "cubic", *, periodic: bool = False
 ) -> jax.Array:
-    """Pictures `[..., H, W, C]` resampled to `[..., height, width, C]`; antialiased when they shrink.
+    """Resamples pictures, antialiased where they shrink.
 
-    Beyond the frame there is nothing, or, where they are `periodic`, the opposite side.
+    Args:
+      image: `[..., H, W, C]`.
+      height: Of the result, in pixels.
+      width: Of the result, in pixels.
+      method: A method of `jax.image.resize`.
+      periodic: Whether pictures continue beyond their border with the opposite side; else kernels are cut there.
+
+    Returns:
+      `[..., height, width, C]`.
     """
     *leading, high, wide, channels = image.shape
     shape = (*leading, height, width, channels)
@@ -27,18 +35,18 @@ def resize_image(
         return jax.image.resize(image, shape, method)
     scales = height / high, width / wide
     margins = [math.ceil(CUBIC_RADIUS * max(1, 1 / scale)) for scale in scales]
-    framed = jnp.pad(image, [(0, 0)] * len(leading) + [*((margin, margin) for margin in margins), (0, 0)], mode="wrap")
+    padded = jnp.pad(image, [(0, 0)] * len(leading) + [*((margin, margin) for margin in margins), (0, 0)], mode="wrap")
     shift = jnp.array([-margin * scale for margin, scale in zip(margins, scales, strict=True)])
     axes = (len(leading), len(leading) + 1)
-    return jax.image.scale_and_translate(framed, shape, axes, jnp.array(scales), shift, method)
+    return jax.image.scale_and_translate(padded, shape, axes, jnp.array(scales), shift, method)
 
 
 def depth_to_space(x: jax.Array, block: int = 2) -> jax.Array:
-    """Every pixel's channels become `block` × `block` pixels (the sub-pixel convolution of Shi et al. 2016).
+    """Rearranges every pixel's channels to `block` × `block` pixels (the pixel shuffle of Shi et al. 2016).
 
     Args:
       x: `[N, H, W, block² C]`.
-      block: How many times finer.
+      block: Factor by which the sides grow.
 
     Returns:
       `[N, block H, block W, C]`; pixel (i, j) of a block has the channels from `(block i + j) C`.

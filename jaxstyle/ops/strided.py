@@ -1,18 +1,18 @@
-"""Convolutions that halve or double a picture's sides, with gradients of any order as fast as they are themselves.
+"""Strided and transposed convolutions that halve or double a picture's sides, with fast gradients of any order.
 
-One form, linear in each of its three arguments, holds everything:
+Consider the trilinear form
 
-    form(x, k, y) = sum(y · halve(x, k)),   halve: 4×4 kernel, stride 2, one pixel of zeros around
+    form(x, k, y) = sum(y · halve(x, k)),   halve: 4×4 kernel, stride 2, one pixel of zero padding
 
-Its partial derivatives are `halve` (by y), `double` (by x; PyTorch's `ConvTranspose2d(…, 4, 2, 1)`) and `overlap`
-(by k), and the derivatives of each are the other two. JAX alone would derive those of `double`, and so the second
-derivatives of `halve` that a gradient penalty takes, as convolutions of dilated arrays, which CPUs are slow at.
+Its derivatives are `halve` (by y), `double` (by x; PyTorch's `ConvTranspose2d(…, 4, 2, 1)`) and `overlap` (by k), and
+the derivatives of each of the three are the other two. JAX would compute the derivatives of `double`, and so the second
+derivatives of `halve` that a gradient penalty takes, as convolutions of dilated arrays, which are slow on CPUs.
 Measured on two cores: R1's gradient through two layers at 28 px, batch 64, takes 0.5 s that way and 0.05 s this way.
-On CPUs `double` is sub-pixel convolution in its exact form, 2×2 kernels, whose own kernel gradient would take seconds:
-from 16 to 32 px, 128 to 64 channels, batch 64, it takes 17 ms, where the transpose that JAX derives, a convolution of
-pixels with zeros between them, takes 44 ms. With a 3×3 kernel, or by nearest-neighbour upsampling and a 3×3 kernel,
-everything takes about twice as long. On GPUs these three are the forward, data and filter passes of the convolution
-library.
+
+On CPUs `double` is a sub-pixel convolution, exactly: 2×2 kernels, whose kernel gradient, as JAX derives it, would take
+seconds. From 16 to 32 px, 128 to 64 channels, batch 64, it takes 17 ms; JAX's transposed convolution, which puts zeros
+between the pixels, takes 44 ms. A 3×3 kernel, or nearest-neighbour upsampling and a 3×3 kernel, takes about twice as
+long. On GPUs the three are the forward, data and filter passes of the convolution library.
 """
 
 from __future__ import annotations
@@ -25,21 +25,21 @@ import jax.numpy as jnp
 from jax import lax
 
 from jaxstyle.errors import JaxstyleError
-from jaxstyle.ops.channels import spread
 from jaxstyle.ops.functional import convolution
+from jaxstyle.ops.normalization import channel_broadcast
 
 MANY = 64
-"""Channels from which on `double` goes by phases, on CPUs."""
+"""Output channels from which on `double` uses `by_phases` on CPUs, in place of `by_blocks`."""
 
 
 def strided(x: jax.Array, kernel: jax.Array) -> jax.Array:
-    """`halve`, with the derivatives that JAX gives it."""
+    """`halve` with JAX's own derivatives."""
     return convolution(x, kernel, stride=2, padding=((1, 1), (1, 1)))
 
 
 @jax.custom_vjp
 def halve(x: jax.Array, kernel: jax.Array) -> jax.Array:
-    """Convolution at every second pixel.
+    """Convolution with stride 2.
 
     Args:
       x: `[N, H, W, C]`, even sides.
@@ -58,7 +58,7 @@ def halve(x: jax.Array, kernel: jax.Array) -> jax.Array:
 
 @jax.custom_vjp
 def double(y: jax.Array, kernel: jax.Array) -> jax.Array:
-    """The transpose of `halve`: every pixel paints a 4×4 patch, two pixels from its neighbour's.
+    """Transposed convolution with stride 2, the transpose of `halve`: every pixel adds a 4×4 patch to the result.
 
     Args:
       y: `[N, H, W, D]`.
@@ -71,17 +71,17 @@ def double(y: jax.Array, kernel: jax.Array) -> jax.Array:
 
 
 def dilated(y: jax.Array, kernel: jax.Array) -> jax.Array:
-    """`double`, as the transpose that JAX derives: a convolution of `y` with zeros between its pixels."""
+    """`double` as JAX transposes it: a convolution of `y` with zeros between its pixels."""
     count, height, width, _ = y.shape
     large = jax.ShapeDtypeStruct((count, 2 * height, 2 * width, kernel.shape[2]), y.dtype)
     return jax.linear_transpose(lambda x: strided(x, kernel), large)(y)[0]
 
 
 def by_phases(y: jax.Array, kernel: jax.Array) -> jax.Array:
-    """`double` as four convolutions, one for the pixels of each parity, which no zeros take part in.
+    """`double` as four convolutions, one for each parity of row and column.
 
-    Pixel 2i is painted by pixels i-1 and i, through rows 3 and 1 of the kernel, pixel 2i+1 by i and i+1, through rows
-    2 and 0; so it is with columns.
+    Row 2i of the result depends on rows i-1 and i of `y`, through rows 3 and 1 of the kernel, row 2i+1 on i and i+1,
+    through rows 2 and 0; likewise columns.
     """
     count, height, width, _ = y.shape
     kernel = kernel.swapaxes(2, 3)
@@ -95,8 +95,10 @@ def by_phases(y: jax.Array, kernel: jax.Array) -> jax.Array:
 
 
 def by_blocks(y: jax.Array, kernel: jax.Array) -> jax.Array:
-    """`double` as one convolution whose channels are pixels (2i-1, 2i) across and down: 1.7 to 4.4 times as fast as
-    `by_phases` with 32 channels and fewer, 0.7 to 1.1 times with 64 and more."""
+    """`double` as one convolution to blocks of 2×2 pixels, which begin at odd rows and columns.
+
+    1.7 to 4.4 times as fast as `by_phases` with 32 channels and fewer, 0.7 to 1.1 times with 64 and more.
+    """
     count, height, width, channels = y.shape
     taps = kernel.reshape(2, 2, 2, 2, -1, channels)[::-1, :, ::-1]  # neighbour, pixel, neighbour, pixel, C, D
     taps = taps.transpose(0, 2, 5, 1, 3, 4).reshape(2, 2, channels, -1)
@@ -107,7 +109,7 @@ def by_blocks(y: jax.Array, kernel: jax.Array) -> jax.Array:
 
 @jax.custom_vjp
 def overlap(x: jax.Array, y: jax.Array) -> jax.Array:
-    """The gradient of `sum(y · halve(x, kernel))` by the kernel.
+    """The gradient of `sum(y · halve(x, kernel))` by the kernel: correlates `x` with `y`.
 
     Args:
       x: `[N, H, W, C]`, even sides.
@@ -126,10 +128,10 @@ overlap.defvjp(lambda x, y: (overlap(x, y), (x, y)), lambda saved, k: (double(sa
 
 
 def doubled_kernel(kernel: jax.Array) -> jax.Array:
-    """3×3 to 4×4: the sums of four neighbours, zeros around.
+    """Sums a zero-padded 3×3 kernel over 2×2 windows, to fuse a convolution with pooling or upsampling.
 
-    `halve` with a quarter of it is the 3×3 convolution followed by 2×2 average pooling, in 16 in place of 36
-    multiplications an output; `double` with its mirror image, input and output exchanged, is nearest-neighbour
+    `halve` with a quarter of the result is the 3×3 convolution followed by 2×2 average pooling, in 16 in place of 36
+    products an output. `double` with the result flipped, input and output channels exchanged, is nearest-neighbour
     upsampling followed by the convolution, in 4 in place of 9 (Karras et al. 2019, StyleGAN's fused scaling).
 
     Args:
@@ -144,14 +146,14 @@ def doubled_kernel(kernel: jax.Array) -> jax.Array:
 
 
 class Halve(nn.Module):
-    """A layer that halves a picture's sides.
+    """A downsampling layer: a 4×4 convolution with stride 2, or a 3×3 convolution and average pooling.
 
     Attributes:
       features: Output channels.
-      pooled: Whether it is a 3×3 convolution and average pooling, not a 4×4 convolution with stride.
-      bias: Whether there is one.
-      kernel_init: Of the kernel.
-      dtype: In which it computes; parameters are float32.
+      pooled: Whether it is a 3×3 convolution and average pooling.
+      bias: Whether it has a bias.
+      kernel_init: Initialiser of the kernel.
+      dtype: Dtype of the computation; parameters are float32.
     """
 
     features: int
@@ -170,14 +172,14 @@ class Halve(nn.Module):
 
 
 class Double(nn.Module):
-    """A layer that doubles a picture's sides.
+    """An upsampling layer: a transposed 4×4 convolution with stride 2, or nearest neighbours and a 3×3 convolution.
 
     Attributes:
       features: Output channels.
-      nearest: Whether it is nearest-neighbour upsampling and a 3×3 convolution, not a transposed 4×4 convolution.
-      bias: Whether there is one.
-      kernel_init: Of the kernel, `[4, 4, features, C]`, or `[3, 3, C, features]` where `nearest`.
-      dtype: In which it computes; parameters are float32.
+      nearest: Whether it is nearest-neighbour upsampling and a 3×3 convolution.
+      bias: Whether it has a bias.
+      kernel_init: Initialiser of the kernel, `[4, 4, features, C]`, or `[3, 3, C, features]` where `nearest`.
+      dtype: Dtype of the computation; parameters are float32.
     """
 
     features: int
@@ -198,6 +200,6 @@ class Double(nn.Module):
 
 
 def add_bias(module: nn.Module, x: jax.Array) -> jax.Array:
-    """A layer's own parameter `bias`, added to `[N, H, W, C]`."""
+    """Adds the parameter `bias` of a layer to `[N, H, W, C]`."""
     bias = module.param("bias", nn.initializers.zeros, (x.shape[-1],)).astype(x.dtype)
-    return x + spread(bias, x.shape)
+    return x + channel_broadcast(bias, x.shape)

@@ -1,4 +1,4 @@
-"""Features moved to a style's mean and covariance by optimal transport, in float32 and by matrix products alone."""
+"""Optimal transport of features to a style's mean and covariance, in float32 and by matrix products alone."""
 
 from __future__ import annotations
 
@@ -8,12 +8,12 @@ from jax import lax
 
 from jaxstyle.ops.moments import Moments, covariance
 
-LEAST_SPREAD = 2e-3  # variance that every direction of features has at least, relative to the mean over channels
-ROUNDING = 3e-5  # of a mean of squares in float32, relative
+LEAST_VARIANCE = 2e-3  # added in every direction of the features, relative to the mean variance over channels
+ROUNDING = 3e-5  # relative error of a mean of squares in float32
 
 
 def roots(matrices: jax.Array) -> tuple[jax.Array, jax.Array]:
-    """Symmetric square roots and their inverses, by products alone: fast on accelerators, and any program can hold it.
+    """Symmetric square roots and their inverses, by matrix products alone: fast on accelerators, and exportable.
 
     Args:
       matrices: `[..., C, C]` float32, symmetric and positive definite, of condition at most 1e5.
@@ -37,9 +37,15 @@ def roots(matrices: jax.Array) -> tuple[jax.Array, jax.Array]:
 
 
 def rotation(matrices: jax.Array) -> jax.Array:
-    """The orthogonal factor U of `M = U H`, H positive semi-definite, likewise; `[..., C, C]`.
+    """The orthogonal factor U of the polar decomposition `M = U H`, by matrix products alone.
 
-    Directions in which a matrix is 1e5 times shorter than in others, or more, come out too short, but no error grows.
+    In directions whose singular value is less than 1e-5 of the largest one U is shorter than one, but no error grows.
+
+    Args:
+      matrices: `[..., C, C]` float32.
+
+    Returns:
+      `[..., C, C]`.
 
     References:
       Higham 2008, eq. 8.20 (Newton–Schulz).
@@ -57,23 +63,23 @@ def length(matrices: jax.Array) -> jax.Array:
 
 
 def product(first: jax.Array, second: jax.Array) -> jax.Array:
-    """Of matrices, in all of float32's digits on every device."""
+    """Matrix products in full float32 precision on every device."""
     return jnp.matmul(first, second, precision="highest")
 
 
-def transport(features: jax.Array, shares: jax.Array, seen: Moments, styles: Moments) -> jax.Array:
-    """Features moved, as little as can be, so that they have the mean and covariance of a style's.
+def transport(features: jax.Array, shares: jax.Array, statistics: Moments, styles: Moments) -> jax.Array:
+    """Moves features to the mean and covariance of a style by the optimal transport between Gaussians,
 
         T(f) = ν + A (f - μ),   A = S^-½ (S^½ T S^½)^½ S^-½
 
-    is the optimal transport between Gaussians of means μ, ν and covariances S, T, to which a little is added, so that
-    directions in which the photo hardly varies are not blown up. It is worked out as `A = S^-½ Uᵀ T^½` with the
-    rotation U of `T^½ S^½`: the root in its middle has the condition of both matrices together, which float32 has not.
+    with means μ, ν and covariances S, T of content and style. Both covariances are regularised, so that directions in
+    which the content hardly varies are not amplified without bound. A is computed as `S^-½ Uᵀ T^½` with the orthogonal
+    factor U of `T^½ S^½`: the condition of `S^½ T S^½` is that of S times that of T, too large for float32.
 
     Args:
       features: `[N, h, w, C]` of the content.
-      shares: `[N, h, w, S]` in [0, 1], how much of each style goes where, of sum 1.
-      seen: Moments `[N, S, …]` of the content's features by those shares.
+      shares: `[N, h, w, S]` in [0, 1], the share of each style at each position, of sum 1.
+      statistics: Moments `[N, S, …]` of the content's features weighted by those shares.
       styles: Moments `[N, S, …]` of the styles' features.
 
     Returns:
@@ -83,19 +89,22 @@ def transport(features: jax.Array, shares: jax.Array, seen: Moments, styles: Mom
       Dowson & Landau 1982, "The Fréchet distance between multivariate normal distributions"; Mroueh 2019, "Wasserstein
       Style Transfer", eq. 5; Lu et al. 2019, "A Closed-form Solution to Universal Style Transfer", eq. 9.
     """
-    root, inverse = roots(spread(seen))
-    wanted = roots(spread(styles))[0]
-    matrix = product(inverse, product(jnp.swapaxes(rotation(product(wanted, root)), -1, -2), wanted))
-    offset = styles.mean - jnp.einsum("nscd,nsd->nsc", matrix, seen.mean)
+    root, inverse = roots(regularized_covariance(statistics))
+    style_root = roots(regularized_covariance(styles))[0]
+    matrix = product(inverse, product(jnp.swapaxes(rotation(product(style_root, root)), -1, -2), style_root))
+    offset = styles.mean - jnp.einsum("nscd,nsd->nsc", matrix, statistics.mean)
     shares = shares.astype(features.dtype)
     moved = jnp.einsum("nhwd,nscd->nhwsc", features, matrix.astype(features.dtype))
     return jnp.einsum("nhwsc,nhws->nhwc", moved + offset[:, None, None].astype(features.dtype), shares)
 
 
-def spread(statistics: Moments) -> jax.Array:
-    """Covariances `[..., C, C]` with `LEAST_SPREAD`, never singular: of a flat picture they are the rounding of the
-    squares whose difference they are, which may be negative."""
+def regularized_covariance(statistics: Moments) -> jax.Array:
+    """Covariances `[..., C, C]` plus a multiple of the identity, positive definite.
+
+    A flat picture's covariance is the rounding error of a difference of squares, and may be negative; `ROUNDING` of
+    the raw second moment outweighs it.
+    """
     cov = covariance(statistics)
-    spread, size = (jnp.trace(leaf, axis1=-2, axis2=-1)[..., None, None] for leaf in (cov, statistics.second))
-    least = LEAST_SPREAD * spread / cov.shape[-1] + ROUNDING * size + 1e-6
+    variance, energy = (jnp.trace(leaf, axis1=-2, axis2=-1)[..., None, None] for leaf in (cov, statistics.second))
+    least = LEAST_VARIANCE * variance / cov.shape[-1] + ROUNDING * energy + 1e-6
     return cov + least * jnp.broadcast_to(jnp.eye(cov.shape[-1]), cov.shape)

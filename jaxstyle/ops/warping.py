@@ -1,4 +1,4 @@
-"""Pictures moved along a field of motion, and where that field can be trusted."""
+"""Warping of pictures along optical flow, and masks of where the flow is reliable."""
 
 from __future__ import annotations
 
@@ -7,17 +7,17 @@ import jax.numpy as jnp
 
 
 def warp(image: jax.Array, flow: jax.Array) -> tuple[jax.Array, jax.Array]:
-    """A picture looked up at displaced places, between pixels bilinearly: `warped(p) = image(p + flow(p))`.
+    """Backward warping, `warped(p) = image(p + flow(p))`, interpolated bilinearly.
 
-    With the flow from a later frame back to the one before, the frame before becomes the later one.
+    The backward flow, from a frame to the one before it, warps the frame before to the frame.
 
     Args:
       image: `[H, W, C]`, floats.
-      flow: `[H, W, 2]` pixels, to the right and down, as OpenCV and the Middlebury files have it.
+      flow: `[H, W, 2]` pixels, right and down, as in OpenCV and Middlebury files.
 
     Returns:
-      The warped picture `[H, W, C]`, where what lies beyond the frame is the nearest pixel within, and where it is
-      valid, `[H, W]` float32: 1 where the place looked up lies within the frame, else 0.
+      The warped picture `[H, W, C]`, with edge pixels repeated beyond the frame, and its mask `[H, W]` float32: 1 where
+      `p + flow(p)` lies within the frame, else 0.
 
     References:
       Jaderberg et al. 2015, "Spatial Transformer Networks", eq. 5.
@@ -26,8 +26,8 @@ def warp(image: jax.Array, flow: jax.Array) -> tuple[jax.Array, jax.Array]:
     rows = jnp.arange(height, dtype=flow.dtype)[:, None] + flow[..., 1]
     columns = jnp.arange(width, dtype=flow.dtype)[None, :] + flow[..., 0]
     valid = (rows >= 0) & (rows <= height - 1) & (columns >= 0) & (columns <= width - 1)
-    top, below = neighbours(rows, height)
-    left, right = neighbours(columns, width)
+    top, below = neighbors(rows, height)
+    left, right = neighbors(columns, width)
     down, across = (rows - top.astype(rows.dtype))[..., None], (columns - left.astype(columns.dtype))[..., None]
     down, across = (jnp.clip(part, 0, 1).astype(image.dtype) for part in (down, across))
     upper = image[top, left] * (1 - across) + image[top, right] * across
@@ -35,46 +35,48 @@ def warp(image: jax.Array, flow: jax.Array) -> tuple[jax.Array, jax.Array]:
     return upper * (1 - down) + lower * down, valid.astype(jnp.float32)
 
 
-def neighbours(places: jax.Array, size: int) -> tuple[jax.Array, jax.Array]:
-    """The pixels before and after each place along an axis of `size` pixels, within the frame, int32."""
+def neighbors(places: jax.Array, size: int) -> tuple[jax.Array, jax.Array]:
+    """Indices int32 of the pixels before and after each place along an axis of `size` pixels, clipped to the frame."""
     before = jnp.clip(jnp.floor(places), 0, size - 1).astype(jnp.int32)
     return before, jnp.minimum(before + 1, size - 1)
 
 
-def trusted(backward: jax.Array, forward: jax.Array | None = None) -> jax.Array:
-    """Where the backward flow tells what a pixel was: not where it has come into sight, nor at edges of motion.
+def consistency_mask(backward: jax.Array, forward: jax.Array | None = None) -> jax.Array:
+    """Mask of the pixels whose backward flow is reliable: neither disoccluded nor at motion boundaries.
 
     Args:
-      backward: `[H, W, 2]` pixels to the right and down: where in the frame before lies what is at a pixel now.
-      forward: The reverse, of the pixels of the frame before; None where it is not known.
+      backward: `[H, W, 2]` pixels right and down, from the frame to the one before it.
+      forward: The flow from the frame before to this frame; without it disocclusions are not detected.
 
     Returns:
-      `[H, W]` float32, 0 or 1.
+      `[H, W]` float32, 1 where the flow is reliable, else 0.
 
     References:
       Ruder, Dosovitskiy & Brox 2016, "Artistic Style Transfer for Videos", eq. 5 and 6 (Sundaram, Brox & Keutzer 2010).
     """
     slopes = jnp.stack(jnp.gradient(backward, axis=(0, 1)))
-    edges = jnp.sum(jnp.square(slopes), (0, -1))
+    boundary = jnp.sum(jnp.square(slopes), (0, -1))
     length = jnp.sum(jnp.square(backward), -1)
-    ahead, valid = warp(backward if forward is None else forward, backward)
-    good = (valid > 0) & (edges <= 0.01 * length + 0.002)
+    returned, valid = warp(backward if forward is None else forward, backward)
+    reliable = (valid > 0) & (boundary <= 0.01 * length + 0.002)
     if forward is not None:
-        apart = jnp.sum(jnp.square(ahead + backward), -1)
-        good &= apart <= 0.01 * (jnp.sum(jnp.square(ahead), -1) + length) + 0.5
-    return good.astype(jnp.float32)
+        gap = jnp.sum(jnp.square(returned + backward), -1)
+        reliable &= gap <= 0.01 * (jnp.sum(jnp.square(returned), -1) + length) + 0.5
+    return reliable.astype(jnp.float32)
 
 
 @jax.jit
-def followed(previous: jax.Array, backward: jax.Array, forward: jax.Array | None = None) -> tuple[jax.Array, jax.Array]:
-    """A picture moved on by a frame.
+def warp_to_next(
+    previous: jax.Array, backward: jax.Array, forward: jax.Array | None = None
+) -> tuple[jax.Array, jax.Array]:
+    """Warps a frame to the next one.
 
     Args:
       previous: `[H, W, C]`.
-      backward: From its frame to the next, as `trusted` takes it.
-      forward: Likewise.
+      backward: Flow from the next frame to this one, as `consistency_mask` takes it.
+      forward: Flow from this frame to the next one, or None.
 
     Returns:
-      What is expected of the next frame `[H, W, C]`, and where that can be trusted `[H, W]`, 0 or 1.
+      The expected next frame `[H, W, C]`, and its `consistency_mask` `[H, W]`.
     """
-    return warp(previous, backward)[0], trusted(backward, forward)
+    return warp(previous, backward)[0], consistency_mask(backward, forward)

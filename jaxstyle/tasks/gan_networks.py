@@ -13,7 +13,7 @@ from jax import lax
 
 from jaxstyle.losses.adversarial import Objective, gradient_penalty, r1_penalty
 from jaxstyle.ops import spectral_norm
-from jaxstyle.ops.conditioning import code_of
+from jaxstyle.ops.conditioning import sample_codes
 from jaxstyle.ops.diff_augment import diff_augment
 from jaxstyle.training import step
 from jaxstyle.training.task import Metrics
@@ -77,7 +77,7 @@ class Players:
         hand = Hand(images, labels, keys)
         if not self.codes:
             return hand
-        return hand._replace(labels=code_of(self.noise(hand.own(LATENTS)), self.equal_shares()))
+        return hand._replace(labels=sample_codes(self.noise(hand.own(LATENTS)), self.equal_shares()))
 
     def equal_shares(self) -> jax.Array:
         """`[codes]`, of sum 1."""

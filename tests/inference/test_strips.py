@@ -70,7 +70,7 @@ def test_strips_give_the_same_picture(make):
 
 
 def test_a_strip_is_given_a_bounded_number_of_rows_whatever_the_picture():
-    pieces = StyleNetwork().pieces
+    pieces = StyleNetwork().segments
     for first, end in ((0, 1), (0, 3), (4, 6), (12, 15), (0, len(pieces))):
         small, large = (strips.strips(pieces[first:end], height, 64) for height in (2048, 4096))
         assert {strip.given for strip in small} == {strip.given for strip in large}

@@ -10,7 +10,7 @@ import tiny
 
 from jaxstyle.errors import JaxstyleError
 from jaxstyle.media.optical_flow import FLO, Motion, folder_flow, opencv_flow, read_flow, resize_motion
-from jaxstyle.ops.warping import followed, trusted
+from jaxstyle.ops.warping import consistency_mask, warp_to_next
 
 needs_opencv = pytest.mark.skipif(importlib.util.find_spec("cv2") is None, reason="OpenCV is not installed")
 
@@ -57,7 +57,7 @@ def reference(backward, forward):
 @pytest.mark.parametrize("seed", [0, 1])
 def test_where_flow_is_trusted(seed):
     motion = motion_of(seed)
-    found, wanted = jax.jit(trusted)(*motion), reference(*motion)
+    found, wanted = jax.jit(consistency_mask)(*motion), reference(*motion)
     assert 0.1 < wanted.mean() < 0.9
     np.testing.assert_array_equal(found, wanted)  # no value is so near its threshold that float32 tells otherwise
 
@@ -67,13 +67,13 @@ def test_without_forward_flow_only_edges_and_the_frame_count():
     backward[..., 0] = -3
     wanted = np.ones((8, 10))
     wanted[:, :3] = 0
-    np.testing.assert_array_equal(jax.jit(trusted)(backward), wanted)
+    np.testing.assert_array_equal(jax.jit(consistency_mask)(backward), wanted)
 
 
 def test_a_picture_follows_its_motion():
     picture = tiny.picture(0, 12, 16)
     backward = np.full((12, 16, 2), (-2.0, 1.0), np.float32)
-    expected, trust = followed(picture, backward, -backward)
+    expected, trust = warp_to_next(picture, backward, -backward)
     np.testing.assert_allclose(expected[:11, 2:], picture[1:, :14], atol=1e-6)
     assert trust[:11, 2:].all() and trust.sum() == 11 * 14
 

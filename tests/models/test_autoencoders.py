@@ -158,8 +158,8 @@ def test_the_encoder_learns_through_the_codes():
 
 
 def test_causal_mask_by_hand():
-    np.testing.assert_array_equal(causal_mask(3, sees_itself=False)[..., 0, 0], [[1, 1, 1], [1, 0, 0], [0, 0, 0]])
-    np.testing.assert_array_equal(causal_mask(3, sees_itself=True)[..., 0, 0], [[1, 1, 1], [1, 1, 0], [0, 0, 0]])
+    np.testing.assert_array_equal(causal_mask(3, include_center=False)[..., 0, 0], [[1, 1, 1], [1, 0, 0], [0, 0, 0]])
+    np.testing.assert_array_equal(causal_mask(3, include_center=True)[..., 0, 0], [[1, 1, 1], [1, 1, 0], [0, 0, 0]])
 
 
 def test_the_prior_sees_only_what_comes_before():

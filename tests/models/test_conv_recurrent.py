@@ -1,4 +1,4 @@
-"""Cells against float64 NumPy, and the forecaster: loops, feedback, scheduled sampling, patches."""
+"""Recurrent cells against float64 NumPy, and the forecaster: loops, teacher forcing, patches, brightness."""
 
 import functools
 
@@ -61,9 +61,9 @@ def test_gru_is_ballas_equations_6_to_9():
     np.testing.assert_array_equal(out, moved)
 
 
-def test_forget_gates_begin_open_and_states_at_zero():
+def test_initial_forget_bias_is_one_and_initial_state_zero():
     cell = ConvLSTMCell(2)
-    state = cell.first((1, 3, 3))
+    state = cell.initial_state((1, 3, 3))
     bias = cell.init(jax.random.key(0), state, normal(0, 1, 3, 3, 1))["params"]["gates"]["bias"]
     np.testing.assert_array_equal(bias, [0, 0, 1, 1, 0, 0, 0, 0])
     assert all(leaf.shape == (1, 3, 3, 2) and not leaf.any() for leaf in state)
@@ -102,55 +102,54 @@ def test_shapes_and_that_unrolled_steps_are_the_loops(cell):
 
 
 @pytest.mark.parametrize("place", range(3))
-def test_classes_are_told_by_every_input_frame(place):
+def test_class_logits_depend_on_every_input_frame(place):
     model, params = made(cell="lstm", classes=5)
     frames, but_one = clip()[:, :3], (np.arange(3) != place).reshape(3, 1, 1, 1)
-    whole, rest = (applied(model, params, seen).classes for seen in (frames, frames * but_one))
+    whole, rest = (applied(model, params, inputs).classes for inputs in (frames, frames * but_one))
     assert np.max(np.abs(whole - rest)) > 1e-3
 
 
-def test_a_tied_forecaster_that_follows_the_truth_reads_on():
-    """What it then foresees is what it foresees of a longer past."""
+def test_a_tied_forecaster_with_teacher_forcing_predicts_as_from_a_longer_input():
     model, params = made(tied=True)
     assert list(params["params"]) == ["encoder"]
     frames = clip()
     longer = applied(model, params, frames, count=1)
-    told = applied(model, params, frames[:, :3], frames[:, 3:], np.ones((2, 2), bool))
-    np.testing.assert_allclose(told.future[:, :2], longer.past[:, 2:4], rtol=1e-4, atol=1e-5)
-    np.testing.assert_allclose(told.past, longer.past[:, :2], rtol=1e-4, atol=1e-5)
+    forced = applied(model, params, frames[:, :3], frames[:, 3:], np.ones((2, 2), bool))
+    np.testing.assert_allclose(forced.future[:, :2], longer.past[:, 2:4], rtol=1e-4, atol=1e-5)
+    np.testing.assert_allclose(forced.past, longer.past[:, :2], rtol=1e-4, atol=1e-5)
 
 
-def test_a_coarser_cell_sees_further_and_the_finer_one_after_it_still_sees_the_fine():
+def test_coarser_cells_have_larger_receptive_fields_and_finer_ones_skip_connections():
     stack = Stack(channels=2, widths=(3, 4, 3), scales=(1, 2, 1))
     patches = normal(0, 1, 4, 12, 2)
-    states = stack.bind({}).first((1, 4, 12))
+    states = stack.bind({}).initial_states((1, 4, 12))
     assert [state[0].shape for state in states] == [(1, 4, 12, 3), (1, 2, 6, 4), (1, 4, 12, 3)]
     params = jax.jit(stack.init)(jax.random.key(0), states, patches)
-    look = jax.jit(lambda params, patches: stack.apply(params, states, patches)[1])
+    run = jax.jit(lambda params, patches: stack.apply(params, states, patches)[1])
     touched = jnp.asarray(patches).at[:, :, 0].add(1)
-    apart = np.abs(look(params, touched) - look(params, patches)).max((0, 1, 3))
-    assert np.all(apart[:5] > 1e-6) and np.all(apart[5:] == 0)  # 1, then a coarse one, then 1; else 3
-    params["params"]["cells_1"] = jax.tree.map(jnp.zeros_like, params["params"]["cells_1"])  # the coarse one is silent
-    apart = np.abs(look(params, touched) - look(params, patches)).max((0, 1, 3))
+    apart = np.abs(run(params, touched) - run(params, patches)).max((0, 1, 3))
+    assert np.all(apart[:5] > 1e-6) and np.all(apart[5:] == 0)  # 1 pixel, then 2 of the coarse cell, then 1
+    params["params"]["cells_1"] = jax.tree.map(jnp.zeros_like, params["params"]["cells_1"])  # the coarse cell gives 0
+    apart = np.abs(run(params, touched) - run(params, patches)).max((0, 1, 3))
     assert np.all(apart[:3] > 1e-6) and np.all(apart[3:] == 0)
 
 
-def test_an_untrained_forecaster_foresees_the_brightness_it_was_given():
+def test_an_untrained_forecaster_predicts_its_brightness():
     model, params = made(brightness=0.2)
     black = applied(model, params, 0 * clip()[:, :3])
     np.testing.assert_allclose(jax.nn.sigmoid(black.future), 0.2, atol=0.1)
 
 
-def test_truth_counts_only_where_it_is_followed():
+def test_targets_count_only_where_they_are_forced():
     model, params = made()
-    frames, follow = clip(), np.array([[True, False], [False, False]])
+    frames, forced = clip(), np.array([[True, False], [False, False]])
     alone = applied(model, params, frames[:, :3]).future
-    some = applied(model, params, frames[:, :3], frames[:, 3:], follow).future
-    np.testing.assert_allclose(some[1], alone[1], rtol=1e-5, atol=1e-6)  # the second clip follows none
-    np.testing.assert_allclose(some[0, 0], alone[0, 0], rtol=1e-5, atol=1e-6)  # the first frame cannot follow
+    some = applied(model, params, frames[:, :3], frames[:, 3:], forced).future
+    np.testing.assert_allclose(some[1], alone[1], rtol=1e-5, atol=1e-6)  # nothing is forced in the second clip
+    np.testing.assert_allclose(some[0, 0], alone[0, 0], rtol=1e-5, atol=1e-6)  # the first step has no target
     assert np.max(np.abs(some[0, 1:] - alone[0, 1:])) > 1e-4
-    own = np.asarray(jax.nn.sigmoid(alone))  # to follow what it foresees itself is to follow nothing
-    np.testing.assert_allclose(applied(model, params, frames[:, :3], own, follow).future, alone, rtol=1e-4, atol=1e-5)
+    own = np.asarray(jax.nn.sigmoid(alone))  # forcing its own predictions changes nothing
+    np.testing.assert_allclose(applied(model, params, frames[:, :3], own, forced).future, alone, rtol=1e-4, atol=1e-5)
 
 
 def test_bfloat16_gives_float32():
@@ -160,9 +159,9 @@ def test_bfloat16_gives_float32():
     assert {leaf.dtype for leaf in leaves} == {jnp.float32.dtype}
 
 
-def test_the_discriminator_sees_frames_and_their_order():
+def test_the_discriminators_logits_depend_on_the_order_of_frames():
     model = VideoDiscriminator((3, 16, 16, 1), width=2)
     clips = np.random.default_rng(0).uniform(size=(2, 3, 16, 16, 1)).astype(np.float32)
     params = model.init(jax.random.key(0), clips)
-    verdict, turned = (model.apply(params, given) for given in (clips, clips[:, ::-1]))
-    assert verdict.shape == (2,) and np.max(np.abs(verdict - turned)) > 1e-7
+    logits, reversed_logits = (model.apply(params, given) for given in (clips, clips[:, ::-1]))
+    assert logits.shape == (2,) and np.max(np.abs(logits - reversed_logits)) > 1e-7

@@ -1,4 +1,4 @@
-"""Generators and discriminators: their layers as published, shapes, dtypes, and that labels matter."""
+"""Generators and discriminators: published layers, shapes, dtypes, labels, self-modulation, rematerialisation."""
 
 import jax
 import jax.numpy as jnp
@@ -8,7 +8,6 @@ from flax.traverse_util import flatten_dict
 
 from jaxstyle.errors import JaxstyleError
 from jaxstyle.models import dcgan, resnet_gan
-from jaxstyle.ops import conditioning
 
 
 def kernels(module, *inputs):
@@ -18,7 +17,7 @@ def kernels(module, *inputs):
     return {name.removesuffix("/kernel"): leaf.shape for name, leaf in leaves if name.endswith("/kernel")}
 
 
-def test_the_first_gan_on_digits():
+def test_dcgan_at_28_pixels_has_two_layers():
     noise, picture = jnp.zeros((1, 100), jnp.float32), jnp.zeros((1, 28, 28, 1), jnp.float32)
     assert kernels(dcgan.Generator((28, 28, 1)), noise) == {
         "Dense_0": (100, 7 * 7 * 128),
@@ -32,7 +31,7 @@ def test_the_first_gan_on_digits():
     }
 
 
-def test_a_hidden_layer_makes_it_infogans():
+def test_hidden_units_make_it_infogans():
     noise, picture = jnp.zeros((1, 62), jnp.float32), jnp.zeros((1, 28, 28, 1), jnp.float32)
     found = kernels(dcgan.Generator((28, 28, 1), hidden=1024), noise)
     assert (found["Dense_0"], found["Dense_1"]) == ((62, 1024), (1024, 7 * 7 * 128))
@@ -41,22 +40,22 @@ def test_a_hidden_layer_makes_it_infogans():
 
 
 @pytest.mark.slow
-def test_with_a_hidden_layer_no_pattern_drowns_the_noise():
-    """The layer behind it has inputs of one sign, so any of its kernels may paint one pattern for every noise."""
+def test_behind_a_hidden_layer_a_common_pattern_does_not_outweigh_the_noise():
+    """The next layer's inputs are non-negative, so its kernels may add one pattern to every picture."""
     generator = dcgan.Generator((16, 16, 1), width=4, hidden=256)
     noise = np.random.default_rng(0).standard_normal((64, 10)).astype(np.float32)
     params = generator.init(jax.random.key(0), noise)["params"]
     pattern = jax.random.normal(jax.random.key(1), (1, params["Dense_1"]["kernel"].shape[1]))
-    drowned = {**params, "Dense_1": {"kernel": params["Dense_1"]["kernel"] + pattern}}
+    with_pattern = {**params, "Dense_1": {"kernel": params["Dense_1"]["kernel"] + pattern}}
 
     @jax.jit
-    def spread(params):
-        paint = jax.vmap(
+    def deviation(params):
+        generate = jax.vmap(
             lambda z: generator.apply({"params": params}, z, None, True, mutable="batch_stats")[0], axis_name="batch"
         )
-        return paint(noise[None]).std(1).mean()
+        return generate(noise[None]).std(1).mean()
 
-    assert spread(drowned) > 0.5 * spread(params)
+    assert deviation(with_pattern) > 0.5 * deviation(params)
 
 
 @pytest.mark.parametrize(("side", "widest"), [(32, 256), (64, 512)])
@@ -96,21 +95,21 @@ def test_shapes_and_dtypes(name, shape, classes, dtype):
     generator, discriminator = networks(name, shape, classes, dtype=dtype)
     noise, labels = jax.random.normal(jax.random.key(0), (3, 10)), jnp.array([0, 1, 4]) if classes else None
 
-    def play(key):
+    def run(key):
         variables = generator.init(key, noise, labels, True)
         images, _ = generator.apply(variables, noise, labels, True, mutable=["batch_stats"])
-        judge = discriminator.init(key, images, labels, True)
-        return variables, judge, images, discriminator.apply(judge, images, labels)
+        d_variables = discriminator.init(key, images, labels, True)
+        return variables, d_variables, images, discriminator.apply(d_variables, images, labels)
 
-    variables, judge, images, logits = jax.jit(play)(jax.random.key(1))
-    assert {leaf.dtype.name for leaf in jax.tree.leaves((variables, judge))} == {"float32"}
+    variables, d_variables, images, logits = jax.jit(run)(jax.random.key(1))
+    assert {leaf.dtype.name for leaf in jax.tree.leaves((variables, d_variables))} == {"float32"}
     assert images.shape == (3, *shape) and logits.shape == (3,) and logits.dtype == images.dtype == jnp.float32
     assert np.abs(images).max() <= 1 and np.std(images[0] - images[1]) > 0
 
 
 @pytest.mark.parametrize("hidden", [0, 16])
 def test_pictures_of_one_label_differ_as_much_as_those_of_all(hidden):
-    """In the beginning at least: a label that drowns the noise then does so for ever."""
+    """Before training: a label that outweighs the noise then goes on to do so."""
     generator, _ = networks("dcgan", (16, 16, 1), 5, hidden=hidden)
     noise, labels = jax.random.normal(jax.random.key(0), (50, 10)), jnp.arange(50) % 5
     made = jax.jit(lambda key: generator.init_with_output(key, noise, labels, True)[0])
@@ -122,16 +121,19 @@ def test_a_label_changes_picture_and_logit():
     generator, discriminator = networks("dcgan", (16, 16, 3), 5)
     noise, labels, others = jax.random.normal(jax.random.key(0), (2, 10)), jnp.array([0, 1]), jnp.array([0, 2])
 
-    def play(key):
-        painter, judge = generator.init(key, noise, labels, True), discriminator.init(key, images, labels, True)
-        shifts = painter["params"]["BatchNorm_0"]["shift"]["embedding"]  # zeros in the beginning
-        painter["params"]["BatchNorm_0"]["shift"]["embedding"] = shifts + jnp.arange(5.0)[:, None]
-        painted = [generator.apply(painter, noise, which) for which in (labels, others)]
-        return painted, [discriminator.apply(judge, images, which) for which in (labels, others)]
+    def run(key):
+        g_variables, d_variables = (
+            generator.init(key, noise, labels, True),
+            discriminator.init(key, images, labels, True),
+        )
+        shifts = g_variables["params"]["BatchNorm_0"]["shift"]["embedding"]  # zeros in the beginning
+        g_variables["params"]["BatchNorm_0"]["shift"]["embedding"] = shifts + jnp.arange(5.0)[:, None]
+        generated = [generator.apply(g_variables, noise, which) for which in (labels, others)]
+        return generated, [discriminator.apply(d_variables, images, which) for which in (labels, others)]
 
     images = jax.random.normal(jax.random.key(1), (2, 16, 16, 3))
-    painted, logits = jax.jit(play)(jax.random.key(2))
-    for first, other in (painted, logits):
+    generated, logits = jax.jit(run)(jax.random.key(2))
+    for first, other in (generated, logits):
         np.testing.assert_allclose(first[0], other[0], atol=1e-6)
         assert np.abs(first[1] - other[1]).max() > 1e-6
 
@@ -143,21 +145,11 @@ def test_sides_that_cannot_be_halved_are_refused(shape):
 
 
 @pytest.mark.parametrize("module", [dcgan, resnet_gan])
-def test_self_modulation_is_of_the_equation(module):
-    """Scale and shift of the first normalisation, by hand; with none of either the network is the plain one."""
-    norm = conditioning.BatchNorm(axis=None)
-    x, noise = np.random.default_rng(0).standard_normal((2, 6, 5)).astype(np.float32)
-    variables = norm.init(jax.random.key(0), x, None, True, noise)
-    params = jax.tree.map(lambda leaf: np.asarray(leaf) + np.float32(0.1), variables["params"])
-    made, _ = norm.apply({"params": params}, x, None, True, noise, mutable="batch_stats")
-    own = params["BatchNorm_0"]
-    plain = (x - x.mean(0)) / np.sqrt(x.var(0) + 1e-5) * own["scale"] + own["bias"]
-    between = np.maximum(noise @ params["modulation"]["kernel"] + params["modulation"]["bias"], 0)
-    slope, offset = np.split(between @ params["modulated"]["kernel"] + params["modulated"]["bias"], 2, -1)
-    np.testing.assert_allclose(made, plain * (1 + slope) + offset, atol=1e-4)
+def test_self_modulation_adds_parameters(module):
+    noise = jnp.zeros((6, 5), jnp.float32)
     sizes = [
         sum(leaf.size for leaf in jax.tree.leaves(jax.eval_shape(network.init, jax.random.key(0), noise)["params"]))
-        for network in (module.Generator((16, 16, 1), 4, self_modulation=told) for told in (False, True))
+        for network in (module.Generator((16, 16, 1), 4, self_modulation=on) for on in (False, True))
     ]
     assert sizes[1] > sizes[0]
 
@@ -170,15 +162,15 @@ def test_rematerialised_they_compute_the_same(name):
     pairs = [networks(name, (16, 16, 1), 2, self_modulation=True, remat=remat) for remat in (False, True)]
     generator, discriminator = pairs[0]
     made = jax.jit(lambda key: generator.init(key, noise, labels, True)["params"])(jax.random.key(2))
-    judge = jax.jit(lambda key: discriminator.init(key, images, labels, True))(jax.random.key(3))
+    d_variables = jax.jit(lambda key: discriminator.init(key, images, labels, True))(jax.random.key(3))
 
-    def look(params, generator, discriminator):
-        fakes, seen = generator.apply({"params": params[0]}, noise, labels, True, mutable=["batch_stats"])
+    def loss(params, generator, discriminator):
+        fakes, statistics = generator.apply({"params": params[0]}, noise, labels, True, mutable=["batch_stats"])
         slopes = jax.grad(lambda images: discriminator.apply(params[1], images, labels, True).sum())(images)
-        return discriminator.apply(params[1], fakes, labels, True).sum() + jnp.sum(slopes**2), seen
+        return discriminator.apply(params[1], fakes, labels, True).sum() + jnp.sum(slopes**2), statistics
 
-    grads = [jax.grad(lambda params, pair=pair: look(params, *pair), has_aux=True) for pair in pairs]
-    expected, found = (jax.jit(grad)((made, judge)) for grad in grads)
+    grads = [jax.grad(lambda params, pair=pair: loss(params, *pair), has_aux=True) for pair in pairs]
+    expected, found = (jax.jit(grad)((made, d_variables)) for grad in grads)
     # Sums of another order; 1e-4 of the largest of an array, as float32 leaves of batches of three.
     jax.tree.map(lambda a, b: np.testing.assert_allclose(a, b, rtol=1e-4, atol=1e-4 * np.abs(b).max()), found, expected)
-    assert ["remat" in str(jax.make_jaxpr(grad)((made, judge))) for grad in grads] == [False, True]
+    assert ["remat" in str(jax.make_jaxpr(grad)((made, d_variables))) for grad in grads] == [False, True]

@@ -8,7 +8,7 @@ import pytest
 from jax import lax
 from scipy.signal import correlate
 
-from jaxstyle.ops.convolution import PART, Conv, convolve, hold
+from jaxstyle.ops.convolution import PART, Conv, convolve, cpu_barrier
 from jaxstyle.runtime import compiling
 
 LAYOUT = {"dimension_numbers": ("NHWC", "HWIO", "NHWC")}
@@ -24,7 +24,7 @@ def plain(x, kernel, *geometry):
     return lax.conv_general_dilated(x, kernel, *geometry, **LAYOUT)
 
 
-def test_it_is_the_cross_correlation():
+def test_convolve_is_the_cross_correlation():
     x, kernel = arrays(2)
     y = convolve(x, kernel, (1, 1), "VALID", **LAYOUT)
     a, b = np.float64(x), np.float64(kernel)
@@ -68,7 +68,7 @@ def test_a_layer_has_flaxs_parameters_and_values():
     np.testing.assert_array_equal(ours.apply(variables, x), theirs.apply(variables, x))
 
 
-def test_what_is_held_is_computed_once():
+def test_behind_a_barrier_chains_are_computed_once():
     """A chain of six products, each with a second user, has 6 products, not 1 + 2 + … + 6."""
 
     def chain(x, scales, keep):
@@ -79,13 +79,13 @@ def test_what_is_held_is_computed_once():
         return total
 
     x, scales = jnp.ones((64, 8)), [jnp.full((), 1.0 + i) for i in range(6)]
-    compiled = compiling.jit(lambda x, *scales: chain(x, scales, hold)).lower(x, *scales).compile()
+    compiled = compiling.jit(lambda x, *scales: chain(x, scales, cpu_barrier)).lower(x, *scales).compile()
     if "xla_disable_hlo_passes" in compiling.options("cpu"):
         assert compiled.as_text().count(" multiply(") == 6
     np.testing.assert_array_equal(compiled(x, *scales), chain(x, scales, lambda y: y))
 
 
-def test_gradients_pass_through_what_is_held():
+def test_gradients_pass_a_barrier():
     tree = {"a": jnp.arange(3.0), "b": (jnp.ones((2, 2)),)}
-    gradients = jax.grad(lambda tree: sum(jnp.sum(leaf**2) for leaf in jax.tree.leaves(hold(tree))))(tree)
+    gradients = jax.grad(lambda tree: sum(jnp.sum(leaf**2) for leaf in jax.tree.leaves(cpu_barrier(tree))))(tree)
     jax.tree.map(np.testing.assert_array_equal, gradients, jax.tree.map(lambda leaf: 2 * leaf, tree))

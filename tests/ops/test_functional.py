@@ -23,8 +23,8 @@ def convolution_by_hand(x, kernel, bias, stride, margins):
     y = np.empty((len(x), rows, columns, kernel.shape[-1]))
     for i in range(rows):
         for j in range(columns):
-            seen = x[:, i * stride : i * stride + high, j * stride : j * stride + wide]
-            y[:, i, j] = np.einsum("nuvc,uvcd->nd", seen, kernel.astype(np.float64)) + bias
+            window = x[:, i * stride : i * stride + high, j * stride : j * stride + wide]
+            y[:, i, j] = np.einsum("nuvc,uvcd->nd", window, kernel.astype(np.float64)) + bias
     return y
 
 
@@ -56,9 +56,9 @@ def test_dense_is_its_formula():
 def test_pools_are_their_formulas(size):
     x = normal(2, 7, 8, 3)
     rows, columns = 7 // size, 8 // size
-    seen = x[:, : rows * size, : columns * size].reshape(2, rows, size, columns, size, 3)
-    np.testing.assert_array_equal(max_pool(x, size), seen.max((2, 4)))
-    np.testing.assert_allclose(average_pool(x, size), seen.astype(np.float64).mean((2, 4)), atol=1e-6)
+    windows = x[:, : rows * size, : columns * size].reshape(2, rows, size, columns, size, 3)
+    np.testing.assert_array_equal(max_pool(x, size), windows.max((2, 4)))
+    np.testing.assert_allclose(average_pool(x, size), windows.astype(np.float64).mean((2, 4)), atol=1e-6)
 
 
 @pytest.mark.parametrize("size", [2, 3])

@@ -1,4 +1,4 @@
-"""Convolutions with reflected borders against NumPy in float64, and their gradients against the plain form's."""
+"""Convolutions with reflection padding against NumPy in float64, and their gradients against the plain form's."""
 
 import jax
 import jax.numpy as jnp
@@ -50,7 +50,7 @@ def test_gradients(form):
         np.testing.assert_allclose(ours, expected, rtol=1e-4, atol=1e-4)
 
 
-def test_filled_mirrors_below_and_to_the_right():
+def test_pad_to_multiple_mirrors_below_and_to_the_right():
     x = np.arange(10, dtype=np.float32).reshape(1, 5, 2, 1)
-    made = np.asarray(reflected.filled(jnp.asarray(x), 4))[0, ..., 0]
+    made = np.asarray(reflected.pad_to_multiple(jnp.asarray(x), 4))[0, ..., 0]
     np.testing.assert_array_equal(made, np.pad(x[0, ..., 0], ((0, 3), (0, 2)), mode="reflect"))
