@@ -21,7 +21,7 @@ from jaxstyle.media import colors
 from jaxstyle.media.contact_sheet import contact_sheet
 from jaxstyle.media.image_reading import PictureLike, read_mask, read_picture
 from jaxstyle.media.image_resizing import MIN_SIDE, check_size, fit_size, resize
-from jaxstyle.ops.reflected import filled
+from jaxstyle.ops.reflected import pad_to_multiple
 from jaxstyle.pixels.inputs import check_mask
 from jaxstyle.runtime import memory
 from jaxstyle.runtime.sharding import Spread, choose_devices, spread_map
@@ -151,7 +151,7 @@ class Stylizer:
         """One at a time, a strip at a time."""
         height, width = carry[0].shape[:2]
         network = self.model.network
-        batch = tuple(np.asarray(filled(jnp.asarray(leaf[None]), network.multiple)) for leaf in carry)
+        batch = tuple(np.asarray(pad_to_multiple(jnp.asarray(leaf[None]), network.multiple)) for leaf in carry)
         return strips.run(network, self.model.params, batch, style, rows)[0, :height, :width]
 
     def short_of_memory(self, carries: Sequence[tuple[np.ndarray, ...]], style: Any) -> int | None:

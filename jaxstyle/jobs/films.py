@@ -26,7 +26,7 @@ from jaxstyle.media.image_reading import read_picture
 from jaxstyle.media.image_writing import write_picture
 from jaxstyle.media.optical_flow import FlowSource, folder_flow, opencv_flow, resize_motion
 from jaxstyle.media.paths import frame_path, is_frame_pattern
-from jaxstyle.ops.warping import followed
+from jaxstyle.ops.warping import warp_to_next
 from jaxstyle.pixels.film import Expected, FilmConfig, prepare
 from jaxstyle.pixels.inputs import Inputs
 from jaxstyle.pixels.stylize import finish
@@ -158,7 +158,7 @@ class Painter:
         # As it is on disk, to the bits of the file: a resumed film goes on from the same numbers.
         painted = read_picture(made[-1]).rgb
         motion = resize_motion(self.flow(index, before, frame), *painted.shape[:2])
-        return Expected(*followed(painted, *motion))
+        return Expected(*warp_to_next(painted, *motion))
 
     def settings(self, frame: int) -> dict[str, Any]:
         """What a frame depends on, without times, places or machines: it goes into its metadata."""

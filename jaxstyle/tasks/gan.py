@@ -18,7 +18,7 @@ from jaxstyle.errors import JaxstyleError
 from jaxstyle.losses.adversarial import OBJECTIVES
 from jaxstyle.models import dcgan, resnet_gan
 from jaxstyle.ops import spectral_norm
-from jaxstyle.ops.conditioning import code_of
+from jaxstyle.ops.conditioning import sample_codes
 from jaxstyle.tasks.gan_config import check
 from jaxstyle.tasks.gan_config import defaults as defaults
 from jaxstyle.tasks.gan_networks import LATENTS, Hand, Players, great_circle
@@ -259,7 +259,7 @@ class GAN:
         """Pictures `[N, H, W, C]` in [0, 1] of noise `[N, Z]` and labels `[N]`; of codes, by their shares."""
         variables = {"params": state.best_params["generator"], "batch_stats": state.collections["generator"]}
         if self.players.codes:
-            labels = code_of(noise, state.collections["codes"]["shares"])
+            labels = sample_codes(noise, state.collections["codes"]["shares"])
         images = self.players.generator.apply(variables, noise, labels, False)
         return images / 2 + 0.5
 
