@@ -1,8 +1,12 @@
 """Films for tests: of noise, damaged, or made by ffmpeg."""
 
+import shutil
 import subprocess
 
 import numpy as np
+import pytest
+
+needs_ffmpeg = pytest.mark.skipif(shutil.which("ffmpeg") is None, reason="ffmpeg is not installed")
 
 
 def noise(count=5):
@@ -29,5 +33,16 @@ def make_movie(path, *options, size="64x48", sound=False):
     """Thirty frames by ffmpeg itself."""
     source = f"testsrc=size={size}:rate=30000/1001:duration=1.001"
     heard = ("-f", "lavfi", "-i", "sine=440:duration=1") if sound else ()
-    command = ["ffmpeg", "-loglevel", "error", "-f", "lavfi", "-i", source, *heard, *options, str(path)]
-    subprocess.run(command, check=True)
+    run_ffmpeg("-f", "lavfi", "-i", source, *heard, *options, path)
+
+
+def run_ffmpeg(*arguments, given=None):
+    """ffmpeg itself, with bytes at its standard input."""
+    command = ["ffmpeg", "-loglevel", "error", "-y", *map(str, arguments)]
+    return subprocess.run(command, check=True, input=given, capture_output=True).stdout
+
+
+def stand_in(path, script):
+    """A program of its own in the place of another."""
+    path.write_text(f"#!/bin/sh\n{script}\n")
+    path.chmod(0o755)

@@ -1,26 +1,25 @@
-"""What is behind `video.read_film`: films of every kind, looked through once, then given frame by frame."""
+"""Reads films of every kind, frame by frame: folders of pictures, animations, and videos."""
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
-import io
-import itertools
 import os
 import pathlib
-from collections.abc import Callable, Generator, Iterator
+from collections.abc import Callable, Generator
 from fractions import Fraction
 
 import numpy as np
-from PIL import Image
 
 from jaxstyle.errors import JaxstyleError, did_you_mean
-from jaxstyle.media import ffmpeg
-from jaxstyle.media.image_decoding import from_array, open_image
+from jaxstyle.media import ffmpeg, video_reading
+from jaxstyle.media.alpha import fill_invisible
+from jaxstyle.media.animation_reading import Frame, is_animation, read_frames
+from jaxstyle.media.image_decoding import Picture, from_array
 from jaxstyle.media.image_reading import read_picture
 from jaxstyle.media.paths import frame_paths, is_video
+from jaxstyle.media.timing import Timing
 
-ANIMATED = ("GIF", "PNG", "WEBP", "AVIF")
-STILL = 100  # milliseconds that a frame of an animation lasts which tells no time, as browsers have it
 BAD_FRAMES = ("stop", "skip")
 
 
@@ -29,13 +28,18 @@ class Film:
     """A film that has been looked through, none of whose frames is in memory.
 
     Attributes:
-      path: Of its file or folder.
+      path: The film's file or folder.
       shape: `(height, width)` of all frames, in pixels.
-      count: Frames that can be read.
+      count: Number of frames that can be read.
       fps: Frames a second, on average; None of a folder, which does not tell.
       bad: One sentence a frame that cannot be read, which names it.
-      frames: Reads the others one by one, float32 `[H, W, 3]` in [0, 1].
-      sound: The codec of its sound, or None.
+      pictures: Reads the others one by one.
+      sound: Codec of the sound, or None.
+      durations: Seconds that each frame lasts; None where all last as long, or nothing is told.
+      start: Seconds of sound before the first frame.
+      pixel_aspect: Width of a pixel over its height.
+      transparent: Whether a frame has an alpha channel.
+      notes: Sentences to be told before work starts, about what is not read as it should be.
     """
 
     path: pathlib.Path
@@ -43,8 +47,24 @@ class Film:
     count: int
     fps: Fraction | None
     bad: tuple[str, ...]
-    frames: Callable[[], Generator[np.ndarray]]
+    pictures: Callable[[], Generator[Picture]]
     sound: str | None = None
+    durations: tuple[Fraction, ...] | None = None
+    start: float = 0.0
+    pixel_aspect: Fraction = Fraction(1)
+    transparent: bool = False
+    notes: tuple[str, ...] = ()
+
+    @property
+    def timing(self) -> Timing | None:
+        """Frames a second, or how long each frame lasts where they differ; None of a folder."""
+        return self.durations or self.fps
+
+    def frames(self) -> Generator[np.ndarray]:
+        """Reads the frames one by one, float32 `[H, W, 3]` in [0, 1], what is invisible filled from what is visible."""
+        with contextlib.closing(self.pictures()) as pictures:
+            for rgb, alpha in pictures:
+                yield fill_invisible(rgb, alpha)
 
     def check(self, bad_frames: str) -> None:
         """Raises `JaxstyleError` for the first frame that cannot be read, where `bad_frames` is `"stop"`."""
@@ -54,16 +74,18 @@ class Film:
 
 
 def check_bad_frames(bad_frames: str) -> None:
-    """Raises `JaxstyleError` for what is none of `BAD_FRAMES`."""
+    """Raises `JaxstyleError` for a choice that is none of `BAD_FRAMES`."""
     if bad_frames not in BAD_FRAMES:
         raise JaxstyleError(f"--bad-frames {bad_frames!r} is unknown; {did_you_mean(bad_frames, BAD_FRAMES)}")
 
 
-def open_film(path: pathlib.Path) -> Film:
+def open_film(path: pathlib.Path, square_pixels: bool = False) -> Film:
     """Looks a film through.
 
     Args:
       path: A folder of pictures, a video (`paths.VIDEO_SUFFIXES`), a GIF or another animated picture.
+      square_pixels: Whether frames of an anamorphic video are stretched until their pixels are square, as a result
+        needs that cannot hold another `pixel_aspect`.
 
     Raises:
       JaxstyleError: There is no such film, none of its frames can be read, they differ in size, or ffmpeg is missing.
@@ -71,116 +93,104 @@ def open_film(path: pathlib.Path) -> Film:
     if not path.exists():
         raise JaxstyleError(f"film {str(path)!r} does not exist")
     if path.is_dir():
-        return folder(path)
-    return movie(path) if is_video(path) else animation(path)
+        return open_folder(path)
+    return open_video(path, square_pixels) if is_video(path) else open_animation(path)
 
 
 def is_film(path: pathlib.Path) -> bool:
-    """Whether a file is a video, or a picture of several frames; a file that cannot be open_image is neither."""
-    if is_video(path):
-        return True
-    try:
-        with open_image(path, repr(str(path))) as picture:
-            return picture.format in ANIMATED and goes_on(picture)
-    except JaxstyleError:
-        return False
+    """Whether a file is a video, or a picture of several frames; a file that cannot be opened is neither."""
+    return is_video(path) or is_animation(path)
 
 
-def goes_on(picture: Image.Image) -> bool:
-    """Whether an open_image picture has a second frame, a damaged one included."""
-    try:
-        picture.seek(1)
-    except EOFError:
-        return False
-    except Exception:  # decoders raise anything for damaged files
-        return True
-    return True
-
-
-def folder(path: pathlib.Path) -> Film:
-    """A folder of pictures."""
+def open_folder(path: pathlib.Path) -> Film:
+    """Looks a folder of pictures through; see `open_film`."""
     shapes: dict[pathlib.Path, tuple[int, int]] = {}
-    bad = []
+    bad, transparent = [], False
     for frame in frame_paths(path):
         try:
-            height, width, _ = read_picture(frame).rgb.shape
-            shapes[frame] = height, width
+            rgb, alpha = read_picture(frame)
         except JaxstyleError as error:
             bad.append(str(error))
+        else:
+            shapes[frame] = rgb.shape[0], rgb.shape[1]
+            transparent |= alpha is not None
     if len(set(shapes.values())) != 1:
         problem = "differ in size" if shapes else bad[0] if bad else "are none"
         raise JaxstyleError(f"the pictures in the folder {str(path)!r} {problem}: they make no film")
 
-    def frames() -> Generator[np.ndarray]:
+    def pictures() -> Generator[Picture]:
         for frame in shapes:
-            yield read_picture(frame).rgb
+            yield read_picture(frame)
 
-    return Film(path, next(iter(shapes.values())), len(shapes), None, tuple(bad), frames)
+    return Film(path, next(iter(shapes.values())), len(shapes), None, tuple(bad), pictures, transparent=transparent)
 
 
-def animation(path: pathlib.Path) -> Film:
-    """A GIF, or another file of several pictures."""
-    count, bad, lasting, shape = 0, [], 0.0, (0, 0)
-    for found in animated(path):
-        if isinstance(found, str):
-            bad.append(found)
+def open_animation(path: pathlib.Path) -> Film:
+    """Looks a GIF, or another file of several pictures, through; see `open_film`."""
+    bad, lasts, transparent, shape = [], [], False, (0, 0)
+    for found in read_frames(path):
+        if isinstance(found, Frame):
+            lasts.append(found.lasts)
+            shape, transparent = found.pixels.shape[:2], transparent or found.pixels.shape[-1] == 4
         else:
-            frame, lasts = found
-            count, lasting, shape = count + 1, lasting + lasts, (frame.shape[0], frame.shape[1])
-    if not count:
+            bad.append(found)
+    if not lasts:
         raise JaxstyleError(bad[0])
 
-    def frames() -> Generator[np.ndarray]:
-        for found in animated(path):
-            if not isinstance(found, str):
-                yield unit(found[0])
+    def pictures() -> Generator[Picture]:
+        for found in read_frames(path):
+            if isinstance(found, Frame):
+                yield to_picture(found.pixels)
 
-    fps = Fraction(1000 * count / lasting).limit_denominator(1000)
-    return Film(path, shape, count, fps, tuple(bad), frames)
-
-
-def animated(path: pathlib.Path) -> Iterator[tuple[np.ndarray, float] | str]:
-    """Each frame `[H, W, 3]` uint8 of an animation with the milliseconds that it lasts, or why it cannot be read."""
-    name = repr(str(path))
-    with open_image(path, name) as film:
-        for index in itertools.count():
-            try:
-                film.seek(index)
-            except EOFError:
-                return
-            except Exception as error:  # of a file cut short; nothing behind it can be found
-                yield f"frame {index + 1} of {name} and what follows cannot be read, it may be cut short: {error}"
-                return
-            try:
-                frame = np.asarray(film.convert("RGB"))
-            except Exception as error:  # decoders raise anything for damaged files
-                yield f"frame {index + 1} of {name} cannot be read, it may be damaged: {error}"
-            else:
-                yield frame, film.info.get("duration") or STILL
+    fps = (len(lasts) / sum(lasts, Fraction(0))).limit_denominator(1000)
+    durations = tuple(lasts) if len(set(lasts)) > 1 else None
+    return Film(path, shape, len(lasts), fps, tuple(bad), pictures, durations=durations, transparent=transparent)
 
 
-def movie(path: pathlib.Path) -> Film:
-    """A film that ffmpeg decodes."""
+def open_video(path: pathlib.Path, square_pixels: bool = False) -> Film:
+    """Looks a video through that ffmpeg decodes; see `open_film`."""
     ffmpeg.check_installed(path.name)
-    seen = ffmpeg.inspect(path)
-    with Image.open(io.BytesIO(ffmpeg.first_frame(path))) as first:
-        shape = first.size[1], first.size[0]
-    bad = [f"the frame {at:.3f} seconds into {str(path)!r} is damaged" for at in seen.bad]
+    video = video_reading.inspect(path)
+    shape, filters, pixel_aspect = video.shape, video.filters, video.pixel_aspect
+    if square_pixels and pixel_aspect != 1:
+        shape = squared(shape, pixel_aspect)
+        filters, pixel_aspect = (*filters, f"scale={shape[1]}:{shape[0]}"), Fraction(1)
 
-    def frames() -> Generator[np.ndarray]:
-        for frame in ffmpeg.frames(path, shape, seen.fps):
-            yield unit(frame)
+    def pictures() -> Generator[Picture]:
+        with contextlib.closing(video_reading.decode(path, shape, 3 + video.transparent, filters)) as frames:
+            for frame in frames:
+                yield to_picture(frame)
 
-    return Film(path, shape, seen.count, seen.fps, tuple(bad), frames, seen.sound)
+    return Film(
+        path,
+        shape,
+        len(video.times),
+        video.fps,
+        tuple(f"the frame {at:.3f} seconds into {str(path)!r} is damaged" for at in video.bad),
+        pictures,
+        sound=video.sound,
+        durations=video.durations,
+        start=video.times[0] if video.times[0] * video.fps > 0.5 else 0.0,  # codecs of sound begin a little early
+        pixel_aspect=pixel_aspect,
+        transparent=video.transparent,
+        notes=video.notes,
+    )
 
 
-def unit(frame: np.ndarray) -> np.ndarray:
-    """Bytes as float32 in [0, 1]."""
-    return frame.astype(np.float32) / 255
+def squared(shape: tuple[int, int], pixel_aspect: Fraction) -> tuple[int, int]:
+    """Returns the size of a frame once its pixels are square: wider or higher, never smaller."""
+    height, width = shape
+    return (height, round(width * pixel_aspect)) if pixel_aspect > 1 else (round(height / pixel_aspect), width)
+
+
+def to_picture(frame: np.ndarray) -> Picture:
+    """Makes a picture of bytes `[H, W, 3 or 4]`."""
+    values = frame.astype(np.float32) / 255
+    return Picture(values[..., :3], values[..., 3] if frame.shape[-1] == 4 else None)
 
 
 def read_film(path: str | os.PathLike) -> np.ndarray:
-    """The frames of a film, all in memory.
+    """Reads the frames of a film, all into memory.
 
     Args:
       path: A folder of pictures, in the order of their names, numbers by value; a .npy file of an array `[T, H, W]` or
@@ -188,7 +198,7 @@ def read_film(path: str | os.PathLike) -> np.ndarray:
         animated picture.
 
     Returns:
-      `[T, H, W, 3]` float32 in [0, 1].
+      `[T, H, W, 3]` float32 in [0, 1], with square pixels.
 
     Raises:
       JaxstyleError: There is no such film, it is damaged, its frames differ in size, or ffmpeg is missing.
@@ -196,14 +206,14 @@ def read_film(path: str | os.PathLike) -> np.ndarray:
     path = pathlib.Path(path)
     if path.suffix.lower() == ".npy" and path.is_file():
         return read_array(path)
-    film = open_film(path)
+    film = open_film(path, square_pixels=True)
     if film.bad:
         raise JaxstyleError(film.bad[0])
     return np.stack(list(film.frames()))
 
 
 def read_array(path: pathlib.Path) -> np.ndarray:
-    """A film in a .npy file."""
+    """Reads a film in a .npy file; see `read_film`."""
     try:
         array = np.load(path, allow_pickle=False)
     except (OSError, ValueError) as error:

@@ -17,6 +17,8 @@ import tifffile
 from PIL import Image, ImageCms
 
 from jaxstyle.errors import JaxstyleError
+from jaxstyle.media.alpha import on_white
+from jaxstyle.runtime import atomic
 
 SUFFIXES = {
     ".png": "PNG",
@@ -113,7 +115,7 @@ def write_picture(
     """
     target = pathlib.Path(path)
     kind = _kind(target, bits)
-    pixels = _pixels(np.asarray(rgb, np.float64), alpha, bits, on_white=kind == "JPEG")
+    pixels = _pixels(np.asarray(rgb, np.float64), alpha, bits, opaque=kind == "JPEG")
     check_sides(target, *pixels.shape[:2])
     text = json.dumps(settings, sort_keys=True) if settings is not None else None
     if kind == "TIFF":
@@ -156,7 +158,7 @@ def _kind(path: pathlib.Path, bits: int) -> str:
     return kind
 
 
-def _pixels(rgb: np.ndarray, alpha: np.ndarray | None, bits: int, on_white: bool) -> np.ndarray:
+def _pixels(rgb: np.ndarray, alpha: np.ndarray | None, bits: int, opaque: bool) -> np.ndarray:
     """Quantises to integers `[H, W, 3 or 4]` of `bits` bits."""
     if rgb.ndim != 3 or rgb.shape[-1] != 3 or 0 in rgb.shape:
         raise JaxstyleError(f"the picture to write must be [H, W, 3], but its shape is {rgb.shape}")
@@ -164,15 +166,16 @@ def _pixels(rgb: np.ndarray, alpha: np.ndarray | None, bits: int, on_white: bool
         alpha = np.asarray(alpha, np.float64)
         if alpha.shape != rgb.shape[:2]:
             raise JaxstyleError(f"alpha of shape {alpha.shape} does not fit a picture of shape {rgb.shape}")
-        cover = np.clip(alpha, 0, 1)[..., None]
-        rgb = np.clip(rgb, 0, 1) * cover + (1 - cover) if on_white else np.concatenate([rgb, cover], axis=-1)
+        alpha = np.clip(alpha, 0, 1)
+        rgb = on_white(np.clip(rgb, 0, 1), alpha) if opaque else np.concatenate([rgb, alpha[..., None]], axis=-1)
     if not np.isfinite(rgb).all():
         raise JaxstyleError("the picture to write holds NaN or infinity")
     levels = np.rint(np.clip(rgb, 0, 1) * (2**bits - 1))
     return levels.astype(np.uint8 if bits == 8 else np.uint16)
 
 
-def _exif(text: str) -> bytes:
+def exif_bytes(text: str) -> bytes:
+    """Makes EXIF data whose ImageDescription is `text`, with the header `Exif`."""
     exif = Image.Exif()
     exif[_DESCRIPTION] = text
     return exif.tobytes()
@@ -181,7 +184,7 @@ def _exif(text: str) -> bytes:
 def _pillow(pixels: np.ndarray, kind: str, text: str | None) -> bytes:
     options = {**_PILLOW_OPTIONS[kind], "icc_profile": srgb_profile()}
     if text is not None and not (kind == "JPEG" and len(text) > _JPEG_SEGMENT):
-        options["exif"] = _exif(text)
+        options["exif"] = exif_bytes(text)
     buffer = io.BytesIO()
     Image.fromarray(pixels).save(buffer, format=kind, **options)
     return buffer.getvalue()
@@ -212,35 +215,45 @@ def _png16(pixels: np.ndarray, text: str | None) -> bytes:
     rows = np.concatenate([rows[:1], np.diff(rows, axis=0)])  # bytewise, modulo 256
     filtered = np.concatenate([np.full((height, 1), 2, np.uint8), rows], axis=1)
     header = struct.pack(">2I5B", width, height, 16, {3: 2, 4: 6}[channels], 0, 0, 0)
-    chunks = [(b"IHDR", header), (b"iCCP", b"sRGB\0\0" + zlib.compress(srgb_profile()))]
+    chunks = [png_chunk(b"IHDR", header), png_profile()]
     if text is not None:
-        chunks.append((b"eXIf", _exif(text).removeprefix(b"Exif\0\0")))
-    chunks += [(b"IDAT", zlib.compress(filtered.tobytes())), (b"IEND", b"")]
-    return b"\x89PNG\r\n\x1a\n" + b"".join(_chunk(*chunk) for chunk in chunks)
+        chunks.append(png_chunk(b"eXIf", exif_bytes(text).removeprefix(b"Exif\0\0")))
+    chunks += [png_chunk(b"IDAT", zlib.compress(filtered.tobytes())), png_chunk(b"IEND", b"")]
+    return b"\x89PNG\r\n\x1a\n" + b"".join(chunks)
 
 
-def _chunk(kind: bytes, data: bytes) -> bytes:
+def png_profile() -> bytes:
+    """Makes a PNG's chunk of the sRGB profile."""
+    return png_chunk(b"iCCP", b"sRGB\0\0" + zlib.compress(srgb_profile()))
+
+
+def png_chunk(kind: bytes, data: bytes) -> bytes:
+    """Makes a chunk of a PNG: its length, type, data and checksum."""
     return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
 
 
 def write_whole(target: pathlib.Path, data: bytes | None) -> None:
-    """Writes `data` beside `target` and renames; without data only tries whether that is possible.
+    """Writes a file whole or not at all; without data only tries whether that is possible.
 
     Raises:
       JaxstyleError: Writing fails; then nothing is left behind and an older file stays.
     """
-    temporary = None
     try:
-        whole = pathlib.Path(os.path.realpath(target))  # a link stays a link, to the new picture
-        temporary = whole.with_name(f".{whole.name}.{os.getpid()}.tmp")
-        with open(temporary, "wb") as file:
-            file.write(data or b"")
         if data is not None:
-            os.replace(temporary, whole)
+            atomic.write_bytes(target, data)
+        else:
+            _try_writing(target)
     except (OSError, ValueError) as error:
         reason = getattr(error, "strerror", None) or error
         raise JaxstyleError(f"output {str(target)!r} cannot be written: {reason}") from error
+
+
+def _try_writing(target: pathlib.Path) -> None:
+    """Writes and removes an empty file beside `target`."""
+    whole = pathlib.Path(os.path.realpath(target))
+    temporary = whole.with_name(f".{whole.name}.{os.getpid()}.tmp")
+    try:
+        temporary.touch()
     finally:
-        if temporary is not None:
-            with contextlib.suppress(OSError):
-                temporary.unlink()
+        with contextlib.suppress(OSError):
+            temporary.unlink()

@@ -16,7 +16,7 @@ PICTURE_SUFFIXES = frozenset(
 """Suffixes, in lower case, of the files of a folder that are taken for pictures."""
 VIDEO_SUFFIXES = (".mp4", ".m4v", ".mov", ".mkv", ".webm", ".avi")
 """Suffixes, in lower case, of the films that ffmpeg decodes."""
-FILM_SUFFIXES = (".gif", ".mp4")
+FILM_SUFFIXES = (".gif", ".apng", ".mp4")
 """Suffixes, in lower case, of the files into which films are written."""
 SYSTEM_FOLDERS = ("__MACOSX", "@eaDir")
 """Folders of thumbnails and resource forks, which archives of macOS and Synology's disks put beside the pictures."""
@@ -86,7 +86,7 @@ def frame_paths(folder: str | os.PathLike) -> list[pathlib.Path]:
 
 
 def is_film_name(path: str | os.PathLike) -> bool:
-    """Whether a film is written to a path of that name: a .gif, an .mp4, or numbered frames as `frames/%04d.png`."""
+    """Whether a film is written to a path of that name: .gif, .apng, .mp4, or numbered frames as `frames/%04d.png`."""
     return pathlib.Path(path).suffix.lower() in FILM_SUFFIXES or is_frame_pattern(path)
 
 

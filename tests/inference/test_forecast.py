@@ -76,7 +76,7 @@ def test_the_command_writes_what_was_seen_and_what_is_foreseen(workdir, tmp_path
     [
         (["short.npy", "-o", "a.gif"], "the film has 2 frames, and this forecaster must see 3; give a longer one"),
         (["nowhere.gif", "-o", "a.gif"], "film 'nowhere.gif' does not exist"),
-        (["clip.npy", "-o", "a.png"], "a film goes into a folder, a file ending in .gif or .mp4"),
+        (["clip.npy", "-o", "a.png"], "a film goes into a folder, a file ending in .gif, .apng or .mp4"),
         (["clip.npy", "-o", "no/frames"], "output folder 'no' does not exist"),
         (["clip.npy", "-o", "a.gif", "-n", "-1"], "-1 frames cannot be foreseen"),
         (["clip.npy", "-o", "a.gif", "--fps", "0"], "--fps is 0; it must be at least 1"),

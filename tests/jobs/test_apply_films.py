@@ -156,7 +156,10 @@ def test_ctrl_c_leaves_nothing_half_written(here, monkeypatch, name):
         (("frames", "-o", "frames/%04d.png"), "would overwrite 'frames/0000.png'"),
         (("frames", "--style=film.gif", "-o", "film.gif"), "the model has no style 'film.gif'"),
         (("film.gif", "-o", "none/film.gif"), "output folder 'none' does not exist"),
-        (("film.gif", "-o", "none"), "a film goes into a folder, a file ending in .gif or .mp4, or numbered frames"),
+        (
+            ("film.gif", "-o", "none"),
+            "a film goes into a folder, a file ending in .gif, .apng or .mp4, or numbered frames",
+        ),
         (("film.gif", "-o", "out", "--fps=0"), "--fps is 0; it must be above 0"),
         (("film.gif", "-o", "out", "--bad-frames=skp"), "--bad-frames 'skp' is unknown; did you mean 'skip'"),
         (("none.gif", "-o", "out/a.gif"), "film 'none.gif' does not exist"),

@@ -1,23 +1,14 @@
 """Films frame by frame: what is looked through, in which order, and frames that are damaged."""
 
-import re
-import shutil
-import struct
-import subprocess
-from fractions import Fraction
-
 import numpy as np
 import pytest
-from films import damaged, make_movie, noise
+from films import damaged, noise
 from PIL import Image
 
 from jaxstyle.errors import JaxstyleError
-from jaxstyle.media import ffmpeg
 from jaxstyle.media.film_reading import check_bad_frames, is_film, open_film, read_film
 from jaxstyle.media.film_writing import write_frames
 from jaxstyle.media.paths import frame_paths
-
-needs_ffmpeg = pytest.mark.skipif(shutil.which("ffmpeg") is None, reason="ffmpeg is not installed")
 
 
 @pytest.mark.parametrize(
@@ -71,52 +62,3 @@ def test_what_is_a_film(tmp_path):
 def test_the_choice_is_told():
     with pytest.raises(JaxstyleError, match="--bad-frames 'skp' is unknown; did you mean 'skip'"):
         check_bad_frames("skp")
-
-
-@needs_ffmpeg
-def test_a_movie_keeps_its_rate_and_tells_of_its_sound(tmp_path):
-    make_movie(tmp_path / "a.mp4", "-c:a", "aac", sound=True)
-    film = open_film(tmp_path / "a.mp4")
-    assert (film.count, film.shape, film.fps, film.bad) == (30, (48, 64), Fraction(30000, 1001), ())
-    assert film.sound == "aac" and len(list(film.frames())) == 30
-
-
-@needs_ffmpeg
-def test_a_movie_turned_by_its_player_is_upright(tmp_path):
-    make_movie(tmp_path / "a.mp4")
-    turned = ["ffmpeg", "-loglevel", "error", "-i", str(tmp_path / "a.mp4"), "-c", "copy"]
-    subprocess.run([*turned, "-metadata:s:v:0", "rotate=90", str(tmp_path / "b.mp4")], check=True)
-    film = open_film(tmp_path / "b.mp4")
-    shapes = {frame.shape[:2] for frame in film.frames()}
-    assert shapes == {film.shape}
-
-
-@needs_ffmpeg
-def test_damaged_frames_of_a_movie_are_named_by_their_time(tmp_path):
-    path = tmp_path / "a.mp4"
-    make_movie(path, "-x264-params", "keyint=30:bframes=0")
-    data = bytearray(path.read_bytes())
-    start = data.find(b"mdat") + 4
-    size = struct.unpack(">I", data[start - 8 : start - 4])[0] - 8
-    middle = start + 2 * size // 3
-    data[middle : middle + 100] = bytes([255] * 100)  # several frames, and where they end
-    path.write_bytes(data)
-    film = open_film(path)
-    assert 1 <= len(film.bad) <= 10 and film.count == 30
-    for problem in film.bad:
-        time = float(re.fullmatch(r"the frame (.*) seconds into '.*a.mp4' is damaged", problem)[1])
-        assert 0.2 < time < 0.95
-    assert len(list(film.frames())) == 30  # where one is bad, the one before lasts
-
-
-@needs_ffmpeg
-def test_reading_may_stop_before_the_end(tmp_path):
-    make_movie(tmp_path / "a.mp4")
-    frames = open_film(tmp_path / "a.mp4").frames()
-    next(frames)
-    frames.close()  # ends ffmpeg; a process or pipe left would be a warning, which is an error here
-
-
-def test_rates_as_ffprobe_writes_them():
-    assert ffmpeg.frame_rate("30000/1001") == Fraction(30000, 1001) and ffmpeg.frame_rate("0/0") is None
-    assert ffmpeg.seconds("N/A") == 0 and ffmpeg.seconds("0.033367") == 0.033367

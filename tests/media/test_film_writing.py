@@ -1,23 +1,17 @@
 """Films written frame by frame: what the file holds, and that it is there whole or not at all."""
 
-import os
-import shutil
-import subprocess
-from fractions import Fraction
-
 import numpy as np
 import pytest
 import tiny
-from films import make_movie
+from films import needs_ffmpeg
 from PIL import Image
 
 from jaxstyle.errors import JaxstyleError
 from jaxstyle.media import ffmpeg
+from jaxstyle.media.animation_writing import gif_blocks
 from jaxstyle.media.film_reading import open_film
-from jaxstyle.media.film_writing import blocks, check_film, film_writer
+from jaxstyle.media.film_writing import check_film, film_writer
 from jaxstyle.media.image_reading import read_settings
-
-needs_ffmpeg = pytest.mark.skipif(shutil.which("ffmpeg") is None, reason="ffmpeg is not installed")
 
 
 def film(count=4, height=16, width=24):
@@ -80,48 +74,15 @@ def test_nothing_half_written_is_left(tmp_path, name, reason):
     assert (tmp_path / name).read_bytes() == b"older"
 
 
-@needs_ffmpeg
-def test_an_mp4_keeps_rate_colours_and_sound(tmp_path):
-    make_movie(tmp_path / "heard.mp4", "-c:a", "aac", sound=True)
-    red = np.broadcast_to(np.array([0.9, 0.1, 0.2], np.float32), (20, 16, 25, 3))
-    heard = (tmp_path / "heard.mp4", "aac")
-    write(tmp_path / "film.mp4", red, fps=Fraction(30000, 1001), settings={"style": "red"}, sound=heard)
-    found = open_film(tmp_path / "film.mp4")
-    assert (found.shape, found.fps, found.count, found.sound) == ((16, 26), Fraction(30000, 1001), 20, "aac")
-    frame = next(frames := found.frames())
-    frames.close()
-    np.testing.assert_allclose(frame[2:-2, 2:20].mean((0, 1)), [0.9, 0.1, 0.2], atol=0.02)
-    asked = ["ffprobe", "-v", "error", "-show_entries", "format_tags=comment", "-of", "compact"]
-    said = subprocess.run([*asked, str(tmp_path / "film.mp4")], capture_output=True, text=True, check=True).stdout
-    assert '{"style": "red"}' in said.replace("\\", "")
-
-
-@needs_ffmpeg
-def test_sound_that_an_mp4_cannot_hold_is_encoded(tmp_path):
-    make_movie(tmp_path / "heard.mkv", "-c:a", "pcm_s16le", sound=True)
-    sound = open_film(tmp_path / "heard.mkv").sound
-    assert sound == "pcm_s16le"
-    write(tmp_path / "film.mp4", film(), sound=(tmp_path / "heard.mkv", sound))
-    assert open_film(tmp_path / "film.mp4").sound == "aac"
-
-
-@needs_ffmpeg
-def test_what_ffmpeg_complains_of_is_told(tmp_path):
-    (tmp_path / "none.mp4").write_text("no film")
-    with pytest.raises(JaxstyleError, match=r"ffmpeg failed: .*none\.mp4"):
-        write(tmp_path / "film.mp4", film(40, 64, 64), sound=(tmp_path / "none.mp4", "aac"))
-    assert [path.name for path in tmp_path.iterdir()] == ["none.mp4"]
-
-
 @pytest.mark.parametrize(
     ("name", "bits", "sentence"),
     [
-        ("film.avi", 8, "a film goes into a folder, a file ending in .gif or .mp4, or numbered frames such as"),
+        ("film.avi", 8, "a film goes into a folder, a file ending in .gif, .apng or .mp4, or numbered frames such as"),
         ("film.gif", 16, "'film.gif' cannot hold 16 bits a channel"),
         ("none/film.gif", 8, "output folder '.*none' does not exist"),
         ("%d/a.gif", 8, "output folder '.*%d' does not exist"),
         ("%4d.png", 8, "is no name of numbered frames"),
-        ("%s.png", 8, "a film goes into a folder, a file ending in .gif or .mp4, or numbered frames such as"),
+        ("%s.png", 8, "a film goes into a folder, a file ending in .gif, .apng or .mp4, or numbered frames such as"),
         ("%d-%d.png", 8, "is no name of numbered frames"),
         ("%d.txt", 8, "must end in one of .png"),
         ("%d.jpg", 16, "cannot hold 16 bits"),
@@ -133,47 +94,6 @@ def test_names_that_cannot_be_are_told(tmp_path, name, bits, sentence):
     assert not list(tmp_path.iterdir())
 
 
-def test_how_ffmpeg_is_called(tmp_path, monkeypatch):
-    """By a stand-in that keeps what it is given, wherever ffmpeg is missing, too."""
-    for name, exit_code in (("good", 0), ("bad", 3)):
-        (tmp_path / name).mkdir()
-        script = f'#!/bin/sh\nfor last; do :; done\ncat > "${{last#file:}}"\necho "$@" >&2\nexit {exit_code}\n'
-        (tmp_path / name / "ffmpeg").write_text(script)
-        (tmp_path / name / "ffmpeg").chmod(0o755)
-    path, before = tmp_path / "a.mp4", os.environ["PATH"]
-    monkeypatch.setenv("PATH", f"{tmp_path / 'good'}:{before}")
-    write(path, film(), settings={"made": "so"})
-    assert path.read_bytes() == np.uint8(np.rint(255 * film())).tobytes()
-    monkeypatch.setenv("PATH", f"{tmp_path / 'bad'}:{before}")
-    with pytest.raises(JaxstyleError, match=r"ffmpeg failed: .* -s 24x16 -framerate 10 .*comment={.made.: .so.}"):
-        write(path, film(), settings={"made": "so"})
-    assert sorted(child.name for child in tmp_path.iterdir()) == ["a.mp4", "bad", "good"]
-
-
-def test_an_odd_side_is_made_even_by_its_last_pixels(tmp_path, monkeypatch):
-    stand_in(tmp_path / "ffmpeg", 'for last; do :; done; cat > "${last#file:}"')
-    monkeypatch.setenv("PATH", f"{tmp_path}:{os.environ['PATH']}")
-    frames = film(2, 15, 23)
-    write(tmp_path / "a.mp4", frames)
-    wanted = np.pad(np.uint8(np.rint(255 * frames)), ((0, 0), (0, 1), (0, 1), (0, 0)), mode="edge")
-    assert (tmp_path / "a.mp4").read_bytes() == wanted.tobytes()
-
-
-def test_a_decoder_that_dies_is_told(tmp_path, monkeypatch):
-    stand_in(tmp_path / "ffmpeg", "head -c 24 /dev/zero; echo out of memory >&2; exit 1")
-    monkeypatch.setenv("PATH", f"{tmp_path}:{os.environ['PATH']}")
-    frames = ffmpeg.frames(tmp_path / "a.mp4", (2, 2), Fraction(10))
-    assert len([next(frames), next(frames)]) == 2
-    with pytest.raises(JaxstyleError, match="ffmpeg failed after 2 frames: out of memory"):
-        next(frames)
-
-
-def stand_in(path, script):
-    """A program of its own in the place of another."""
-    path.write_text(f"#!/bin/sh\n{script}\n")
-    path.chmod(0o755)
-
-
 def test_a_movie_without_ffmpeg_is_told(tmp_path, monkeypatch):
     monkeypatch.setattr(ffmpeg.shutil, "which", lambda _: None)
     with pytest.raises(JaxstyleError, match=r"'film\.mp4' needs ffmpeg, which is not installed: install it, or use a"):
@@ -182,7 +102,7 @@ def test_a_movie_without_ffmpeg_is_told(tmp_path, monkeypatch):
 
 @pytest.mark.parametrize("size", [0, 1, 255, 256, 600])
 def test_blocks(size):
-    data, at, found = blocks((bytes(range(256)) * 3)[:size]), 0, b""
+    data, at, found = gif_blocks((bytes(range(256)) * 3)[:size]), 0, b""
     while at < len(data):
         found, at = found + data[at + 1 : at + 1 + data[at]], at + 1 + data[at]
     assert found == (bytes(range(256)) * 3)[:size]

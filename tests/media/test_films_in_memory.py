@@ -4,12 +4,11 @@ import shutil
 
 import numpy as np
 import pytest
+from films import needs_ffmpeg
 
 from jaxstyle.errors import JaxstyleError
 from jaxstyle.media.film_reading import read_film
 from jaxstyle.media.film_writing import write_frames
-
-needs_ffmpeg = pytest.mark.skipif(shutil.which("ffmpeg") is None, reason="ffmpeg is not installed")
 
 
 def frames(count=4, height=16, width=24):

@@ -248,7 +248,7 @@ def test_a_folder_without_permission(tmp_path, monkeypatch):
     def denied(*_, **__):
         raise PermissionError(13, "Permission denied")
 
-    monkeypatch.setattr(image_writing, "open", denied, raising=False)  # root ignores permission bits
+    monkeypatch.setattr(image_writing.pathlib.Path, "touch", denied)  # root ignores permission bits
     with pytest.raises(JaxstyleError, match=r"a\.png' cannot be written: Permission denied"):
         check_writable(tmp_path / "a.png")
 

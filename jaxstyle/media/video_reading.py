@@ -1,0 +1,208 @@
+"""Reads videos by ffmpeg: their properties by looking through them once, then their frames as they are stored."""
+
+from __future__ import annotations
+
+import io
+import pathlib
+import subprocess
+from collections.abc import Generator, Mapping
+from fractions import Fraction
+from typing import NamedTuple
+
+import numpy as np
+from PIL import Image
+
+from jaxstyle.errors import JaxstyleError
+from jaxstyle.media import ffmpeg, timing
+
+HD = (1280, 720)  # pixels a side from which an untagged video is BT.709, as players have it, and not BT.601
+HDR = {"smpte2084": "PQ", "arib-std-b67": "HLG"}
+TONE_MAPPING = (  # to a display of 100 cd/m², after Hable; the peak is 1000 cd/m²
+    "zscale={given}t=linear:npl=100,format=gbrpf32le,zscale=p=bt709,tonemap=hable:desat=0,zscale=t=bt709:m=gbr:r=pc,"
+    "format=gbrp"
+)
+GAMUT_MAPPING = "zscale={given}p=bt709:t=bt709:m=gbr:r=pc,format=gbrp"
+
+
+class Video(NamedTuple):
+    """Properties of a video.
+
+    Attributes:
+      shape: `(height, width)` of the frames, turned upright, in pixels.
+      transparent: Whether frames have an alpha channel.
+      pixel_aspect: Width of a pixel over its height.
+      fps: Frames a second, on average.
+      times: Seconds at which the frames that can be decoded are shown, from the beginning of the file.
+      durations: Seconds that each of these lasts; None where `fps` tells.
+      bad: Seconds at which frames are stored that cannot be decoded.
+      sound: Codec of the sound, or None.
+      filters: ffmpeg's filters that make the colours those of BT.709.
+      notes: Sentences about what is not as it should be.
+    """
+
+    shape: tuple[int, int]
+    transparent: bool
+    pixel_aspect: Fraction
+    fps: Fraction
+    times: tuple[float, ...]
+    durations: tuple[Fraction, ...] | None
+    bad: tuple[float, ...]
+    sound: str | None
+    filters: tuple[str, ...]
+    notes: tuple[str, ...]
+
+
+def inspect(path: pathlib.Path) -> Video:
+    """Looks through a whole video, decoding it once.
+
+    Raises:
+      JaxstyleError: No frame can be decoded.
+    """
+    wanted = (
+        "format=start_time:stream=avg_frame_rate,r_frame_rate,start_time,duration,width,height,pix_fmt,color_space,"
+        "color_transfer,color_primaries:packet=pts_time,duration_time,flags:frame=best_effort_timestamp_time"
+    )
+    rows, problems = ffmpeg.probe(path, "-select_streams", "v:0", *ffmpeg.STRICT, "-show_entries", wanted)
+    stream = next((row for row in rows if "avg_frame_rate" in row), None)
+    stamps = [seconds(row, "best_effort_timestamp_time") for row in rows if row[""] == "frame"]
+    if stream is None or not stamps:
+        raise JaxstyleError(
+            f"ffmpeg failed: {str(path)!r} has no frame that can be read; {problems or 'is it a film?'}"
+        )
+    packets = [row for row in rows if row[""] == "packet" and "D" not in row.get("flags", "")]
+    missing = {seconds(row, "pts_time") for row in packets} - set(stamps) if problems else set()
+    begin = next((seconds(row, "start_time") for row in rows if row[""] == "format"), None) or 0.0
+    filters, notes = color_filters(path, stream)
+    with Image.open(io.BytesIO(first_frame(path))) as first:
+        across, down = first.info.get("aspect", (0, 0))  # turned with the frame, unlike ffprobe's; 0 is not told
+        return Video(
+            (first.size[1], first.size[0]),
+            first.mode in ("RGBA", "LA"),
+            Fraction(across, down) if across and down else Fraction(1),
+            *frame_times(stamps, stream, packets[-1] if packets else {}, begin),
+            tuple(sorted(at for at in missing if at is not None)),
+            sound_codec(path),
+            filters,
+            notes,
+        )
+
+
+def frame_times(
+    stamps: list[float | None], stream: Mapping[str, str], last: Mapping[str, str], begin: float
+) -> tuple[Fraction, tuple[float, ...], tuple[Fraction, ...] | None]:
+    """Tells even frames from others.
+
+    Args:
+      stamps: Seconds at which the frames are shown, where they are told.
+      stream: The video's properties, as ffprobe names them.
+      last: Properties of the last packet.
+      begin: Seconds at which the file begins.
+
+    Returns:
+      `fps`, `times` and `durations` of `Video`.
+    """
+    told = [rate for name in ("avg_frame_rate", "r_frame_rate") if (rate := frame_rate(stream[name]))] or [Fraction(25)]
+    times = rising(stamps, told[0])
+    fps = timing.even_rate(times, told)
+    since = tuple(max(0.0, time - begin) for time in times)
+    if fps:
+        return fps, since, None
+    end = (seconds(stream, "start_time") or 0.0) + (seconds(stream, "duration") or 0.0)
+    lasts = seconds(last, "duration_time") or max(end - times[-1], 0.0) or 1 / float(told[0])
+    return told[0], since, timing.durations(times, lasts)
+
+
+def sound_codec(path: pathlib.Path) -> str | None:
+    """Returns the codec of a video's sound, or None."""
+    rows, _ = ffmpeg.probe(path, "-select_streams", "a:0", "-show_entries", "stream=codec_name")
+    return next((row["codec_name"] for row in rows if "codec_name" in row), None)
+
+
+def seconds(row: Mapping[str, str], name: str) -> float | None:
+    """Parses a time that ffprobe gives, to microseconds; None where it is not told."""
+    text = row.get(name, "N/A")
+    return None if text == "N/A" else round(float(text), 6)
+
+
+def frame_rate(text: str) -> Fraction | None:
+    """Parses `30000/1001`; None for `0/0`."""
+    top, _, below = text.partition("/")
+    return Fraction(int(top), int(below)) if int(top) and int(below) else None
+
+
+def rising(stamps: list[float | None], fps: Fraction) -> list[float]:
+    """Completes the times of frames: one that is not told, or not after the one before, is a frame's time after it."""
+    times: list[float] = []
+    for stamp in stamps:
+        after = times[-1] + 1 / float(fps) if times else 0.0
+        times.append(after if stamp is None or (times and stamp <= times[-1]) else stamp)
+    return times
+
+
+def color_filters(path: pathlib.Path, stream: Mapping[str, str]) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """Chooses the filters that make a video's colours those of BT.709, and says where that cannot be.
+
+    Args:
+      path: The video.
+      stream: Its properties, as ffprobe names them.
+
+    Returns:
+      Filters, and sentences; both may be empty.
+    """
+    matrix, transfer, primaries = (stream.get(f"color_{part}", "") for part in ("space", "transfer", "primaries"))
+    if transfer in HDR or primaries == "bt2020":
+        kind = f"HDR ({HDR[transfer]})" if transfer in HDR else "in the colours of BT.2020"
+        lacking = [name for name in ("zscale", "tonemap") if not ffmpeg.has("filters", name)]
+        if lacking:
+            note = f"{str(path)!r} is {kind} and is read without tone mapping: this ffmpeg has no filter {lacking[0]!r}"
+            return (), (note,)
+        guesses = {"t": (transfer, "bt709"), "p": (primaries, "bt2020"), "m": (matrix, "2020_ncl")}
+        given = "".join(f"{name}in={guess}:" for name, (told, guess) in guesses.items() if told in ("", "unknown"))
+        return ((TONE_MAPPING if transfer in HDR else GAMUT_MAPPING).format(given=given),), ()
+    size = int(stream.get("width", 0)), int(stream.get("height", 0))
+    is_yuv = stream.get("pix_fmt", "").startswith(("yuv", "nv", "p0", "uyvy", "yuyv"))
+    if matrix in ("", "unknown") and is_yuv and (size[0] >= HD[0] or size[1] >= HD[1]):
+        return ("scale=in_color_matrix=bt709",), ()
+    return (), ()
+
+
+def first_frame(path: pathlib.Path) -> bytes:
+    """Decodes the first frame of a video as a PNG file, turned upright.
+
+    Raises:
+      JaxstyleError: ffmpeg fails.
+    """
+    command = ["ffmpeg", *ffmpeg.QUIET, *ffmpeg.STRICT, "-i", ffmpeg.file_url(path), "-map", "0:v:0", "-frames:v", "1"]
+    done = subprocess.run([*command, "-f", "image2pipe", "-c:v", "png", "-"], capture_output=True, check=False)
+    if done.returncode or not done.stdout:
+        raise JaxstyleError(f"ffmpeg failed: {' '.join(done.stderr.decode(errors='replace').split())}")
+    return done.stdout
+
+
+def decode(
+    path: pathlib.Path, shape: tuple[int, int], channels: int = 3, filters: tuple[str, ...] = ()
+) -> Generator[np.ndarray]:
+    """Decodes the frames of a video one by one, each once, whatever its time.
+
+    Args:
+      path: The video.
+      shape: Height and width of the frames after the filters, in pixels.
+      channels: 3, or 4 with alpha.
+      filters: ffmpeg's filters.
+
+    Yields:
+      `[H, W, channels]` uint8.
+
+    Raises:
+      JaxstyleError: ffmpeg fails.
+    """
+    size = channels * shape[0] * shape[1]
+    made = ["-map", "0:v:0", *ffmpeg.passthrough(), *(("-vf", ",".join(filters)) if filters else ())]
+    made += ["-f", "rawvideo", "-pix_fmt", "rgb24" if channels == 3 else "rgba", "-"]
+    count, given = 0, [*ffmpeg.STRICT, "-i", ffmpeg.file_url(path)]
+    with ffmpeg.running([*given, *made], stdout=subprocess.PIPE) as (process, complaints):
+        while len(data := process.stdout.read(size)) == size:
+            count += 1
+            yield np.frombuffer(data, np.uint8).reshape(*shape, channels)
+        if process.wait() or data or not count:
+            raise JaxstyleError(f"ffmpeg failed after {count} frames: {complaints() or 'a frame was cut short'}")
