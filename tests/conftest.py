@@ -75,10 +75,11 @@ def real_data() -> pathlib.Path:
 @pytest.fixture(scope="session")
 def shapes_dir(tmp_path_factory) -> str:
     """A TFDS folder with `jaxstyle_shapes/tiny` in it."""
+    from jaxstyle.data.config import DataConfig
     from jaxstyle.data.opening import open_dataset
 
     folder = str(tmp_path_factory.mktemp("tfds"))
-    open_dataset("jaxstyle_shapes/tiny", "train", data_dir=folder)
+    open_dataset(DataConfig(name="jaxstyle_shapes/tiny", data_dir=folder), "train")
     return folder
 
 

@@ -2,13 +2,32 @@
 
 from __future__ import annotations
 
+import collections
 import dataclasses
 import pathlib
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import numpy as np
 
 Example = dict[str, np.ndarray]
+LISTED = 12  # classes, whose numbers of pictures a description lists
+
+
+@dataclasses.dataclass(frozen=True)
+class PictureFile:
+    """A picture of a folder.
+
+    Attributes:
+      path: File of the picture.
+      name: Name of the picture apart from where the folder, and its class's folder, lie: relative, without the suffix.
+      label: Number of its class; -1 where there are no classes.
+      mask: File of its mask; None where there are no masks.
+    """
+
+    path: pathlib.Path
+    name: str
+    label: int = -1
+    mask: pathlib.Path | None = None
 
 
 @dataclasses.dataclass(frozen=True)
@@ -19,10 +38,37 @@ class Dataset:
       count: Number of examples.
       read: Index -> dict of arrays, each example with the same names, shapes and dtypes.
       classes: Names of the labels' values; empty where there are no labels.
-      paths: Files of the pictures, by index; empty where the examples are not files.
+      files: Pictures, by index; empty where the examples are not files of a folder.
+      title: Name of the dataset and its split, for sentences.
+      left_out: Clauses on the files that were found and left out.
     """
 
     count: int
     read: Callable[[int], Example]
     classes: tuple[str, ...] = ()
-    paths: tuple[pathlib.Path, ...] = ()
+    files: tuple[PictureFile, ...] = ()
+    title: str = ""
+    left_out: tuple[str, ...] = ()
+
+    def take(self, indices: Sequence[int], *left_out: str) -> Dataset:
+        """Returns the dataset of some of the examples, and adds clauses on why the others are left out."""
+        chosen = tuple(indices)
+        files = tuple(self.files[index] for index in chosen) if self.files else ()
+        read, texts = (lambda index: self.read(chosen[index])), (*self.left_out, *left_out)
+        return dataclasses.replace(self, count=len(chosen), read=read, files=files, left_out=texts)
+
+    def describe(self) -> str:
+        """Says in a sentence how many examples of which classes there are, and which files were left out."""
+        found = f"{self.title}: {plural(self.count, 'picture' if self.files else 'example')}"
+        if self.classes:
+            found += f" of {len(self.classes)} class{'es' * (len(self.classes) != 1)}"
+        if self.classes and self.files:
+            numbers = collections.Counter(file.label for file in self.files)
+            each = [f"{name} {numbers[label]}" for label, name in enumerate(self.classes[:LISTED])]
+            found += f" ({', '.join(each)}{', …' if len(self.classes) > LISTED else ''})"
+        return found + (f"; left out: {', '.join(self.left_out)}" if self.left_out else "")
+
+
+def plural(count: int, noun: str) -> str:
+    """Writes a number of things."""
+    return f"{count} {noun}{'s' * (count != 1)}"

@@ -1,76 +1,156 @@
-"""Folders of pictures: their splits, their class folders, and reading one picture as an example."""
+"""Folders of pictures: finding those of a split and of its classes, and reading one picture as an example."""
 
 from __future__ import annotations
 
+import collections
+import dataclasses
+import itertools
 import os
 import pathlib
-from collections.abc import Sequence
+from collections.abc import Mapping
 
 import numpy as np
 
-from jaxstyle.data.dataset import Dataset, Example
-from jaxstyle.errors import JaxstyleError, did_you_mean
+from jaxstyle.data.config import DataConfig
+from jaxstyle.data.dataset import Dataset, Example, PictureFile, plural
+from jaxstyle.data.splits import held_out, located, parse, sliced, split_folders
+from jaxstyle.errors import JaxstyleError
 from jaxstyle.media.image_reading import read_picture
-from jaxstyle.media.paths import PICTURE_SUFFIXES
+from jaxstyle.media.paths import PICTURE_SUFFIXES, is_hidden, is_picture, picture_paths
 
-HELD_OUT = 5  # every fifth picture of a folder without train/ and test/ is for testing
-
-
-def folder_dataset(folder: str, split: str) -> Dataset:
-    """Opens a split of a folder of pictures; sub-folders with pictures are the classes."""
-    root = pathlib.Path(folder)
-    if not root.is_dir():
-        raise JaxstyleError(f"there is no folder {folder!r}")
-    if split not in ("train", "test"):
-        raise JaxstyleError(f"a folder has no split {split!r}; {did_you_mean(split, ('train', 'test'))}")
-    parted = (root / "train").is_dir()
-    classes = class_folders(root / "train" if parted else root)
-    if classes and not parted and (loose := pictures(root)):
-        raise JaxstyleError(
-            f"pictures lie both in {folder!r}, such as {loose[0].name!r}, and in its folder {classes[0]!r}, a class: "
-            "put each into a class's folder, or all into one"
-        )
-    root = root / split if parted else root
-    if not root.is_dir():
-        raise JaxstyleError(f"there is no folder {str(root)!r}")
-    if parted and classes != class_folders(root):
-        raise JaxstyleError(f"{split}/ of {folder!r} has not the classes of train/, which are {', '.join(classes)}")
-    groups = [(pictures(root / name), label) for label, name in enumerate(classes)] or [(pictures(root), -1)]
-    if not any(group for group, _ in groups):
-        raise JaxstyleError(f"the folder {str(root)!r} holds no pictures ({', '.join(sorted(PICTURE_SUFFIXES))})")
-    entries = [(path, label) for group, label in groups for path in (group if parted else part(group, split))]
-    lacking = set(range(len(classes))) - {label for _, label in entries}
-    if lacking:
-        raise JaxstyleError(
-            f"the class {classes[min(lacking)]!r} of {folder!r} has no picture for {split!r}, for which every fifth is "
-            f"taken: give it at least {HELD_OUT}"
-        )
-    paths = tuple(path for path, _ in entries)
-    return Dataset(len(entries), lambda index: read_example(*entries[index]), classes, paths)
+Groups = Mapping[str, list[PictureFile]]
+"""Sub-folder -> the pictures anywhere in it; "" -> the pictures that lie in none."""
 
 
-def class_folders(root: pathlib.Path) -> tuple[str, ...]:
-    """Lists the sub-folders that are classes: all visible ones, if there are pictures in any.
+def folder_dataset(data: DataConfig, split: str, *, labels: bool = True) -> Dataset:
+    """Opens a split of a folder of pictures; its sub-folders with pictures, to any depth, are the classes.
+
+    Args:
+      data: Settings, of which `folder`, `held_out` and those on masks are used.
+      split: `train`, `test` or `validation`, or a slice of one.
+      labels: Whether the classes matter; False takes the pictures wherever they lie.
 
     Raises:
-      JaxstyleError: A sub-folder has no pictures, and another has.
+      JaxstyleError: There is no such folder or split, or it holds no pictures; classes are incomplete.
     """
-    folders = sorted(entry for entry in root.iterdir() if entry.is_dir() and not entry.name.startswith("."))
-    filled = [folder.name for folder in folders if pictures(folder)]
-    empty = [folder.name for folder in folders if folder.name not in filled]
-    if filled and empty:
-        raise JaxstyleError(f"the class {empty[0]!r} of {str(root)!r} has no pictures: add some, or remove the folder")
-    return tuple(filled)
+    root, wanted = pathlib.Path(data.folder), parse(split)
+    if not root.is_dir():
+        raise JaxstyleError(f"there is no folder {data.folder!r}")
+    place, shared = located(root, wanted.name, data.held_out)
+    groups = grouped(place, data)
+    if not groups:
+        raise JaxstyleError(f"the folder {str(place)!r} holds no pictures ({', '.join(sorted(PICTURE_SUFFIXES))})")
+    classes = class_names(place, groups) if labels else ()
+    groups = groups if classes else {"": [file for group in groups.values() for file in group]}
+    texts = [*other_files(place, data), *other_folders(root, place)]
+    if classes and place != root:
+        check_same_classes(root, place, classes, data)
+    if shared:
+        whole, groups = sum(map(len, groups.values())), part(groups, wanted.name, data.held_out)
+        rest = whole - sum(map(len, groups.values()))
+        texts.insert(0, f"{rest} for {'evaluation' if wanted.name == 'train' else 'training'}")
+    if lacking := [name for name in classes if not groups[name]]:
+        raise JaxstyleError(
+            f"the class {lacking[0]!r} of {data.folder!r} has no picture for {split!r}: a class needs at least 2, of "
+            "which one is held out"
+        )
+    files = [
+        dataclasses.replace(file, label=label if classes else -1)
+        for label, group in enumerate(groups.values())
+        for file in group
+    ]
+
+    def read(index: int) -> Example:
+        return read_example(files[index].path, files[index].label)
+
+    dataset = Dataset(len(files), read, classes, tuple(files), f"{split} of {data.folder!r}", tuple(texts))
+    return dataset.take(sliced([file.name for file in files], wanted)) if wanted.first or wanted.last else dataset
 
 
-def part(paths: Sequence[pathlib.Path], split: str) -> list[pathlib.Path]:
-    """Selects the paths of `train` or `test`: every fifth of the sorted ones is for testing."""
-    return [path for i, path in enumerate(paths) if (i % HELD_OUT == HELD_OUT - 1) == (split == "test")]
+def grouped(place: pathlib.Path, data: DataConfig) -> Groups:
+    """Finds the pictures below a folder, in the order of their names, by the sub-folder in which they lie.
+
+    Masks that lie beside pictures, or in a folder inside, are no pictures.
+    """
+    masks = os.path.realpath(data.masks) + os.sep if data.masks else None
+    groups: dict[str, list[PictureFile]] = {}
+    for path in picture_paths(place, recursive=True):
+        if is_mask(path, data) or (masks and os.path.realpath(path).startswith(masks)):
+            continue
+        *folders, name = path.relative_to(place).with_suffix("").parts
+        group = folders[0] if folders else ""
+        groups.setdefault(group, []).append(PictureFile(path, "/".join([*folders[1:], name])))
+    return groups
 
 
-def pictures(folder: pathlib.Path) -> Sequence[pathlib.Path]:
-    """Lists the pictures in a folder, sorted by name."""
-    return sorted(path for path in folder.iterdir() if path.suffix.lower() in PICTURE_SUFFIXES)
+def is_mask(path: pathlib.Path, data: DataConfig) -> bool:
+    """Whether a file is a mask that lies beside its picture."""
+    return bool(data.mask_suffix and not data.masks and path.stem.endswith(data.mask_suffix))
+
+
+def class_names(place: pathlib.Path, groups: Groups) -> tuple[str, ...]:
+    """Returns the names of the classes: all visible sub-folders, if there are pictures in any.
+
+    Raises:
+      JaxstyleError: Some pictures lie in no class, or a class has no pictures.
+    """
+    filled = sorted(group for group in groups if group)
+    if filled and "" in groups:
+        raise JaxstyleError(
+            f"pictures lie both in {str(place)!r}, such as {groups[''][0].path.name!r}, and in its folder "
+            f"{filled[0]!r}, a class: put each into a class's folder, or all into one"
+        )
+    for path in sorted(place.iterdir()) if filled else ():
+        if path.is_dir() and not is_hidden(path) and path.name not in groups:
+            raise JaxstyleError(
+                f"the class {path.name!r} of {str(place)!r} has no pictures: add some, or remove the folder"
+            )
+    return tuple(name for name in groups if name)
+
+
+def check_same_classes(root: pathlib.Path, place: pathlib.Path, classes: tuple[str, ...], data: DataConfig) -> None:
+    """Raises `JaxstyleError` where the folder of a split has other classes than that for training."""
+    training = split_folders(root).get("train", place)
+    expected = classes if training == place else class_names(training, grouped(training, data))
+    if expected != classes:
+        raise JaxstyleError(
+            f"{place.name}/ of {data.folder!r} has the classes {', '.join(classes)}, and {training.name}/ has "
+            f"{', '.join(expected)}; they must be the same"
+        )
+
+
+def part(groups: Groups, split: str, share: float) -> Groups:
+    """Takes the share of every group that is held out, or, for `train`, the rest."""
+    held = {name: held_out([file.name for file in group], share) for name, group in groups.items()}
+    return {
+        name: [file for index, file in enumerate(group) if (index in held[name]) == (split != "train")]
+        for name, group in groups.items()
+    }
+
+
+def other_files(place: pathlib.Path, data: DataConfig) -> list[str]:
+    """Says how many files below a folder are no pictures, hidden, or masks beside pictures."""
+    masks, hidden, others = 0, 0, collections.Counter[str]()
+    for folder, folders, names in os.walk(place):
+        hidden += sum(map(is_hidden, [*folders, *names]))
+        folders[:] = itertools.filterfalse(is_hidden, folders)
+        seen = [pathlib.Path(folder, name) for name in names if not is_hidden(name)]
+        masks += sum(is_picture(path) and is_mask(path, data) for path in seen)
+        others.update(path.suffix.lower() or "without suffix" for path in seen if not is_picture(path))
+    each = ", ".join(f"{suffix} {count}" for suffix, count in sorted(others.items()))
+    texts = [f"{plural(others.total(), 'other file')} ({each})"] if others else []
+    return texts + [plural(n, noun) for n, noun in ((hidden, "hidden name"), (masks, "mask")) if n]
+
+
+def other_folders(root: pathlib.Path, place: pathlib.Path) -> list[str]:
+    """Names what lies beside the folders of the splits, where there are such."""
+    if place == root:
+        return []
+    splits = {folder.name for folder in split_folders(root).values()}
+    beside = [path for path in sorted(root.iterdir()) if not is_hidden(path) and path.name not in splits]
+    return [
+        f"{path.name}{'/' * path.is_dir()} beside {place.name}/" for path in beside if path.is_dir() or is_picture(path)
+    ]
 
 
 def read_example(path: str | os.PathLike, label: int = -1) -> Example:

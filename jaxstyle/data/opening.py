@@ -1,41 +1,44 @@
-"""Opening a dataset of either kind, TFDS's or a folder of pictures, with its masks and at one size."""
+"""Opening a split of a dataset, TFDS's or a folder of pictures, with its masks and at one size."""
 
 from __future__ import annotations
 
 import dataclasses
 
+from jaxstyle.data.bad_pictures import without_bad_pictures
+from jaxstyle.data.config import DataConfig
 from jaxstyle.data.cropping import central_square
 from jaxstyle.data.dataset import Dataset
 from jaxstyle.data.folders import folder_dataset
-from jaxstyle.data.masks import Masks, with_masks
+from jaxstyle.data.masks import with_masks
 from jaxstyle.data.tfds_datasets import moving_mnist_dataset, tfds_dataset
 from jaxstyle.errors import JaxstyleError
 
 
-def open_dataset(
-    name: str, split: str, *, folder: str = "", data_dir: str = "", size: int = 0, masks: Masks | None = None
-) -> Dataset:
+def open_dataset(data: DataConfig, split: str, *, labels: bool = True) -> Dataset:
     """Opens a split of a dataset, preparing the dataset on first use.
 
     Args:
-      name: TFDS dataset, `name/config`; unused where `folder` is given.
-      split: Such as `train`, `test` or `train[:90%]`; for a folder `train` or `test`.
-      folder: Folder of pictures, with or without class folders, with or without `train/` and `test/` above them.
-      data_dir: Folder of TFDS's datasets; "" is TFDS's default. A dataset in a bucket (`gs://…`) is read from a copy.
-      size: Side in pixels of the central squares to which pictures are cropped; 0 leaves them as they are.
-      masks: How examples get a `mask` `[H, W]` uint8 of class numbers; None for none.
+      data: Settings; `{workdir}` in `data_dir` must have been replaced.
+      split: Such as `train`, `test`, `validation` or `train[:90%]`.
+      labels: Whether the class names of a folder matter; False takes its pictures wherever they lie.
+
+    Returns:
+      Examples with `image` or `video` uint8, `label` where there are classes and `labels`, and `mask` `[H, W]` uint8
+      where `data.mask_classes` names classes.
 
     Raises:
-      JaxstyleError: No such dataset, split or folder, or preparing it needs TensorFlow; a picture has no mask.
+      JaxstyleError: There is no such dataset, split or folder, or preparing it needs TensorFlow; a picture has no mask,
+        or, where `data.bad_pictures` asks for it, cannot be read.
     """
-    if folder:
-        dataset = folder_dataset(folder, split)
+    if data.folder:
+        dataset = folder_dataset(data, split, labels=labels)
     else:
-        drawn = name.partition("/")[0] == "moving_mnist"
-        dataset = (moving_mnist_dataset if drawn else tfds_dataset)(name, split, data_dir)
+        drawn = data.name.partition("/")[0] == "moving_mnist"
+        dataset = (moving_mnist_dataset if drawn else tfds_dataset)(data.name, split, data.data_dir)
     if not dataset.count:
-        raise JaxstyleError(f"the split {split!r} of {folder or name!r} is empty")
-    dataset = with_masks(dataset, masks, folder) if masks else dataset
-    if not size:
+        raise JaxstyleError(f"the split {split!r} of {data.folder or data.name!r} is empty")
+    dataset = with_masks(dataset, data) if data.mask_classes else dataset
+    dataset = without_bad_pictures(dataset, data.bad_pictures) if data.folder else dataset
+    if not data.size:
         return dataset
-    return dataclasses.replace(dataset, read=lambda index: central_square(dataset.read(index), size))
+    return dataclasses.replace(dataset, read=lambda index: central_square(dataset.read(index), data.size))

@@ -67,9 +67,12 @@ def check_labels(labels: np.ndarray, classes: Sequence[str], indices: Sequence[i
 
 
 def check_classes(data: Batches, classes: Sequence[str]) -> None:
-    """Raises `JaxstyleError` where a class has no example to learn from, as far as the examples are on the devices."""
-    if classes and isinstance(data, Resident) and "label" in data.whole:
-        missing = sorted(set(range(len(classes))) - set(np.unique(data.whole["label"]).tolist()))
+    """Raises `JaxstyleError` where a class has no example to learn from, as far as the labels are known."""
+    known: Any = data.whole.get("label") if isinstance(data, Resident) else None
+    if isinstance(data, Streamed) and "label" in data.fields and data.dataset.files:
+        known = [file.label for file in data.dataset.files]
+    if classes and known is not None:
+        missing = sorted(set(range(len(classes))) - set(np.unique(known).tolist()))
         if missing:
             raise JaxstyleError(
                 f"no example of the class {classes[missing[0]]!r} is there to learn from: take more data"

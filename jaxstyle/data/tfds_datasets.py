@@ -34,7 +34,8 @@ def tfds_dataset(name: str, split: str, data_dir: str = "") -> Dataset:
     features = builder.info.features
     label = features["label"] if isinstance(features, tfds.features.FeaturesDict) and "label" in features else None
     classes = tuple(label.names) if isinstance(label, tfds.features.ClassLabel) and label.names else ()
-    return Dataset(len(data), lambda index: arrays(data[index]), classes)
+    title = f"{split} of {builder.info.full_name}"
+    return Dataset(len(data), lambda index: arrays(data[index]), classes, title=title)
 
 
 def moving_mnist_dataset(name: str, split: str, data_dir: str = "") -> Dataset:
@@ -61,7 +62,8 @@ def moving_mnist_dataset(name: str, split: str, data_dir: str = "") -> Dataset:
         return moving_mnist.Digits(*(np.stack([one[name] for one in examples]) for name in ("image", "label")))
 
     read = moving_mnist.reader(part.splitname, clips.digits, read_digits)
-    return Dataset(last - first, lambda index: read(first + index), digits.classes if clips.digits == 1 else ())
+    classes = digits.classes if clips.digits == 1 else ()
+    return Dataset(last - first, lambda index: read(first + index), classes, title=f"{split} of {name}")
 
 
 def prepared(name: str, data_dir: str = "") -> Any:

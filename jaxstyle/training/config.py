@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import os
 from collections.abc import Mapping, Sequence
@@ -10,6 +11,7 @@ from typing import Any
 from etils import epath
 from ml_collections import ConfigDict
 
+from jaxstyle.data.config import DataConfig
 from jaxstyle.errors import JaxstyleError, did_you_mean
 from jaxstyle.runtime import buckets
 from jaxstyle.runtime.buckets import in_bucket
@@ -54,21 +56,7 @@ def defaults() -> ConfigDict:
     config.fallback = False  # whether a broken newest checkpoint is passed over for the one before it
     config.profile_steps = 0  # traced for TensorBoard's profile page; 0 is none
     config.progress = "auto"  # on, off, or auto: on a terminal
-    config.data = ConfigDict(
-        {
-            "name": "jaxstyle_shapes",  # any TFDS dataset
-            "split": "train",
-            "eval_split": "test",
-            "folder": "",  # of pictures, instead of a dataset
-            "data_dir": "",  # where TFDS keeps its datasets; {workdir} stands for the workdir
-            "size": 0,  # pixels; pictures are cut to squares of this size
-            "masks": "",  # folder of masks named as the pictures; "" where the dataset has them in a field
-            "mask_field": "mask",  # its name
-            "mask_classes": (),  # names of the masks' values, from 0; none where there are no masks
-            "mask_objects": False,  # whether they number objects: every value above 0 is class 1
-            "resident_megabytes": 1024.0,  # datasets up to this size live on the devices
-        }
-    )
+    config.data = ConfigDict(dataclasses.asdict(DataConfig()))
     config.augment = ConfigDict({"pad": 0, "flip": False})  # pixels of random cropping; mirrorings
     config.remat = False  # whether the backward pass works activations out again: less memory, more time
     config.optimizer = optimizer()

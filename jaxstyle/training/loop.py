@@ -6,6 +6,7 @@ order are functions of (seed, step), and the step is in the state: a run that wa
 
 from __future__ import annotations
 
+import dataclasses
 import os
 import shlex
 import sys
@@ -19,8 +20,8 @@ from etils import epath
 from ml_collections import ConfigDict
 
 from jaxstyle.data import pipeline
+from jaxstyle.data.config import DataConfig
 from jaxstyle.data.dataset import Dataset
-from jaxstyle.data.masks import Masks
 from jaxstyle.data.opening import open_dataset
 from jaxstyle.data.order import Order, padded_batches
 from jaxstyle.errors import JaxstyleError, did_you_mean
@@ -109,7 +110,7 @@ class Training:
         module = load_task(config)
         fields = tuple(module.fields(config))
         splits = (config.data.split, config.data.eval_split)
-        source, held_out = leader_first(lambda: [self.dataset(split) for split in splits])
+        source, held_out = leader_first(lambda: [self.dataset(split, "label" in fields) for split in splits])
         self.extent = Extent(source.count, config.batch_size)
         self.total = self.extent.steps(config, "train")
         if config.progress not in ("on", "off", "auto"):
@@ -154,13 +155,11 @@ class Training:
         if best not in names:
             raise JaxstyleError(f"best is {best!r}, which the evaluation does not give; {did_you_mean(best, names)}")
 
-    def dataset(self, split: str) -> Dataset:
-        """A split of the config's dataset."""
-        data = self.config.data
-        folder = data.data_dir.replace("{workdir}", os.fspath(self.workdir))
-        classes = tuple(data.mask_classes)
-        masks = Masks(data.masks, data.mask_field, classes, data.mask_objects) if classes else None
-        return open_dataset(data.name, split, folder=data.folder, data_dir=folder, size=data.size, masks=masks)
+    def dataset(self, split: str, labels: bool) -> Dataset:
+        """A split of the config's dataset; `labels` says whether the task wants classes."""
+        data = DataConfig.of(self.config.data)
+        data_dir = data.data_dir.replace("{workdir}", os.fspath(self.workdir))
+        return open_dataset(dataclasses.replace(data, data_dir=data_dir), split, labels=labels)
 
     def begin(self, checkpoints: Checkpoints) -> None:
         """The state before the first step, or the newest checkpoint's where there is one."""

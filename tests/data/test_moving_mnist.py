@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from jaxstyle.data import moving_mnist, tfds_datasets
+from jaxstyle.data.config import DataConfig
 from jaxstyle.data.dataset import Dataset
 from jaxstyle.data.opening import open_dataset
 from jaxstyle.errors import JaxstyleError
@@ -57,25 +58,25 @@ def digits(monkeypatch):
 
 
 def test_a_clip_is_a_function_of_split_and_number(digits):
-    train, test = (open_dataset("moving_mnist", split) for split in ("train", "test"))
+    train, test = (open_dataset(DataConfig(name="moving_mnist"), split) for split in ("train", "test"))
     assert (train.count, test.count) == (10_000, 1_000)
     first = train.read(3)["video"]
     assert (first.shape, first.dtype) == ((20, 64, 64, 1), np.uint8)
     assert first.max() <= 50 and test.read(3)["video"].max() > 100  # each of its own split's digits
-    part = open_dataset("moving_mnist/fresh", "train[3:7]")
+    part = open_dataset(DataConfig(name="moving_mnist/fresh"), "train[3:7]")
     assert part.count == 4
     np.testing.assert_array_equal(part.read(0)["video"], first)
     assert np.any(part.read(1)["video"] != first)
 
 
 def test_a_clip_of_a_single_digit_has_its_label(digits):
-    dataset = open_dataset("moving_mnist/single", "test")
+    dataset = open_dataset(DataConfig(name="moving_mnist/single"), "test")
     assert (dataset.count, dataset.classes) == (10_000, tuple(map(str, range(10))))
     clips = [dataset.read(i) for i in range(20)]
     levels = {tuple(np.unique(clip["video"])) for clip in clips}
     assert len(levels) > 10 and all(len(level) == 2 and level[0] == 0 for level in levels)
     assert all(clip["label"] == clip["video"].max() % 10 for clip in clips)
-    assert "label" not in open_dataset("moving_mnist", "test").read(0)
+    assert "label" not in open_dataset(DataConfig(name="moving_mnist"), "test").read(0)
 
 
 @pytest.mark.parametrize(
@@ -89,10 +90,10 @@ def test_a_clip_of_a_single_digit_has_its_label(digits):
 )
 def test_what_there_is_not_is_told(digits, name, split, sentence):
     with pytest.raises(JaxstyleError, match=sentence):
-        open_dataset(name, split)
+        open_dataset(DataConfig(name=name), split)
 
 
 def test_films_are_cut_and_resized_too(tmp_path):
-    dataset = open_dataset("moving_shapes/tiny", "test", data_dir=str(tmp_path), size=16)
+    dataset = open_dataset(DataConfig(name="moving_shapes/tiny", data_dir=str(tmp_path), size=16), "test")
     video = dataset.read(0)["video"]
     assert (video.shape, video.dtype) == ((8, 16, 16, 3), np.uint8)

@@ -3,13 +3,17 @@
 import numpy as np
 import pytest
 
+from jaxstyle.data.config import DataConfig
 from jaxstyle.data.jaxstyle_shapes import CLASSES
 from jaxstyle.data.moving_shapes import film, path
 from jaxstyle.data.opening import open_dataset
 
 
 def test_films_are_read_as_they_were_drawn(tmp_path):
-    train, test = (open_dataset("moving_shapes/tiny", split, data_dir=str(tmp_path)) for split in ("train", "test"))
+    train, test = (
+        open_dataset(DataConfig(name="moving_shapes/tiny", data_dir=str(tmp_path)), split)
+        for split in ("train", "test")
+    )
     assert (train.count, test.count, train.classes) == (40, 10, CLASSES)
     drawn = [film(np.random.default_rng((1, number)), number, 8, 32) for number in range(10)]
     for index in range(10):  # TFDS shuffles

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 import tensorflow_datasets as tfds
 
+from jaxstyle.data.config import DataConfig
 from jaxstyle.data.jaxstyle_shapes import CLASSES, draw
 from jaxstyle.data.opening import open_dataset
 from jaxstyle.data.tfds_datasets import arrays
@@ -16,7 +17,7 @@ from jaxstyle.errors import JaxstyleError
 
 
 def test_shapes_have_pictures_masks_and_labels(shapes_dir):
-    dataset = open_dataset("jaxstyle_shapes/tiny", "train", data_dir=shapes_dir)
+    dataset = open_dataset(DataConfig(name="jaxstyle_shapes/tiny", data_dir=shapes_dir), "train")
     assert (dataset.count, dataset.classes) == (512, CLASSES)
     for index in (0, 100, 511):
         example = dataset.read(index)
@@ -35,7 +36,7 @@ def test_a_shape_is_drawn_where_its_mask_is(label):
 
 
 def test_part_of_a_split(shapes_dir):
-    assert open_dataset("jaxstyle_shapes/tiny", "train[:10%]", data_dir=shapes_dir).count == 51
+    assert open_dataset(DataConfig(name="jaxstyle_shapes/tiny", data_dir=shapes_dir), "train[:10%]").count == 51
 
 
 @pytest.mark.parametrize(
@@ -48,13 +49,13 @@ def test_part_of_a_split(shapes_dir):
 )
 def test_misspelt_names(shapes_dir, name, split, sentence):
     with pytest.raises(JaxstyleError, match=sentence):
-        open_dataset(name, split, data_dir=shapes_dir)
+        open_dataset(DataConfig(name=name, data_dir=shapes_dir), split)
 
 
 @pytest.mark.skipif(importlib.util.find_spec("tensorflow") is not None, reason="TensorFlow is there")
 def test_what_needs_tensorflow_says_so_before_any_download(tmp_path):
     with pytest.raises(JaxstyleError, match=r"pip install 'jaxstyle\[tf\]'"):
-        open_dataset("mnist", "train", data_dir=str(tmp_path))
+        open_dataset(DataConfig(name="mnist", data_dir=str(tmp_path)), "train")
 
 
 @pytest.mark.parametrize("name", ["jaxstyle_shapes/tiny", "mnist"])
@@ -68,7 +69,7 @@ def test_what_was_prepared_in_another_format_is_told(shapes_dir, tmp_path, name)
         json.dumps({**info, "name": name.partition("/")[0], "version": str(version), "fileFormat": "tfrecord"})
     )
     with pytest.raises(JaxstyleError, match=r"prepared in a format .* --config.data.data_dir=DIR"):
-        open_dataset(name, "train", data_dir=str(tmp_path))
+        open_dataset(DataConfig(name=name, data_dir=str(tmp_path)), "train")
 
 
 def test_64_bit_numbers_are_narrowed():

@@ -8,6 +8,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
+from jaxstyle.data.config import DataConfig
 from jaxstyle.data.opening import open_dataset
 from jaxstyle.errors import JaxstyleError
 from jaxstyle.metrics.structural import ssim
@@ -20,7 +21,7 @@ from jaxstyle.training.task import Setting
 @pytest.fixture(scope="module")
 def films_dir(tmp_path_factory):
     folder = str(tmp_path_factory.mktemp("films"))
-    open_dataset("moving_shapes/tiny", "train", data_dir=folder)
+    open_dataset(DataConfig(name="moving_shapes/tiny", data_dir=folder), "train")
     return folder
 
 

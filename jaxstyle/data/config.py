@@ -1,0 +1,98 @@
+"""Settings of a dataset, `config.data` of every training recipe; their defaults stand here alone."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping
+from typing import Any, Self
+
+from jaxstyle.errors import JaxstyleError, did_you_mean
+from jaxstyle.runtime.settings import named
+
+BAD_PICTURES = ("stop", "check", "skip")
+HELD_OUT = 0.2
+
+
+@dataclasses.dataclass(frozen=True)
+class DataConfig:
+    """Settings of a dataset: which one, which splits, and how its pictures and masks are read.
+
+    Attributes:
+      name: TFDS dataset, `name/config`; unused where `folder` is given.
+      split: Split to train on, maybe a slice of it: `train[:50%]`.
+      eval_split: Split to evaluate on, likewise.
+      folder: Folder of pictures in place of a TFDS dataset; "" for none.
+      data_dir: Folder of TFDS's datasets; "" is TFDS's default, `{workdir}` stands for the workdir.
+      size: Side in pixels of the central squares to which pictures are cropped and resized; 0 leaves them as they are.
+      held_out: Share of a folder without a `test/` or `val/` that is held out for evaluation, between 0 and 1.
+      bad_pictures: Treatment of pictures in a folder that cannot be read. `stop` ends the run at the first and names
+        all; `check` reads all of them before the run starts, and ends it likewise; `skip` reads all of them and leaves
+        the bad ones out.
+      masks: Folder of masks, laid out and named as the pictures; "" where masks are a field of the dataset, or lie
+        beside the pictures.
+      mask_suffix: Ending of the masks' names before the file's suffix: `_mask` for `a.jpg` and `a_mask.png`.
+      mask_field: Name of the field with a TFDS dataset's masks.
+      mask_classes: Names of the classes of pixels; empty where there are no masks.
+      mask_objects: Whether masks number objects, so that every value above 0 is class 1.
+      mask_values: Value of every class in the masks, a number or a colour such as `#ff0000`; empty where the values are
+        the numbers of the classes, from 0.
+      mask_tolerance: Largest distance of a pixel (of each of its channels) from a named value.
+      mask_ignore: Values whose pixels have no class: losses and metrics leave them out.
+      resident_megabytes: Size up to which a dataset is kept on the devices.
+
+    Raises:
+      JaxstyleError: A setting that cannot be, alone or with others.
+    """
+
+    name: str = "jaxstyle_shapes"
+    split: str = "train"
+    eval_split: str = "test"
+    folder: str = ""
+    data_dir: str = ""
+    size: int = 0
+    held_out: float = HELD_OUT
+    bad_pictures: str = "stop"
+    masks: str = ""
+    mask_suffix: str = ""
+    mask_field: str = "mask"
+    mask_classes: tuple[str, ...] = ()
+    mask_objects: bool = False
+    mask_values: tuple[int | str, ...] = ()
+    mask_tolerance: int = 0
+    mask_ignore: tuple[int | str, ...] = ()
+    resident_megabytes: float = 1024.0
+
+    def __post_init__(self) -> None:
+        if not 0 < self.held_out < 1:
+            raise JaxstyleError(f"{named('data.held_out')} is {self.held_out:g}; it must be between 0 and 1")
+        if self.size < 0:
+            raise JaxstyleError(f"{named('data.size')} is {self.size}; it must be at least 0")
+        if self.bad_pictures not in BAD_PICTURES:
+            hint = did_you_mean(self.bad_pictures, BAD_PICTURES)
+            raise JaxstyleError(f"{named('data.bad_pictures')} {self.bad_pictures!r} is unknown; {hint}")
+        for name in ("held_out", "bad_pictures", "mask_suffix"):
+            if not self.folder and getattr(self, name) != DEFAULTS[name]:
+                raise JaxstyleError(
+                    f"{named(f'data.{name}')} is for folders of pictures; leave it out, or set data.folder"
+                )
+        for name in ("masks", "mask_suffix", "mask_objects", "mask_values", "mask_ignore"):
+            if not self.mask_classes and getattr(self, name) != DEFAULTS[name]:
+                raise JaxstyleError(
+                    f"{named(f'data.{name}')} is set, but {named('data.mask_classes')} names no classes"
+                )
+
+    @classmethod
+    def of(cls, values: Mapping[str, Any]) -> Self:
+        """Makes settings of a recipe's `config.data`, whose tuples may have become lists.
+
+        Raises:
+          JaxstyleError: A name that is no setting, or see the class.
+        """
+        for name in values:
+            if name not in DEFAULTS:
+                raise JaxstyleError(f"there is no setting {named(f'data.{name}')}; {did_you_mean(name, DEFAULTS)}")
+        given: dict[str, Any] = {name: tuple(v) if isinstance(v, list) else v for name, v in values.items()}
+        return cls(**given)
+
+
+DEFAULTS = {field.name: field.default for field in dataclasses.fields(DataConfig)}
