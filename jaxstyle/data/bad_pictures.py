@@ -81,14 +81,10 @@ def naming_all(dataset: Dataset) -> Callable[[int], Example]:
 
 
 def sentence(dataset: Dataset, problems: dict[int, str]) -> str:
-    """Writes one sentence on all pictures that cannot be read."""
-    errors = list(problems.values())
+    """Says which pictures cannot be read, and why."""
+    errors, count = list(problems.values()), dataset.count
     told = "; ".join(errors[:TOLD]) + (f"; and {len(errors) - TOLD} more" if len(errors) > TOLD else "")
-    if len(errors) == dataset.count:
-        return (
-            f"none of the {dataset.count} pictures in {dataset.title} can be read: {told}" if len(errors) > 1 else told
-        )
-    counted = (
-        f"{len(errors)} of the {dataset.count} pictures in {dataset.title} cannot be read: " if len(errors) > 1 else ""
-    )
-    return f"{counted}{told}. Mend or remove what is bad, or leave it out by {named('data.bad_pictures')}=skip"
+    if len(errors) == count:
+        return f"none of the {count} pictures in {dataset.title} can be read: {told}"
+    some = f"{len(errors)} of the {count} pictures in {dataset.title} cannot be read: " if len(errors) > 1 else ""
+    return f"{some}{told}. Mend or remove what is bad, or leave it out by {named('data.bad_pictures')}=skip"

@@ -19,13 +19,15 @@ class PictureFile:
 
     Attributes:
       path: File of the picture.
-      name: Name of the picture apart from where the folder, and its class's folder, lie: relative, without the suffix.
+      name: Name of the picture, relative to `group` and without the suffix.
+      group: Sub-folder in which the picture lies, the name of its class where classes matter; "" for none.
       label: Number of its class; -1 where there are no classes.
       mask: File of its mask; None where there are no masks.
     """
 
     path: pathlib.Path
     name: str
+    group: str = ""
     label: int = -1
     mask: pathlib.Path | None = None
 

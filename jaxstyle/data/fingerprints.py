@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import hashlib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, Self
 
 from jaxstyle.data.dataset import Dataset, PictureFile, plural
@@ -18,7 +18,7 @@ class Group:
       count: Number of examples.
       size: Bytes in the files of the pictures.
       mask_size: Bytes in the files of their masks.
-      digest: Hash of the pictures' names, sorted; for a TFDS dataset of its name and version.
+      digest: Hash of the pictures' names in their class; for a TFDS dataset of its name, version and split.
     """
 
     count: int
@@ -71,17 +71,18 @@ def fingerprint(dataset: Dataset) -> Fingerprint:
     groups: dict[int, list[PictureFile]] = {label: [] for label in labels}
     for file in dataset.files:
         groups[file.label].append(file)
-    return Fingerprint(dataset.classes, tuple(map(summarised, groups.values())))
+    return Fingerprint(dataset.classes, tuple(summarised(group, bool(dataset.classes)) for group in groups.values()))
 
 
-def summarised(files: Sequence[PictureFile]) -> Group:
-    """Sums up the pictures of a class."""
+def summarised(files: Sequence[PictureFile], in_class: bool) -> Group:
+    """Sums up the pictures of a class, or of a folder without classes."""
     size = sum(file.path.stat().st_size for file in files)
     mask_size = sum(file.mask.stat().st_size for file in files if file.mask)
-    return Group(len(files), size, mask_size, digest(file.name for file in files))
+    names = [file.name if in_class else f"{file.group}/{file.name}" for file in files]
+    return Group(len(files), size, mask_size, digest(names))
 
 
-def digest(names: Sequence[str] | Iterator[str]) -> str:
+def digest(names: Sequence[str]) -> str:
     """Hashes names, whatever their order, to 16 hexadecimal digits."""
     text = "\0".join(sorted(names)).encode("utf-8", "surrogateescape")
     return hashlib.sha256(text).hexdigest()[:16]
@@ -131,7 +132,7 @@ def changes(name: str, old: Group, new: Group) -> list[str]:
         return [f"{what} has as many examples as before, but others, or under other names"]
     sizes = {"pictures": (old.size, new.size), "masks": (old.mask_size, new.mask_size)}
     return [
-        f"the {kind} of {what} have other contents ({size} bytes in all, it were {past})"
+        f"the {kind} of {what} have other contents ({size} bytes, they had {past})"
         for kind, (past, size) in sizes.items()
         if size != past
     ]

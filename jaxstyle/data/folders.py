@@ -7,7 +7,8 @@ import dataclasses
 import itertools
 import os
 import pathlib
-from collections.abc import Mapping
+import unicodedata
+from collections.abc import Sequence
 
 import numpy as np
 
@@ -17,9 +18,6 @@ from jaxstyle.data.splits import held_out, located, parse, sliced, split_folders
 from jaxstyle.errors import JaxstyleError
 from jaxstyle.media.image_reading import read_picture
 from jaxstyle.media.paths import PICTURE_SUFFIXES, is_hidden, is_picture, picture_paths
-
-Groups = Mapping[str, list[PictureFile]]
-"""Sub-folder -> the pictures anywhere in it; "" -> the pictures that lie in none."""
 
 
 def folder_dataset(data: DataConfig, split: str, *, labels: bool = True) -> Dataset:
@@ -37,50 +35,52 @@ def folder_dataset(data: DataConfig, split: str, *, labels: bool = True) -> Data
     if not root.is_dir():
         raise JaxstyleError(f"there is no folder {data.folder!r}")
     place, shared = located(root, wanted.name, data.held_out)
-    groups = grouped(place, data)
-    if not groups:
+    found = pictures_below(place, data)
+    if not found:
         raise JaxstyleError(f"the folder {str(place)!r} holds no pictures ({', '.join(sorted(PICTURE_SUFFIXES))})")
-    classes = class_names(place, groups) if labels else ()
-    groups = groups if classes else {"": [file for group in groups.values() for file in group]}
-    texts = [*other_files(place, data), *other_folders(root, place)]
+    classes = class_names(place, found) if labels else ()
     if classes and place != root:
         check_same_classes(root, place, classes, data)
-    if shared:
-        whole, groups = sum(map(len, groups.values())), part(groups, wanted.name, data.held_out)
-        rest = whole - sum(map(len, groups.values()))
-        texts.insert(0, f"{rest} for {'evaluation' if wanted.name == 'train' else 'training'}")
-    if lacking := [name for name in classes if not groups[name]]:
+    files = part(found, classes, wanted.name, data.held_out) if shared else found
+    if lacking := set(classes).difference(file.group for file in files):
         raise JaxstyleError(
-            f"the class {lacking[0]!r} of {data.folder!r} has no picture for {split!r}: a class needs at least 2, of "
+            f"the class {min(lacking)!r} of {data.folder!r} has no picture for {split!r}: a class needs at least 2, of "
             "which one is held out"
         )
-    files = [
-        dataclasses.replace(file, label=label if classes else -1)
-        for label, group in enumerate(groups.values())
-        for file in group
-    ]
+    purpose = "evaluation" if wanted.name == "train" else "training"
+    rest = [f"{len(found) - len(files)} for {purpose}"] if shared else []
+    texts = (*rest, *other_files(place, data), *other_folders(root, place))
+    dataset = made(files, classes, f"{split} of {data.folder!r}", texts)
+    if not (wanted.first or wanted.last):
+        return dataset
+    chosen = sliced([file.name for file in files], wanted)
+    return dataset.take(chosen, f"{len(files) - len(chosen)} outside the slice")
+
+
+def made(files: Sequence[PictureFile], classes: tuple[str, ...], title: str, left_out: tuple[str, ...]) -> Dataset:
+    """Makes a dataset of pictures, with the numbers of their classes where there are some."""
+    labels = {name: label for label, name in enumerate(classes)}
+    numbered = tuple(dataclasses.replace(file, label=labels.get(file.group, -1)) for file in files)
 
     def read(index: int) -> Example:
-        return read_example(files[index].path, files[index].label)
+        return read_example(numbered[index].path, numbered[index].label)
 
-    dataset = Dataset(len(files), read, classes, tuple(files), f"{split} of {data.folder!r}", tuple(texts))
-    return dataset.take(sliced([file.name for file in files], wanted)) if wanted.first or wanted.last else dataset
+    return Dataset(len(numbered), read, classes, numbered, title, left_out)
 
 
-def grouped(place: pathlib.Path, data: DataConfig) -> Groups:
-    """Finds the pictures below a folder, in the order of their names, by the sub-folder in which they lie.
+def pictures_below(place: pathlib.Path, data: DataConfig) -> list[PictureFile]:
+    """Finds the pictures below a folder, in the order of their folders and names.
 
     Masks that lie beside pictures, or in a folder inside, are no pictures.
     """
     masks = os.path.realpath(data.masks) + os.sep if data.masks else None
-    groups: dict[str, list[PictureFile]] = {}
+    found = []
     for path in picture_paths(place, recursive=True):
-        if is_mask(path, data) or (masks and os.path.realpath(path).startswith(masks)):
-            continue
-        *folders, name = path.relative_to(place).with_suffix("").parts
-        group = folders[0] if folders else ""
-        groups.setdefault(group, []).append(PictureFile(path, "/".join([*folders[1:], name])))
-    return groups
+        if not is_mask(path, data) and not (masks and os.path.realpath(path).startswith(masks)):
+            *folders, name = path.relative_to(place).with_suffix("").parts
+            stable = unicodedata.normalize("NFC", "/".join([*folders[1:], name]))  # macOS writes é as two characters
+            found.append(PictureFile(path, stable, folders[0] if folders else ""))
+    return found
 
 
 def is_mask(path: pathlib.Path, data: DataConfig) -> bool:
@@ -88,30 +88,30 @@ def is_mask(path: pathlib.Path, data: DataConfig) -> bool:
     return bool(data.mask_suffix and not data.masks and path.stem.endswith(data.mask_suffix))
 
 
-def class_names(place: pathlib.Path, groups: Groups) -> tuple[str, ...]:
+def class_names(place: pathlib.Path, files: Sequence[PictureFile]) -> tuple[str, ...]:
     """Returns the names of the classes: all visible sub-folders, if there are pictures in any.
 
     Raises:
       JaxstyleError: Some pictures lie in no class, or a class has no pictures.
     """
-    filled = sorted(group for group in groups if group)
-    if filled and "" in groups:
+    loose, filled = [file for file in files if not file.group], {file.group: None for file in files if file.group}
+    if filled and loose:
         raise JaxstyleError(
-            f"pictures lie both in {str(place)!r}, such as {groups[''][0].path.name!r}, and in its folder "
-            f"{filled[0]!r}, a class: put each into a class's folder, or all into one"
+            f"pictures lie both in {str(place)!r}, such as {loose[0].path.name!r}, and in its folder "
+            f"{min(filled)!r}, a class: put each into a class's folder, or all into one"
         )
     for path in sorted(place.iterdir()) if filled else ():
-        if path.is_dir() and not is_hidden(path) and path.name not in groups:
+        if path.is_dir() and not is_hidden(path) and path.name not in filled:
             raise JaxstyleError(
                 f"the class {path.name!r} of {str(place)!r} has no pictures: add some, or remove the folder"
             )
-    return tuple(name for name in groups if name)
+    return tuple(filled)
 
 
 def check_same_classes(root: pathlib.Path, place: pathlib.Path, classes: tuple[str, ...], data: DataConfig) -> None:
     """Raises `JaxstyleError` where the folder of a split has other classes than that for training."""
     training = split_folders(root).get("train", place)
-    expected = classes if training == place else class_names(training, grouped(training, data))
+    expected = classes if training == place else class_names(training, pictures_below(training, data))
     if expected != classes:
         raise JaxstyleError(
             f"{place.name}/ of {data.folder!r} has the classes {', '.join(classes)}, and {training.name}/ has "
@@ -119,13 +119,16 @@ def check_same_classes(root: pathlib.Path, place: pathlib.Path, classes: tuple[s
         )
 
 
-def part(groups: Groups, split: str, share: float) -> Groups:
-    """Takes the share of every group that is held out, or, for `train`, the rest."""
-    held = {name: held_out([file.name for file in group], share) for name, group in groups.items()}
-    return {
-        name: [file for index, file in enumerate(group) if (index in held[name]) == (split != "train")]
-        for name, group in groups.items()
-    }
+def part(files: Sequence[PictureFile], classes: Sequence[str], split: str, share: float) -> list[PictureFile]:
+    """Takes the pictures that are held out, of every class its share, or, for `train`, the others."""
+    groups = [list(group) for _, group in itertools.groupby(files, lambda file: file.group if classes else "")]
+    held = [held_out([file.name for file in group], share) for group in groups]
+    return [
+        file
+        for group, chosen in zip(groups, held, strict=True)
+        for index, file in enumerate(group)
+        if (index in chosen) == (split != "train")
+    ]
 
 
 def other_files(place: pathlib.Path, data: DataConfig) -> list[str]:

@@ -126,14 +126,14 @@ def read_mask(path: pathlib.Path, shape: Sequence[int], coding: MaskCoding) -> n
 
 
 def loses(path: pathlib.Path, image: Image.Image) -> bool:
-    """Whether the file of an open_image picture was, or may have been, compressed with losses."""
+    """Whether the file of an opened picture was, or may have been, compressed with losses."""
     if image.format != "WEBP":
         return image.format in LOSSY
     return b"VP8L" not in path.read_bytes()  # the chunk of lossless pixels
 
 
 def stored_values(image: Image.Image, name: str, spread: int) -> np.ndarray:
-    """Returns the values of an open_image picture as they are stored, palette indices too: `[H, W]` bool or integers.
+    """Returns the values of an opened picture as they are stored, palette indices too: `[H, W]` bool or integers.
 
     Args:
       image: The picture.

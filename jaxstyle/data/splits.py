@@ -8,7 +8,6 @@ from __future__ import annotations
 import hashlib
 import pathlib
 import re
-import unicodedata
 from collections.abc import Sequence
 from typing import NamedTuple
 
@@ -58,8 +57,7 @@ def parse(text: str) -> Split:
 
 def position(name: str, purpose: str) -> float:
     """Hashes a name to a place in [0, 1); for another purpose the place is independent."""
-    text = f"{purpose}:{unicodedata.normalize('NFC', name)}"  # macOS writes é as two characters
-    digest = hashlib.sha256(text.encode("utf-8", "surrogateescape")).digest()
+    digest = hashlib.sha256(f"{purpose}:{name}".encode("utf-8", "surrogateescape")).digest()
     return int.from_bytes(digest[:6], "big") / 2**48
 
 

@@ -63,6 +63,8 @@ def test_a_share_and_slices(pets):
     assert sorted(halves[0] + halves[1]) == sorted(values(opened(pets))) and min(map(len, halves)) > 4
     ten = opened(pets, "train[:10]")
     assert ten.count == 10 and {value // 100 for value in values(ten)} == {0, 1}
+    rest, unread = (dataset.count - n for dataset, n in ((opened(pets, "train"), 10), (opened(pets, "test"), 0)))
+    assert ten.describe().endswith(f"; left out: {unread} for evaluation, {rest} outside the slice")
     assert [ten.read(i)["label"] for i in range(10)] == [value // 100 for value in values(ten)]
     with pytest.raises(JaxstyleError, match=r"the split 'train\[:0\]' of .* is empty"):
         opened(pets, "train[:0]")
@@ -131,6 +133,15 @@ def test_pictures_are_found_at_any_depth_by_any_suffix_and_hidden_names_are_none
         f"train of {str(tmp_path)!r}: 3 pictures of 2 classes (cats 2, dogs 1); left out: 2 for evaluation, "
         "1 other file (.txt 1), 4 hidden names"
     )
+
+
+def test_names_are_the_same_as_linux_and_as_macos_writes_them(tmp_path):
+    names = ("caf\u00e9", "cafe\u0301")
+    for folder, name in enumerate(names):
+        for i in range(9):
+            write(tmp_path / str(folder) / f"{name}{i}.png")
+    linux, macos = ([file.name for file in opened(tmp_path / str(folder)).files] for folder in range(2))
+    assert linux == macos
 
 
 def test_loops_of_links_are_walked_once(tmp_path):
