@@ -71,10 +71,10 @@ def fingerprint(dataset: Dataset) -> Fingerprint:
     groups: dict[int, list[PictureFile]] = {label: [] for label in labels}
     for file in dataset.files:
         groups[file.label].append(file)
-    return Fingerprint(dataset.classes, tuple(summarised(group, bool(dataset.classes)) for group in groups.values()))
+    return Fingerprint(dataset.classes, tuple(summarise(group, bool(dataset.classes)) for group in groups.values()))
 
 
-def summarised(files: Sequence[PictureFile], in_class: bool) -> Group:
+def summarise(files: Sequence[PictureFile], in_class: bool) -> Group:
     """Sums up the pictures of a class, or of a folder without classes."""
     size = sum(file.path.stat().st_size for file in files)
     mask_size = sum(file.mask.stat().st_size for file in files if file.mask)
@@ -108,16 +108,16 @@ def differences(before: Fingerprint, now: Fingerprint) -> list[str]:
         if heir:
             added.remove(heir)
         clauses.append(
-            f"the class {name!r} is " + (f"now called {heir!r}" if heir else f"gone{counted(old.get(name))}")
+            f"the class {name!r} is " + (f"now called {heir!r}" if heir else f"gone{format_count(old.get(name))}")
         )
-    clauses += [f"the class {name!r} is new{counted(new.get(name))}" for name in added]
+    clauses += [f"the class {name!r} is new{format_count(new.get(name))}" for name in added]
     if not clauses and before.classes != now.classes:
         clauses.append("the classes come in another order")
     common = [name for name in old if name in new]
     return clauses + [clause for name in common for clause in changes(name, old[name], new[name])]
 
 
-def counted(group: Group | None) -> str:
+def format_count(group: Group | None) -> str:
     """Says in brackets how many pictures a class has, where that is known."""
     return f" ({plural(group.count, 'picture')})" if group else ""
 

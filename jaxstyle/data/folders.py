@@ -14,7 +14,7 @@ import numpy as np
 
 from jaxstyle.data.config import DataConfig
 from jaxstyle.data.dataset import Dataset, Example, PictureFile, plural
-from jaxstyle.data.splits import held_out, located, parse, sliced, split_folders
+from jaxstyle.data.splits import find_split, held_out, parse, split_folders, take_slice
 from jaxstyle.errors import JaxstyleError
 from jaxstyle.media.image_reading import read_picture
 from jaxstyle.media.paths import PICTURE_SUFFIXES, is_hidden, is_picture, picture_paths
@@ -34,14 +34,14 @@ def folder_dataset(data: DataConfig, split: str, *, labels: bool = True) -> Data
     root, wanted = pathlib.Path(data.folder), parse(split)
     if not root.is_dir():
         raise JaxstyleError(f"there is no folder {data.folder!r}")
-    place, shared = located(root, wanted.name, data.held_out)
+    place, shared = find_split(root, wanted.name, data.held_out)
     found = pictures_below(place, data)
     if not found:
         raise JaxstyleError(f"the folder {str(place)!r} holds no pictures ({', '.join(sorted(PICTURE_SUFFIXES))})")
     classes = class_names(place, found) if labels else ()
     if classes and place != root:
         check_same_classes(root, place, classes, data)
-    files = part(found, classes, wanted.name, data.held_out) if shared else found
+    files = take_share(found, classes, wanted.name, data.held_out) if shared else found
     if lacking := set(classes).difference(file.group for file in files):
         raise JaxstyleError(
             f"the class {min(lacking)!r} of {data.folder!r} has no picture for {split!r}: a class needs at least 2, of "
@@ -50,14 +50,16 @@ def folder_dataset(data: DataConfig, split: str, *, labels: bool = True) -> Data
     purpose = "evaluation" if wanted.name == "train" else "training"
     rest = [f"{len(found) - len(files)} for {purpose}"] if shared else []
     texts = (*rest, *other_files(place, data), *other_folders(root, place))
-    dataset = made(files, classes, f"{split} of {data.folder!r}", texts)
+    dataset = make_dataset(files, classes, f"{split} of {data.folder!r}", texts)
     if not (wanted.first or wanted.last):
         return dataset
-    chosen = sliced([file.name for file in files], wanted)
+    chosen = take_slice([file.name for file in files], wanted)
     return dataset.take(chosen, f"{len(files) - len(chosen)} outside the slice")
 
 
-def made(files: Sequence[PictureFile], classes: tuple[str, ...], title: str, left_out: tuple[str, ...]) -> Dataset:
+def make_dataset(
+    files: Sequence[PictureFile], classes: tuple[str, ...], title: str, left_out: tuple[str, ...]
+) -> Dataset:
     """Makes a dataset of pictures, with the numbers of their classes where there are some."""
     labels = {name: label for label, name in enumerate(classes)}
     numbered = tuple(dataclasses.replace(file, label=labels.get(file.group, -1)) for file in files)
@@ -119,7 +121,7 @@ def check_same_classes(root: pathlib.Path, place: pathlib.Path, classes: tuple[s
         )
 
 
-def part(files: Sequence[PictureFile], classes: Sequence[str], split: str, share: float) -> list[PictureFile]:
+def take_share(files: Sequence[PictureFile], classes: Sequence[str], split: str, share: float) -> list[PictureFile]:
     """Takes the pictures that are held out, of every class its share, or, for `train`, the others."""
     groups = [list(group) for _, group in itertools.groupby(files, lambda file: file.group if classes else "")]
     held = [held_out([file.name for file in group], share) for group in groups]

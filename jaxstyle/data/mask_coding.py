@@ -50,7 +50,7 @@ class MaskCoding:
           JaxstyleError: A setting that cannot be, alone or with others.
         """
         check_counts(data)
-        table = parsed((*data.mask_values, *data.mask_ignore))
+        table = parse_values((*data.mask_values, *data.mask_ignore))
         check_distances(table, data)
         values, ignored = np.split(table, [len(data.mask_values)])
         named_values = values if data.mask_values else None
@@ -94,7 +94,7 @@ class MaskCoding:
             numbers[near.all(-1) if self.colored else near] = number
         rows, columns = np.nonzero(numbers < 0)
         if rows.size:
-            value = written(pixels[rows[0], columns[0]])
+            value = format_value(pixels[rows[0], columns[0]])
             raise JaxstyleError(
                 f"{name} holds {value} in row {rows[0]}, column {columns[0]}, which is none of the values that "
                 f"{named('data.mask_values')} and data.mask_ignore name, with data.mask_tolerance={self.tolerance}; so "
@@ -122,7 +122,7 @@ def check_counts(data: DataConfig) -> None:
         )
 
 
-def parsed(values: tuple[int | str, ...]) -> np.ndarray:
+def parse_values(values: tuple[int | str, ...]) -> np.ndarray:
     """Parses values: numbers as `[K]`, colours `#rrggbb` as `[K, 3]`, int32.
 
     Raises:
@@ -149,7 +149,7 @@ def check_distances(table: np.ndarray, data: DataConfig) -> None:
     for one, other in itertools.combinations(table if data.mask_values else (), 2):
         if (gap := int(np.abs(one - other).max())) <= 2 * data.mask_tolerance:
             raise JaxstyleError(
-                f"the values {written(one)} and {written(other)} of data.mask_values and data.mask_ignore are {gap} "
+                f"the values {format_value(one)} and {format_value(other)} of data.mask_values and data.mask_ignore are {gap} "
                 f"apart; with data.mask_tolerance={data.mask_tolerance} it must be more than {2 * data.mask_tolerance}"
             )
 
@@ -168,6 +168,6 @@ def check_objects(values: np.ndarray, name: str) -> None:
         )
 
 
-def written(value: Any) -> str:
+def format_value(value: Any) -> str:
     """Writes a value as a recipe names it."""
     return "#" + bytes(np.asarray(value, np.uint8)).hex() if np.ndim(value) else str(int(value))

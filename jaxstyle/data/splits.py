@@ -80,7 +80,7 @@ def held_out(names: Sequence[str], share: float) -> set[int]:
     return set(order[: min(max(count, 1), len(names) - 1)]) if len(names) > 1 else set()
 
 
-def sliced(names: Sequence[str], split: Split) -> list[int]:
+def take_slice(names: Sequence[str], split: Split) -> list[int]:
     """Chooses the pictures in a slice, which are spread over all of a folder: their order is that of a hash.
 
     Bounds in per cent are bounds of the hash. A slice then has about that share of the pictures, and keeps its pictures
@@ -112,9 +112,12 @@ def split_folders(root: pathlib.Path) -> dict[str, pathlib.Path]:
     """Finds the folders that are splits: where there is a `train`, or where all folders have names of splits.
 
     Raises:
-      JaxstyleError: Two folders are of one split, such as `val` and `valid`.
+      JaxstyleError: Two folders are of one split, such as `val` and `valid`; the folder cannot be listed.
     """
-    folders = sorted(path for path in root.iterdir() if path.is_dir() and not is_hidden(path))
+    try:
+        folders = sorted(path for path in root.iterdir() if path.is_dir() and not is_hidden(path))
+    except OSError as error:
+        raise JaxstyleError(f"the folder {str(root)!r} cannot be listed: {error.strerror}") from error
     named = [path for path in folders if path.name.lower() in ALIASES]
     if not any(path.name.lower() == "train" for path in named) and len(named) < len(folders):
         return {}  # classes, of which one happens to be called "test"
@@ -129,7 +132,7 @@ def split_folders(root: pathlib.Path) -> dict[str, pathlib.Path]:
     return found
 
 
-def located(root: pathlib.Path, name: str, share: float) -> tuple[pathlib.Path, bool]:
+def find_split(root: pathlib.Path, name: str, share: float) -> tuple[pathlib.Path, bool]:
     """Finds the folder in which the pictures of a split lie.
 
     Args:

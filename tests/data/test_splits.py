@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from jaxstyle.data.splits import Split, held_out, parse, sliced, split_folders
+from jaxstyle.data.splits import Split, held_out, parse, split_folders, take_slice
 from jaxstyle.errors import JaxstyleError
 
 NAMES = [f"IMG_{number:04d}" for number in range(500)]
@@ -32,8 +32,8 @@ def test_no_picture_moves_when_others_are_added_or_deleted(names, others):
     still = {after[index] for index in held_out(after, 0.2)}
     assert held == still & names
     for slice_ in ("train[:30%]", "train[30%:]"):
-        kept = {before[index] for index in sliced(before, parse(slice_))}
-        assert kept == {after[index] for index in sliced(after, parse(slice_))} & names
+        kept = {before[index] for index in take_slice(before, parse(slice_))}
+        assert kept == {after[index] for index in take_slice(after, parse(slice_))} & names
 
 
 def test_small_classes_have_pictures_in_either_part():
@@ -44,14 +44,14 @@ def test_small_classes_have_pictures_in_either_part():
 
 
 def test_slices_are_parts_of_the_whole_and_spread_over_it():
-    halves = [sliced(NAMES, parse(text)) for text in ("train[:50%]", "train[50%:]")]
+    halves = [take_slice(NAMES, parse(text)) for text in ("train[:50%]", "train[50%:]")]
     assert sorted(halves[0] + halves[1]) == list(range(500))
     assert halves[0] == [index for index, name in enumerate(NAMES) if published(name, "slice") < 0.5]
-    assert sliced(NAMES, parse("train[-50%:]")) == halves[1]
-    tens = [sliced(NAMES, parse(text)) for text in ("test[:10]", "test[10:-20]", "test[-20:]")]
+    assert take_slice(NAMES, parse("train[-50%:]")) == halves[1]
+    tens = [take_slice(NAMES, parse(text)) for text in ("test[:10]", "test[10:-20]", "test[-20:]")]
     assert list(map(len, tens)) == [10, 470, 20] and sorted(tens[0] + tens[1] + tens[2]) == list(range(500))
     assert max(tens[0]) - min(tens[0]) > 100  # not the first ten
-    assert sliced(NAMES, parse("train[7:3]")) == [] and len(sliced(NAMES, parse("train[:9999]"))) == 500
+    assert take_slice(NAMES, parse("train[7:3]")) == [] and len(take_slice(NAMES, parse("train[:9999]"))) == 500
 
 
 def test_names_of_splits():
