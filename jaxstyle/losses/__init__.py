@@ -1,6 +1,6 @@
-"""Losses: pure functions of arrays, knowing nothing of files, devices or loops."""
+"""Losses: pure functions of arrays."""
 
-from jaxstyle.losses.adversarial import OBJECTIVES, Objective, gradient_penalty, r1_penalty
+from jaxstyle.losses.adversarial import ADVERSARIAL_LOSSES, AdversarialLoss, gradient_penalty, r1_penalty
 from jaxstyle.losses.classification import cross_entropy, mean_squared_error, smoothed_labels
 from jaxstyle.losses.content import content_distance
 from jaxstyle.losses.image_priors import total_variation, total_variation_l1
@@ -19,8 +19,8 @@ from jaxstyle.losses.variational import (
 )
 
 __all__ = [
-    "OBJECTIVES",
-    "Objective",
+    "ADVERSARIAL_LOSSES",
+    "AdversarialLoss",
     "bernoulli_log_likelihood",
     "codebook_loss",
     "commitment_loss",

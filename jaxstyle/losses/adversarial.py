@@ -1,8 +1,7 @@
-"""Adversarial objectives: pairs of losses on a discriminator's logits, and penalties on its gradient.
+"""Adversarial losses, pairs of a discriminator loss and a generator loss on logits, and gradient penalties.
 
-A logit is large where the discriminator believes a picture; it is no probability, and for Wasserstein and hinge a
-score. Every loss is per example: `discriminator(real, fake) -> [N]` and `generator(fake) -> [N]`, both to be made
-small.
+A logit is large for pictures that the discriminator takes for real; for Wasserstein and hinge losses it is a score, not
+a log odds. Every loss is per example: `discriminator(real, fake) -> [N]` and `generator(fake) -> [N]`, both minimised.
 """
 
 from __future__ import annotations
@@ -18,8 +17,8 @@ from jaxstyle.errors import JaxstyleError
 Discriminate = Callable[[jax.Array], jax.Array]
 
 
-class Objective(NamedTuple):
-    """What each of the two players makes small.
+class AdversarialLoss(NamedTuple):
+    """The losses that the discriminator and the generator minimise.
 
     Attributes:
       discriminator: Logits `[...]` of real and of generated pictures -> losses `[...]` float32.
@@ -30,8 +29,8 @@ class Objective(NamedTuple):
     generator: Callable[[jax.Array], jax.Array]
 
 
-def single(*logits: jax.Array) -> tuple[jax.Array, ...]:
-    """The logits in float32.
+def as_float32(*logits: jax.Array) -> tuple[jax.Array, ...]:
+    """Casts logits to float32.
 
     Raises:
       JaxstyleError: Their shapes differ (they are never broadcast).
@@ -42,14 +41,14 @@ def single(*logits: jax.Array) -> tuple[jax.Array, ...]:
 
 
 def logistic_discriminator(real: jax.Array, fake: jax.Array) -> jax.Array:
-    """`-log σ(real) - log(1 - σ(fake))`, the cross entropy of telling the two apart.
+    """`-log σ(real) - log(1 - σ(fake))`, the cross entropy of classifying pictures as real or generated.
 
     Args:
       real: Logits `[...]` of real pictures.
-      fake: Of generated ones, same shape.
+      fake: Those of generated ones, same shape.
 
     Returns:
-      `[...]` float32, positive; `2 log 2` for a discriminator that knows nothing.
+      `[...]` float32, positive; `2 log 2` for logits of 0.
 
     Raises:
       JaxstyleError: The shapes differ.
@@ -57,14 +56,14 @@ def logistic_discriminator(real: jax.Array, fake: jax.Array) -> jax.Array:
     References:
       Goodfellow et al. 2014, "Generative Adversarial Nets", eq. 1.
     """
-    real, fake = single(real, fake)
+    real, fake = as_float32(real, fake)
     return jax.nn.softplus(-real) + jax.nn.softplus(fake)
 
 
 def minimax_generator(fake: jax.Array) -> jax.Array:
-    """`log(1 - σ(fake))`: the same game's other side (Goodfellow et al. 2014, eq. 1).
+    """`log(1 - σ(fake))`, the generator loss of the minimax game (Goodfellow et al. 2014, eq. 1).
 
-    Its gradient vanishes where the discriminator is sure, as it is early in a training.
+    Its gradient vanishes where the discriminator is confident, as it is early in a training.
 
     Args:
       fake: Logits `[...]` of generated pictures.
@@ -72,11 +71,11 @@ def minimax_generator(fake: jax.Array) -> jax.Array:
     Returns:
       `[...]` float32, negative.
     """
-    return -jax.nn.softplus(single(fake)[0])
+    return -jax.nn.softplus(as_float32(fake)[0])
 
 
 def non_saturating_generator(fake: jax.Array) -> jax.Array:
-    """`-log σ(fake)` (Goodfellow et al. 2014, section 3): its gradient is strongest where the discriminator is sure.
+    """`-log σ(fake)` (Goodfellow et al. 2014, section 3): its gradient is largest where the discriminator is confident.
 
     Args:
       fake: Logits `[...]` of generated pictures.
@@ -84,15 +83,15 @@ def non_saturating_generator(fake: jax.Array) -> jax.Array:
     Returns:
       `[...]` float32, positive.
     """
-    return jax.nn.softplus(-single(fake)[0])
+    return jax.nn.softplus(-as_float32(fake)[0])
 
 
 def least_squares_discriminator(real: jax.Array, fake: jax.Array) -> jax.Array:
-    """`½ (real - 1)² + ½ fake²`.
+    """`½ (real - 1)² + ½ fake²`, the discriminator loss of least-squares GAN.
 
     Args:
       real: Logits `[...]` of real pictures.
-      fake: Of generated ones, same shape.
+      fake: Those of generated ones, same shape.
 
     Returns:
       `[...]` float32, non-negative; ¼ at best where the two cannot be told apart.
@@ -103,12 +102,12 @@ def least_squares_discriminator(real: jax.Array, fake: jax.Array) -> jax.Array:
     References:
       Mao et al. 2017, "Least Squares Generative Adversarial Networks", eq. 9 (a = 0, b = c = 1).
     """
-    real, fake = single(real, fake)
+    real, fake = as_float32(real, fake)
     return (jnp.square(real - 1) + jnp.square(fake)) / 2
 
 
 def least_squares_generator(fake: jax.Array) -> jax.Array:
-    """`½ (fake - 1)²` (Mao et al. 2017, eq. 9).
+    """`½ (fake - 1)²`, the generator loss of least-squares GAN (Mao et al. 2017, eq. 9).
 
     Args:
       fake: Logits `[...]` of generated pictures.
@@ -116,17 +115,17 @@ def least_squares_generator(fake: jax.Array) -> jax.Array:
     Returns:
       `[...]` float32, non-negative.
     """
-    return jnp.square(single(fake)[0] - 1) / 2
+    return jnp.square(as_float32(fake)[0] - 1) / 2
 
 
 def wasserstein_discriminator(real: jax.Array, fake: jax.Array) -> jax.Array:
-    """`fake - real`: minus the estimate of the Wasserstein-1 distance, as far as the discriminator is 1-Lipschitz.
+    """`fake - real`, minus the estimate of the Wasserstein-1 distance by a discriminator that is 1-Lipschitz.
 
-    It takes weight clipping or a gradient penalty to keep it so.
+    Weight clipping or a gradient penalty keeps the discriminator 1-Lipschitz.
 
     Args:
       real: Scores `[...]` of real pictures.
-      fake: Of generated ones, same shape.
+      fake: Those of generated ones, same shape.
 
     Returns:
       `[...]` float32.
@@ -137,16 +136,16 @@ def wasserstein_discriminator(real: jax.Array, fake: jax.Array) -> jax.Array:
     References:
       Arjovsky, Chintala & Bottou 2017, "Wasserstein GAN", eq. 3 and algorithm 1.
     """
-    real, fake = single(real, fake)
+    real, fake = as_float32(real, fake)
     return fake - real
 
 
 def hinge_discriminator(real: jax.Array, fake: jax.Array) -> jax.Array:
-    """`max(0, 1 - real) + max(0, 1 + fake)`.
+    """`max(0, 1 - real) + max(0, 1 + fake)`, the hinge loss.
 
     Args:
       real: Scores `[...]` of real pictures.
-      fake: Of generated ones, same shape.
+      fake: Those of generated ones, same shape.
 
     Returns:
       `[...]` float32, non-negative; 2 at best where the two cannot be told apart.
@@ -157,12 +156,12 @@ def hinge_discriminator(real: jax.Array, fake: jax.Array) -> jax.Array:
     References:
       Lim & Ye 2017, "Geometric GAN"; Miyato et al. 2018, "Spectral Normalization", eq. 16.
     """
-    real, fake = single(real, fake)
+    real, fake = as_float32(real, fake)
     return jax.nn.relu(1 - real) + jax.nn.relu(1 + fake)
 
 
 def linear_generator(fake: jax.Array) -> jax.Array:
-    """`-fake`: the generator's side of Wasserstein and hinge (Arjovsky et al. 2017; Miyato et al. 2018, eq. 17).
+    """`-fake`, the generator loss of Wasserstein and hinge (Arjovsky et al. 2017; Miyato et al. 2018, eq. 17).
 
     Args:
       fake: Scores `[...]` of generated pictures.
@@ -170,30 +169,30 @@ def linear_generator(fake: jax.Array) -> jax.Array:
     Returns:
       `[...]` float32.
     """
-    return -single(fake)[0]
+    return -as_float32(fake)[0]
 
 
-OBJECTIVES = {
-    "minimax": Objective(logistic_discriminator, minimax_generator),
-    "non-saturating": Objective(logistic_discriminator, non_saturating_generator),
-    "least-squares": Objective(least_squares_discriminator, least_squares_generator),
-    "wasserstein": Objective(wasserstein_discriminator, linear_generator),
-    "hinge": Objective(hinge_discriminator, linear_generator),
+ADVERSARIAL_LOSSES = {
+    "minimax": AdversarialLoss(logistic_discriminator, minimax_generator),
+    "non-saturating": AdversarialLoss(logistic_discriminator, non_saturating_generator),
+    "least-squares": AdversarialLoss(least_squares_discriminator, least_squares_generator),
+    "wasserstein": AdversarialLoss(wasserstein_discriminator, linear_generator),
+    "hinge": AdversarialLoss(hinge_discriminator, linear_generator),
 }
 
 
-def squared_slopes(discriminate: Discriminate, images: jax.Array) -> jax.Array:
-    """`[N]`, the squared norm of each logit's gradient by its own picture."""
-    slopes = jax.grad(lambda images: jnp.sum(discriminate(images).astype(jnp.float32)))(images)
-    return jnp.sum(jnp.square(slopes.astype(jnp.float32)), range(1, slopes.ndim))
+def squared_gradient_norms(discriminate: Discriminate, images: jax.Array) -> jax.Array:
+    """Squared norms `[N]` of the gradient of each logit by its own picture."""
+    gradients = jax.grad(lambda images: jnp.sum(discriminate(images).astype(jnp.float32)))(images)
+    return jnp.sum(jnp.square(gradients.astype(jnp.float32)), range(1, gradients.ndim))
 
 
 def r1_penalty(discriminate: Discriminate, images: jax.Array) -> jax.Array:
-    """Half the squared slope of the discriminator at each picture, real ones as a rule; its weight is the paper's γ.
+    """R1: half the squared gradient norm of the discriminator at each picture; its weight is the paper's γ.
 
     Args:
       discriminate: Pictures -> logits `[N]`, each a function of its own picture (so no batch normalisation).
-      images: `[N, ...]`.
+      images: `[N, ...]`, real pictures for R1, generated ones for R2.
 
     Returns:
       `[N]` float32, non-negative.
@@ -201,19 +200,19 @@ def r1_penalty(discriminate: Discriminate, images: jax.Array) -> jax.Array:
     References:
       Mescheder, Geiger & Nowozin 2018, "Which Training Methods for GANs do actually Converge?", eq. 9.
     """
-    return squared_slopes(discriminate, images) / 2
+    return squared_gradient_norms(discriminate, images) / 2
 
 
 def gradient_penalty(discriminate: Discriminate, real: jax.Array, fake: jax.Array, mix: jax.Array) -> jax.Array:
-    """How far the discriminator's slope is from one, squared, at a point between each real and generated picture.
+    """`(‖∇D(x)‖ - 1)²` at a random point x between each real and generated picture.
 
-    Where the slope is exactly zero the penalty is 1 and its gradient zero.
+    Where `∇D(x)` is exactly zero the penalty is 1 and its gradient zero.
 
     Args:
       discriminate: Pictures -> scores `[N]`, each a function of its own picture (so no batch normalisation).
       real: `[N, ...]`.
       fake: Same shape.
-      mix: `[N]` in [0, 1], uniform: the share of the real picture.
+      mix: `[N]` uniform in [0, 1], the weight of the real picture in x.
 
     Returns:
       `[N]` float32, non-negative.
@@ -226,8 +225,8 @@ def gradient_penalty(discriminate: Discriminate, real: jax.Array, fake: jax.Arra
     """
     if real.shape != fake.shape:
         raise JaxstyleError(f"real {real.shape} and generated {fake.shape} pictures differ in shape")
-    share = mix.reshape(-1, *(1,) * (real.ndim - 1)).astype(real.dtype)
-    squared = squared_slopes(discriminate, share * real + (1 - share) * fake)
+    weight = mix.reshape(-1, *(1,) * (real.ndim - 1)).astype(real.dtype)
+    squared = squared_gradient_norms(discriminate, weight * real + (1 - weight) * fake)
     flat = squared == 0  # where the root's derivative is infinite
-    slope = jnp.where(flat, 0.0, jnp.sqrt(jnp.where(flat, 1.0, squared)))
-    return jnp.square(slope - 1)
+    norm = jnp.where(flat, 0.0, jnp.sqrt(jnp.where(flat, 1.0, squared)))
+    return jnp.square(norm - 1)

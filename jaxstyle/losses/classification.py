@@ -1,4 +1,4 @@
-"""Losses of predictions against what is: cross entropy for classes, squared error for numbers. One value an example."""
+"""Losses of predictions, one value an example: cross entropy for classes, squared error for numbers."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ def cross_entropy(logits: jax.Array, targets: jax.Array) -> jax.Array:
       targets: Labels `[...]`, integers from 0 to C - 1, or t, probabilities `[..., C]`.
 
     Returns:
-      `[...]`, at least the targets' entropy.
+      `[...]` nats, at least the targets' entropy.
 
     Raises:
-      JaxstyleError: The targets' shape is neither.
+      JaxstyleError: The targets have another shape.
     """
     labels = jnp.issubdtype(targets.dtype, jnp.integer)
     if targets.shape != (logits.shape[:-1] if labels else logits.shape):

@@ -1,4 +1,4 @@
-"""Content losses: distances between activations, position by position."""
+"""Content loss: the distance between activations, position by position."""
 
 from __future__ import annotations
 

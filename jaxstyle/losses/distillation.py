@@ -1,4 +1,4 @@
-"""How far a student's features are from its teacher's: as activations, as a style loss sees them, as an angle."""
+"""Distillation losses between the features of a student and its teacher: activations, Gram matrices, cosines."""
 
 from __future__ import annotations
 
@@ -8,48 +8,53 @@ import jax.numpy as jnp
 from jaxstyle.losses.style import gram_distance
 from jaxstyle.ops.moments import Moments
 
-FLAT = 0.2
-"""Energy added to a target's own, relative to what is usual for its layer."""
+ENERGY_FLOOR = 0.2
+"""Added to a target's energy, relative to the usual energy of its layer; else flat pictures would weigh most."""
 
 
 def activation_error(preactivation: jax.Array, target: jax.Array) -> jax.Array:
     """Squared error of a ReLU's output relative to the target's energy, picture by picture.
 
-    Where the target is positive the error is that of the preactivation, and where it is 0 that of its positive
-    part. That is the ReLU's own error unless the unit is wrongly off, and then, unlike the ReLU, it has a gradient:
-    with the plain error half of the units of a random map are off for every input, and stay so (seen: cosine 0.53
-    at relu1_1 after 600 steps). In the map's parameters it is convex.
+    Where the target is positive the error is that of the preactivation, and where it is 0 that of the preactivation's
+    positive part. This is the error of the ReLU's output, except where the output is wrongly 0: there it has a
+    gradient. With the plain error half of the units of a random linear map are 0 for every input, and stay so
+    (measured: cosine 0.53 at relu1_1 after 600 steps). In the map's parameters the error is convex.
 
     Args:
       preactivation: `[N, H, W, C]`, before the ReLU.
-      target: `[N, H, W, C]`, the teacher's, non-negative, divided by the root mean square that is usual for the
-        layer; `FLAT` of it is added to the energy, else flat pictures would count most.
+      target: `[N, H, W, C]`, the teacher's activations, non-negative, divided by their layer's usual root mean square.
 
     Returns:
       `[N]`, 0 where equal, below 1 for a prediction of zeros.
+
+    Raises:
+      ValueError: The shapes differ.
     """
     _check(preactivation, target)
-    counts = (target > 0) | (preactivation > 0)
-    error = jnp.mean(jnp.square(jnp.where(counts, preactivation - target, 0.0)), axis=(1, 2, 3))
-    return error / (jnp.mean(jnp.square(target), axis=(1, 2, 3)) + FLAT)
+    active = (target > 0) | (preactivation > 0)
+    error = jnp.mean(jnp.square(jnp.where(active, preactivation - target, 0.0)), axis=(1, 2, 3))
+    return error / (jnp.mean(jnp.square(target), axis=(1, 2, 3)) + ENERGY_FLOOR)
 
 
 def moment_error(predicted: Moments, target: Moments) -> jax.Array:
-    """Squared distance of the Gram matrices relative to the target's own size.
+    """Squared distance of the Gram matrices relative to the target's squared size.
 
-    Raw second moments are what a style loss sees of a layer (Gatys et al. 2016, eq. 3), so what is left of the
-    activations' error should not be a bias in them.
+    A style loss depends on raw second moments (Gatys et al. 2016, eq. 3), so errors of the activations should not bias
+    them. The target's squared size is increased by that of `ENERGY_FLOOR` in each of C uncorrelated channels, so that
+    pictures without any activation do not divide by 0.
 
     Args:
       predicted: Moments with `second` `[N, C, C]`.
-      target: The teacher's, likewise, of features divided by their usual size. To its own is added what `FLAT` of
-        energy in each of unrelated channels would have, else a picture in which the teacher sees nothing divides by 0.
+      target: The teacher's moments, of features divided by their layer's usual root mean square.
 
     Returns:
       `[N]`, 0 where equal.
+
+    Raises:
+      ValueError: The shapes differ.
     """
     _check(predicted.second, target.second)
-    size = jnp.mean(jnp.square(target.second), (-2, -1)) + FLAT**2 / target.second.shape[-1]
+    size = jnp.mean(jnp.square(target.second), (-2, -1)) + ENERGY_FLOOR**2 / target.second.shape[-1]
     return gram_distance(predicted, target) / size
 
 

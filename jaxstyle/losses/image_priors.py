@@ -1,4 +1,4 @@
-"""Image priors: penalties on a picture itself, whatever it shows."""
+"""Image priors: total variation penalties."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ import jax.numpy as jnp
 def total_variation(images: jax.Array, *, periodic: bool = False) -> jax.Array:
     """Squared total variation over a nine-point stencil: neighbours across, down and on both diagonals.
 
-    Equal to crowsonkb/style-transfer-pytorch's `TVLoss`: the picture is padded by repeating its edge pixels,
-    squared differences are averaged, straight ones weigh 2/3 and diagonal ones 1/6.
+    Equal to crowsonkb/style-transfer-pytorch's `TVLoss`: the picture is padded by repeating its edge pixels, squared
+    differences are averaged, straight ones with weight 2/3 and diagonal ones with weight 1/6.
 
     Args:
       images: `[..., H, W, C]`, usually in [0, 1].
-      periodic: Whether the last row and column have the first for neighbours, in place of themselves.
+      periodic: Whether opposite edges are neighbours; else edge pixels are repeated.
 
     Returns:
       `[...]`, non-negative.
@@ -22,7 +22,7 @@ def total_variation(images: jax.Array, *, periodic: bool = False) -> jax.Array:
     if periodic:
         return periodic_total_variation(images)
     *leading, height, width, channels = images.shape
-    rows = images.reshape(*leading, height, width * channels)  # wide planes: XLA's CPU code likes them better
+    rows = images.reshape(*leading, height, width * channels)  # wide planes are faster on CPUs
     left, right = rows[..., :-channels], rows[..., channels:]
     across, down = right - left, jnp.diff(rows, axis=-2)
     falling, rising = right[..., 1:, :] - left[..., :-1, :], left[..., 1:, :] - right[..., :-1, :]
@@ -35,7 +35,7 @@ def total_variation(images: jax.Array, *, periodic: bool = False) -> jax.Array:
 
 
 def periodic_total_variation(images: jax.Array) -> jax.Array:
-    """`total_variation` of pictures whose opposite edges meet: no border, every pixel has all its neighbours."""
+    """`total_variation` with opposite edges as neighbours."""
     right = jnp.roll(images, -1, -2)
     below, below_right = jnp.roll(images, -1, -3), jnp.roll(right, -1, -3)
 
@@ -67,7 +67,7 @@ def total_variation_l1(images: jax.Array) -> jax.Array:
 
     def mean_absolute(difference: jax.Array) -> jax.Array:
         count = max(1, difference.shape[-3] * difference.shape[-2] * difference.shape[-1])
-        # Not `jnp.abs`, whose derivative at zero is one: a flat picture would be pulled to one side.
+        # Not `jnp.abs`, whose derivative at 0 is 1: a flat picture would have a gradient.
         return jnp.sum(difference * jnp.sign(difference), (-3, -2, -1)) / count
 
     return mean_absolute(jnp.diff(images, axis=-3)) + mean_absolute(jnp.diff(images, axis=-2))

@@ -1,4 +1,4 @@
-"""Losses of a class for every pixel. Two classes, background and object, are the binary case."""
+"""Segmentation losses: cross entropy, focal and Dice. Binary masks are two classes, background and object."""
 
 from __future__ import annotations
 
@@ -16,54 +16,55 @@ def pixel_cross_entropy(logits: jax.Array, labels: jax.Array) -> jax.Array:
     Returns:
       `[N]`, nats a pixel.
     """
-    return jnp.mean(_surprise(logits, labels), (1, 2))
+    return jnp.mean(_negative_log_likelihood(logits, labels), (1, 2))
 
 
 def focal_loss(logits: jax.Array, labels: jax.Array, *, gamma: float = 2.0) -> jax.Array:
-    """Cross entropy that looks away from pixels already right: mean of `-(1 - p)^gamma log p`, p that of the label.
+    """Focal loss, the mean over pixels of `-(1 - p)^gamma log p`, with p the label's probability.
 
     Args:
       logits: `[N, H, W, C]`.
       labels: `[N, H, W]` integers in 0 … C-1.
-      gamma: How much; 0 is the cross entropy.
+      gamma: Focusing parameter, at least 0; 0 gives the cross entropy.
 
     Returns:
       `[N]`, nats a pixel.
 
     References:
-      Lin et al. 2017, "Focal Loss for Dense Object Detection", eq. 4, without the balance of eq. 5.
+      Lin et al. 2017, "Focal Loss for Dense Object Detection", eq. 4, without the class weights of eq. 5.
     """
-    surprise = _surprise(logits, labels)
+    nll = _negative_log_likelihood(logits, labels)
     # 1 - p by expm1, and away from 0: the slope of x^gamma there is infinite for gamma below 1.
-    wrong = jnp.maximum(-jnp.expm1(-surprise), jnp.finfo(surprise.dtype).tiny)
-    return jnp.mean(wrong**gamma * surprise, (1, 2))
+    wrong = jnp.maximum(-jnp.expm1(-nll), jnp.finfo(nll.dtype).tiny)
+    return jnp.mean(wrong**gamma * nll, (1, 2))
 
 
 def dice_loss(logits: jax.Array, labels: jax.Array, *, smooth: float = 1.0) -> jax.Array:
-    """One minus the overlap of probabilities and labels, `(2 Σ p t + s) / (Σ p + Σ t + s)`, mean over the classes.
+    """Soft Dice loss, 1 minus the mean over classes of `(2 Σ p t + s) / (Σ p + Σ t + s)`.
 
-    A class counts as much as any other however few its pixels are. Where it is in neither, its overlap is 1.
+    p are probabilities and t one-hot labels. Every class has the same weight, however few its pixels are; for an absent
+    class with p = 0 the quotient is 1.
 
     Args:
       logits: `[N, H, W, C]`.
       labels: `[N, H, W]` integers in 0 … C-1.
-      smooth: The s above, pixels, above 0.
+      smooth: s, in pixels, above 0.
 
     Returns:
-      `[N]` in [0, 1]: each picture's own, not the batch's.
+      `[N]` in [0, 1], over each picture by itself, not over the batch.
 
     References:
-      Milletari, Navab & Ahmadi 2016, "V-Net", section 3, with plain sums in place of squares in the denominator, and
+      Milletari, Navab & Ahmadi 2016, "V-Net", section 3, with sums in place of sums of squares in the denominator, and
       smoothed.
     """
-    probabilities, truth = jax.nn.softmax(logits), _one_hot(logits, labels)
-    both, either = jnp.sum(probabilities * truth, (1, 2)), jnp.sum(probabilities + truth, (1, 2))
+    probabilities, targets = jax.nn.softmax(logits), _one_hot(logits, labels)
+    both, either = jnp.sum(probabilities * targets, (1, 2)), jnp.sum(probabilities + targets, (1, 2))
     return 1 - jnp.mean((2 * both + smooth) / (either + smooth), -1)
 
 
-def _surprise(logits: jax.Array, labels: jax.Array) -> jax.Array:
+def _negative_log_likelihood(logits: jax.Array, labels: jax.Array) -> jax.Array:
     """`-log p(label)` of every pixel, `[N, H, W]`."""
-    # A sum over classes, not an index: the gradient of indexing is a scatter.
+    # A sum over classes, since the gradient of indexing is a slow scatter.
     return -jnp.sum(jax.nn.log_softmax(logits) * _one_hot(logits, labels), -1)
 
 

@@ -1,4 +1,4 @@
-"""Temporal loss: how far a film's frame is from the one before, moved to where it should be by now."""
+"""Temporal consistency loss: the distance of a frame from the warped previous frame."""
 
 from __future__ import annotations
 
@@ -9,15 +9,15 @@ from jaxstyle.errors import JaxstyleError
 
 
 def temporal_distance(frame: jax.Array, expected: jax.Array, weights: jax.Array) -> jax.Array:
-    """Mean squared difference over channels and those positions that count.
+    """Weighted mean squared difference over channels and positions.
 
     Args:
       frame: `[..., H, W, C]`.
-      expected: The frame before, warped, of the same shape.
-      weights: `[..., H, W]` in [0, 1]: 0 where nothing is known, as what has come into the picture or into sight.
+      expected: The warped previous frame, of the same shape.
+      weights: `[..., H, W]` in [0, 1]: 0 where the flow is not reliable, as in disoccluded regions.
 
     Returns:
-      `[...]` float32, non-negative; 0 where no position counts.
+      `[...]` float32, non-negative; 0 where all weights are 0.
 
     Raises:
       JaxstyleError: The shapes do not fit (they are never broadcast).

@@ -1,6 +1,6 @@
-"""Variational losses: likelihoods of pictures, the divergence of latents, and the losses of vector quantisation.
+"""Variational losses: likelihoods of pictures, KL divergences of latents, and losses of vector quantisation.
 
-Everything is in nats and float32, per example; nothing is averaged over a batch. The negative evidence lower bound
+All are per example, in nats and float32; nothing is averaged over a batch. The negative evidence lower bound
 of an example is `sum(gaussian_kl(mean, log_variance), -1) - log_likelihood` (Kingma & Welling 2014, eq. 3).
 """
 
@@ -15,11 +15,11 @@ import jax.numpy as jnp
 from jaxstyle.errors import JaxstyleError
 
 PICTURE_AXES = (-3, -2, -1)
-LEVELS = 256  # grey levels that discretised likelihoods tell apart
+LEVELS = 256  # pixel values of discretised likelihoods
 
 
 def gaussian_kl(mean: jax.Array, log_variance: jax.Array) -> jax.Array:
-    """Divergence of a Gaussian from the standard normal, latent by latent.
+    """KL divergence of a Gaussian from the standard normal, latent by latent.
 
     Kingma & Welling 2014, appendix B: `(μ² + σ² - 1 - log σ²) / 2`.
 
@@ -39,15 +39,15 @@ def gaussian_kl(mean: jax.Array, log_variance: jax.Array) -> jax.Array:
 
 
 def free_bits(kl: jax.Array, floor: jax.Array | float, batch_mean: jax.Array) -> jax.Array:
-    """KL where each latent may keep some nats for nothing.
+    """KL with free bits (Kingma et al. 2016, inverse autoregressive flow, appendix), each latent a group.
 
-    The mean of the result over the batch is `Σ_d max(floor, batch_mean_d)`: the objective with free bits of Kingma et
-    al. 2016 (inverse autoregressive flow, appendix), with one latent a group.
+    The mean of the result over the batch is `Σ_d max(floor, batch_mean_d)`.
 
     Args:
       kl: `[..., D]` nats, of `gaussian_kl`.
-      floor: Nats a latent that cost nothing, from 0.
-      batch_mean: `[D]` nats, the mean of `kl` over the whole batch, all devices'. It only chooses which latents pay.
+      floor: Free nats a latent, at least 0.
+      batch_mean: `[D]` nats, the mean of `kl` over the whole batch on all devices; it selects the latents above the
+        floor, and has no gradient.
 
     Returns:
       `[...]` nats.
@@ -56,12 +56,12 @@ def free_bits(kl: jax.Array, floor: jax.Array | float, batch_mean: jax.Array) ->
 
 
 def kl_weight(beta: float, step: jax.Array, warmup: int) -> jax.Array:
-    """The weight of the KL at a step: from 0 linearly to `beta` (Bowman et al. 2016; β as in Higgins et al. 2017).
+    """The weight of the KL at a step, rising linearly from 0 to `beta` (Bowman et al. 2016; β: Higgins et al. 2017).
 
     Args:
       beta: Weight after the warm-up; 1 is the evidence lower bound.
       step: Scalar, steps taken.
-      warmup: Steps over which it rises; 0 for not at all.
+      warmup: Steps over which it rises; 0 for a constant weight.
 
     Returns:
       Scalar float32.
@@ -76,13 +76,13 @@ def gaussian_log_density(x: jax.Array, mean: jax.Array, log_variance: jax.Array)
 
 
 def bernoulli_log_likelihood(logits: jax.Array, log_scale: jax.Array, pictures: jax.Array) -> jax.Array:
-    """Cross entropy of grey levels with Bernoulli pixels, negated; for binary pictures a true log likelihood.
+    """Negative cross entropy of pixels with Bernoulli distributions; for binary pictures a log likelihood.
 
     `Σ x·l - log(1 + exp l)`, the protocol of flax's VAE example.
 
     Args:
       logits: `[..., H, W, C]`.
-      log_scale: Not used; for the sake of one signature.
+      log_scale: Not used; all likelihoods have one signature.
       pictures: `[..., H, W, C]` in [0, 1].
 
     Returns:
@@ -99,7 +99,7 @@ def bernoulli_log_likelihood(logits: jax.Array, log_scale: jax.Array, pictures: 
 def gaussian_log_likelihood(logits: jax.Array, log_scale: jax.Array, pictures: jax.Array) -> jax.Array:
     """Log density of pixels under Gaussians with mean `sigmoid(logits)` and one standard deviation a channel.
 
-    A deviation that is learned weighs reconstruction against KL by itself (Rybkin et al. 2021, σ-VAE).
+    Learning the deviation balances reconstruction and KL (Rybkin et al. 2021, σ-VAE).
 
     Args:
       logits: `[..., H, W, C]`.
@@ -118,7 +118,7 @@ def gaussian_log_likelihood(logits: jax.Array, log_scale: jax.Array, pictures: j
 
 
 def discretized_logistic_log_likelihood(logits: jax.Array, log_scale: jax.Array, pictures: jax.Array) -> jax.Array:
-    """Log probability of 8-bit pixels: the logistic distribution's mass in the bin of each grey level.
+    """Log probability of 8-bit pixels: the logistic distribution's mass in the bin of each level.
 
     Kingma et al. 2016 (inverse autoregressive flow, appendix), with the bins of Salimans et al. 2017 (PixelCNN++),
     eq. 2: 1/255 wide around each level, the first and last unbounded. The difference of two sigmoids is taken as the
@@ -148,7 +148,7 @@ def discretized_logistic_log_likelihood(logits: jax.Array, log_scale: jax.Array,
 
 
 def per_pixel(log_scale: jax.Array, logits: jax.Array) -> jax.Array:
-    """`[C]` with as many axes as the pictures, float32."""
+    """Reshapes `[C]` to broadcast over pictures, in float32."""
     return log_scale.astype(jnp.float32).reshape((1,) * (logits.ndim - 1) + (-1,))
 
 
@@ -157,7 +157,7 @@ LIKELIHOODS: dict[str, Callable[[jax.Array, jax.Array, jax.Array], jax.Array]] =
     "gaussian": gaussian_log_likelihood,
     "discretized_logistic": discretized_logistic_log_likelihood,
 }
-"""By name: `(logits, log_scale, pictures) -> [...]` nats. The mean picture is `sigmoid(logits)` for all of them."""
+"""Log likelihoods by name, `(logits, log_scale, pictures) -> [...]` nats; for all the mean is `sigmoid(logits)`."""
 
 
 def straight_through(encoded: jax.Array, quantized: jax.Array) -> jax.Array:
@@ -167,11 +167,11 @@ def straight_through(encoded: jax.Array, quantized: jax.Array) -> jax.Array:
 
 
 def codebook_loss(encoded: jax.Array, quantized: jax.Array) -> jax.Array:
-    """Draws the codes to what the encoder gives: `‖sg(z) - e‖²`, van den Oord et al. 2017, eq. 3, second term.
+    """Moves codes e to the encoder's outputs z: `‖sg(z) - e‖²` (van den Oord et al. 2017, eq. 3, second term).
 
     Args:
-      encoded: `[..., h, w, D]`, the encoder's vectors; no gradient passes to them.
-      quantized: `[..., h, w, D]`, their nearest codes.
+      encoded: z, `[..., h, w, D]`; it gets no gradient.
+      quantized: e, `[..., h, w, D]`, the nearest codes.
 
     Returns:
       `[...]`, the squared distances summed over D and averaged over positions.
@@ -185,14 +185,14 @@ def codebook_loss(encoded: jax.Array, quantized: jax.Array) -> jax.Array:
 
 
 def commitment_loss(encoded: jax.Array, quantized: jax.Array) -> jax.Array:
-    """Keeps the encoder near its codes: `‖z - sg(e)‖²`, the third term there, without its weight β (usually 0.25).
+    """Keeps the encoder's outputs z near their codes e: `‖z - sg(e)‖²` (eq. 3, third term, without its weight β).
 
-    Arguments, result and errors as in `codebook_loss`, with the gradient to `encoded` instead.
+    Arguments, result and errors are those of `codebook_loss`; the gradient goes to `encoded`.
     """
     return codebook_loss(quantized, encoded)
 
 
 def check_same(one: jax.Array, other: jax.Array, one_name: str, other_name: str) -> None:
-    """Refuses what would be broadcast."""
+    """Raises `JaxstyleError` for arrays of different shape, which would be broadcast."""
     if one.shape != other.shape:
         raise JaxstyleError(f"{one_name} {one.shape} and {other_name} {other.shape} differ in shape")

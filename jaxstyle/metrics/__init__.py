@@ -1,4 +1,4 @@
-"""Metrics: pure functions of arrays to numbers. Sums are named tuples or matrices, merged by adding."""
+"""Metrics: functions of arrays. Sums over pictures are named tuples or matrices, merged by adding."""
 
 from jaxstyle.metrics.confusion import confusion_matrix
 from jaxstyle.metrics.frechet import FeatureSums, feature_sums, frechet_distance, mean_and_covariance, merge
@@ -12,7 +12,7 @@ from jaxstyle.metrics.labels import (
     mean_confidence,
     variation_from_uniform,
 )
-from jaxstyle.metrics.neighbours import density_coverage, precision_recall
+from jaxstyle.metrics.neighbors import density_coverage, precision_recall
 from jaxstyle.metrics.temporal import warping_error
 
 __all__ = [

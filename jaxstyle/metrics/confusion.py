@@ -1,6 +1,6 @@
-"""What a confusion matrix tells: accuracy, and precision, recall, F1 and IoU of every class.
+"""Confusion matrices, and accuracy, precision, recall, F1 and IoU from them.
 
-Matrices of several batches or devices are merged by adding. Rows are what is, columns what was said.
+Matrices of several batches or devices are merged by adding. Rows are true classes, columns predicted ones.
 """
 
 from __future__ import annotations
@@ -17,16 +17,16 @@ from jaxstyle.errors import JaxstyleError
 def confusion_matrix(
     labels: jax.Array, predictions: jax.Array, classes: int, weights: jax.Array | None = None
 ) -> jax.Array:
-    """Counts how often each class was taken for each.
+    """Counts the predictions of each class for each true class.
 
     Args:
       labels: Integers of any shape, from 0 to `classes - 1`; others are not counted.
       predictions: Integers of the same shape.
       classes: C.
-      weights: Of the same shape, 1 for what counts and 0 for what does not; None counts everything.
+      weights: Of the same shape, 1 for examples that count and 0 for others; None counts all.
 
     Returns:
-      `[C, C]` float32, rows true, columns predicted; exact up to 16,777,216 of a kind, so sum batches in float64.
+      `[C, C]` float32, rows true, columns predicted; counts are exact up to 2²⁴, so sum batches in float64.
 
     Raises:
       JaxstyleError: The shapes differ.
@@ -42,34 +42,36 @@ def confusion_matrix(
 
 
 def accuracy(matrix: np.ndarray) -> float:
-    """The share of everything that was taken for what it is; of a matrix `[C, C]`, in [0, 1]."""
+    """The share of correct predictions in a matrix `[C, C]`, in [0, 1]."""
     return float(ratio(np.trace(matrix), np.sum(matrix)))
 
 
 def precision(matrix: np.ndarray) -> np.ndarray:
-    """Of what was said to be a class, the share that is; `[C]`, NaN where nothing was."""
+    """The share of correct ones among the predictions of each class, `[C]`; NaN for classes never predicted."""
     return ratio(np.diagonal(matrix), np.sum(matrix, 0))
 
 
 def recall(matrix: np.ndarray) -> np.ndarray:
-    """Of what is a class, the share that was said to be; `[C]`, NaN where there is nothing."""
+    """The share of correctly predicted ones among the examples of each class, `[C]`; NaN for absent classes."""
     return ratio(np.diagonal(matrix), np.sum(matrix, 1))
 
 
 def f1(matrix: np.ndarray) -> np.ndarray:
-    """The harmonic mean of precision and recall, which is the Dice coefficient `2 |A ∩ B| / (|A| + |B|)`; `[C]`, NaN
-    where the class neither is nor was said to be."""
+    """The harmonic mean of precision and recall, equal to the Dice coefficient `2 |A ∩ B| / (|A| + |B|)`.
+
+    `[C]`; NaN for classes that are neither present nor predicted.
+    """
     return ratio(2 * np.diagonal(matrix), np.sum(matrix, 0) + np.sum(matrix, 1))
 
 
 def iou(matrix: np.ndarray) -> np.ndarray:
-    """Intersection over union, the Jaccard index `|A ∩ B| / |A ∪ B|`; `[C]`, NaN where the union is empty."""
+    """Intersection over union, the Jaccard index `|A ∩ B| / |A ∪ B|`, `[C]`; NaN where the union is empty."""
     both = np.diagonal(matrix)
     return ratio(both, np.sum(matrix, 0) + np.sum(matrix, 1) - both)
 
 
 def mean_of_present(values: np.ndarray) -> float:
-    """The mean over the classes that are there, those that are not NaN; NaN where there are none."""
+    """The mean over the values that are not NaN; NaN where there are none."""
     present = np.asarray(values)[~np.isnan(values)]
     return float(present.mean()) if present.size else float("nan")
 
@@ -81,7 +83,7 @@ def ratio(part: np.ndarray, whole: np.ndarray) -> np.ndarray:
 
 
 def summary(matrix: np.ndarray) -> dict[str, Any]:
-    """What a confusion matrix `[C, C]` tells: `accuracy`, `macro_f1`; `precision`, `recall` and `f1`, `[C]`; itself."""
+    """Metrics of a matrix `[C, C]`: `accuracy`, `macro_f1`; `precision`, `recall`, `f1` `[C]`; `confusion`, itself."""
     each = {"precision": precision(matrix), "recall": recall(matrix), "f1": f1(matrix)}
     whole = {"accuracy": accuracy(matrix), "macro_f1": mean_of_present(each["f1"])}
     return {**whole, **each, "confusion": matrix}

@@ -1,6 +1,6 @@
-"""Fréchet distance between two sets of features, each taken for a Gaussian (Heusel et al. 2017, arXiv 1706.08500).
+"""Fréchet distance between the Gaussian fits of two sets of features (Heusel et al. 2017, arXiv 1706.08500).
 
-It is called FID only where the features are Inception-v3's (`jaxstyle.features.inception`).
+It is FID only for features of Inception-v3 (`jaxstyle.features.inception`).
 """
 
 from __future__ import annotations
@@ -13,10 +13,10 @@ from jaxstyle.errors import JaxstyleError
 
 
 class FeatureSums(NamedTuple):
-    """What a set of features is reduced to. Sets are merged by adding: over batches (`merge`), over devices (`psum`).
+    """Sums over a set of features. Sets are merged by adding: over batches by `merge`, over devices by `psum`.
 
     Attributes:
-      number: Of features, a scalar.
+      number: Number of features, a scalar.
       total: Their sum, `[D]`.
       products: The sum of their outer products, `[D, D]`.
     """
@@ -27,14 +27,14 @@ class FeatureSums(NamedTuple):
 
 
 def feature_sums(features: Any, weights: Any = None) -> FeatureSums:
-    """The sums of some features.
+    """Sums features.
 
     NumPy arrays are summed in float64: the distance is a small difference of large traces, and float32 sums of 10,000
-    features leave it right to a few digits only. JAX arrays, on devices, are summed in their own dtype.
+    features leave it only a few correct digits. JAX arrays, on devices, are summed in their own dtype.
 
     Args:
       features: `[N, D]`.
-      weights: `[N]`, 1 for what counts and 0 for what fills up a batch; None counts everything.
+      weights: `[N]`, 1 for features that count and 0 for the padding of a batch; None counts all.
     """
     if isinstance(features, np.ndarray):
         features = features.astype(np.float64)
@@ -46,7 +46,7 @@ def feature_sums(features: Any, weights: Any = None) -> FeatureSums:
 
 
 def merge(*sums: Any) -> Any:
-    """The sums of several sets together, of one type: `FeatureSums`, or any other named tuple of sums."""
+    """Merges the sums of several sets: `FeatureSums`, or any other named tuple of sums."""
     return type(sums[0])(*(sum(parts[1:], parts[0]) for parts in zip(*sums, strict=True)))
 
 
@@ -54,13 +54,13 @@ def mean_and_covariance(sums: FeatureSums) -> tuple[np.ndarray, np.ndarray]:
     """Mean `[D]` and unbiased covariance `[D, D]`, float64.
 
     Raises:
-      JaxstyleError: Fewer than two features, or some that are not finite.
+      JaxstyleError: There are fewer than two features, or some are not finite.
     """
     count, total, products = (np.asarray(part, np.float64) for part in sums)
     if not count >= 2:
         raise JaxstyleError(f"a covariance needs at least 2 pictures, not {count:g}")
     if not np.isfinite(products).all():
-        raise JaxstyleError("the features are not finite: the network that looks, or the pictures, hold NaN")
+        raise JaxstyleError("the features are not finite: the feature extractor or the pictures hold NaN")
     mean = total / count
     return mean, (products - count * np.outer(mean, mean)) / (count - 1)
 
@@ -68,12 +68,12 @@ def mean_and_covariance(sums: FeatureSums) -> tuple[np.ndarray, np.ndarray]:
 def frechet_distance(a: FeatureSums, b: FeatureSums) -> float:
     """`|m₁ - m₂|² + tr(C₁ + C₂ - 2 (C₁ C₂)^½)` of two sets' means and covariances, in float64 on the host.
 
-    The last trace is the sum of the singular values of `R₁ R₂`, with `Rᵢ` the symmetric root of `Cᵢ`. So nothing needs
-    a root of an unsymmetric matrix, and singular covariances (features that never fire, fewer pictures than features)
-    need no ridge, which would change the result.
+    The trace of the root is the sum of the singular values of `R₁ R₂`, with `Rᵢ` the symmetric root of `Cᵢ`. So
+    singular covariances (features that are always 0, fewer pictures than features) need no ridge, which would change
+    the result.
 
     Raises:
-      JaxstyleError: Too few features, features that are not finite, or of differing dimension.
+      JaxstyleError: There are too few features, some are not finite, or the dimensions differ.
     """
     (mean_a, cov_a), (mean_b, cov_b) = mean_and_covariance(a), mean_and_covariance(b)
     if mean_a.shape != mean_b.shape:

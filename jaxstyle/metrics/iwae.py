@@ -1,4 +1,4 @@
-"""The importance weighted bound of a latent variable model's log likelihood."""
+"""The importance weighted bound on a latent variable model's log likelihood."""
 
 from __future__ import annotations
 
@@ -16,14 +16,15 @@ def iwae_bound(
 ) -> jax.Array:
     """`log 1/k Σ_j p(x, z_j) / q(z_j | x)` with z_j from q: Burda, Grosse & Salakhutdinov 2016, eq. 8.
 
-    It is at most the log likelihood in expectation, rises with k, and for k = 1 is the evidence lower bound. The sum
-    is streamed, so that memory is that of one chunk whatever k; draws are numbered, so that chunks make no difference.
+    Its expectation is at most the log likelihood and rises with k; for k = 1 it is the evidence lower bound. The sum is
+    computed chunk by chunk, in memory that does not depend on k; each draw's key depends on its number alone, so the
+    result does not depend on the chunk.
 
     Args:
       log_weights: Keys `[N, c]` -> `log p(x, z) - log q(z | x)` `[N, c]` of that many draws for each of N examples.
       keys: `[N]` typed PRNG keys, one an example.
       samples: k, at least 1.
-      chunk: Draws of an example that are held at once.
+      chunk: Draws of an example that are computed at once.
 
     Returns:
       `[N]` nats, float32.

@@ -1,4 +1,4 @@
-"""Kernel distance between two sets of features (KID, Bińkowski et al. 2018, arXiv 1801.01401)."""
+"""Kernel Inception distance (KID) between two sets of features (Bińkowski et al. 2018, arXiv 1801.01401)."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ def polynomial_kernel(x: np.ndarray, y: np.ndarray) -> np.ndarray:
 
 
 def squared_mmd(x: np.ndarray, y: np.ndarray) -> float:
-    """The unbiased estimate of the squared maximum mean discrepancy (Gretton et al. 2012, equation 3).
+    """The unbiased estimate of the squared maximum mean discrepancy (Gretton et al. 2012, eq. 3).
 
     Args:
       x: `[N, D]`, N at least 2.
@@ -30,22 +30,22 @@ def squared_mmd(x: np.ndarray, y: np.ndarray) -> float:
 def kernel_distance(
     real: np.ndarray, generated: np.ndarray, *, subsets: int = 100, size: int = 1000, seed: int = 0
 ) -> tuple[float, float]:
-    """KID: the squared discrepancy, averaged over random subsets.
+    """KID: the squared maximum mean discrepancy averaged over random subsets.
 
-    In float64 on the host: the estimate is a difference of means of cubes, some thousand times larger than itself.
+    It is computed in float64 on the host, since it is a difference of means some thousand times larger than itself.
 
     Args:
       real: Features `[N, D]`.
       generated: Features `[M, D]`.
-      subsets: How many are drawn.
-      size: Pictures of each side in a subset; all, where there are fewer.
-      seed: Of the drawing.
+      subsets: Number of subsets drawn.
+      size: Pictures of each side in a subset, or all if there are fewer.
+      seed: Seed of the draws.
 
     Returns:
-      Mean and standard deviation over the subsets. The mean is unbiased, and so can be below 0.
+      Mean and standard deviation over the subsets. The mean is unbiased, so it can be negative.
 
     Raises:
-      JaxstyleError: Fewer than two pictures.
+      JaxstyleError: A side has fewer than two pictures.
     """
     size = min(size, len(real), len(generated))
     if size < 2:

@@ -1,4 +1,4 @@
-"""What a classifier's probabilities tell of generated pictures: how sure, how even, the Inception Score."""
+"""Metrics of generated pictures from a classifier's probabilities: Inception Score, confidence, class histogram."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ class LabelSums(NamedTuple):
     """Sums over pictures; sets are merged by adding (`jaxstyle.metrics.merge`, or `psum` over devices).
 
     Attributes:
-      number: Of pictures, a scalar.
+      number: Number of pictures, a scalar.
       probabilities: Sum of the classes' probabilities, `[C]`.
       information: Sum over pictures of `Σ p log p`, in nats: minus their entropies.
       confidence: Sum of each picture's largest probability.
-      labels: How often each class was the likeliest, `[C]`.
+      labels: Number of pictures whose most probable class is each class, `[C]`.
     """
 
     number: jax.Array
@@ -30,11 +30,11 @@ class LabelSums(NamedTuple):
 
 @jax.jit
 def label_sums(probabilities: jax.Array, weights: jax.Array | None = None) -> LabelSums:
-    """The sums of some pictures.
+    """Sums over pictures.
 
     Args:
-      probabilities: `[N, C]` float, each row sums to 1.
-      weights: `[N]` of the same dtype, 1 for what counts and 0 for what fills up a batch; None counts everything.
+      probabilities: `[N, C]` float, rows of sum 1.
+      weights: `[N]` of the same dtype, 1 for pictures that count and 0 for the padding of a batch; None counts all.
     """
     count, classes = probabilities.shape
     weights = jnp.ones(count, probabilities.dtype) if weights is None else weights
@@ -49,9 +49,9 @@ def label_sums(probabilities: jax.Array, weights: jax.Array | None = None) -> La
 
 
 def inception_score(sums: LabelSums) -> float:
-    """`exp E KL(p(y|x) ‖ p(y))`, 1 to C, over all pictures at once (Salimans et al. 2016, section 4).
+    """`exp E KL(p(y|x) ‖ p(y))`, in [1, C], over all pictures at once (Salimans et al. 2016, section 4).
 
-    The published score is of Inception's probabilities, averaged over ten parts of 5000 pictures.
+    The published score uses Inception's probabilities, and is the average over ten parts of 5000 pictures.
     """
     number, information = float(sums.number), float(sums.information)
     marginal = np.asarray(sums.probabilities, np.float64) / number
@@ -60,15 +60,15 @@ def inception_score(sums: LabelSums) -> float:
 
 
 def mean_confidence(sums: LabelSums) -> float:
-    """The mean over pictures of the likeliest class's probability, in [0, 1]."""
+    """The mean over pictures of the largest probability, in [0, 1]."""
     return float(sums.confidence) / float(sums.number)
 
 
 def label_histogram(sums: LabelSums) -> np.ndarray:
-    """The share of pictures in which each class is the likeliest, `[C]` float64, sum 1."""
+    """The share of pictures whose most probable class is each class, `[C]` float64, of sum 1."""
     return np.asarray(sums.labels, np.float64) / float(sums.number)
 
 
 def variation_from_uniform(histogram: np.ndarray) -> float:
-    """The total variation between a histogram `[C]` of sum 1 and the uniform one: half their L1 distance, 0 to 1."""
+    """Total variation distance, in [0, 1], of a histogram `[C]` of sum 1 from the uniform one: half the L1 distance."""
     return float(np.abs(histogram - 1 / len(histogram)).sum() / 2)

@@ -1,4 +1,4 @@
-"""How like two pictures are: structural similarity and peak signal-to-noise ratio."""
+"""Similarity of two pictures: structural similarity (SSIM) and peak signal-to-noise ratio (PSNR)."""
 
 from __future__ import annotations
 
@@ -11,18 +11,18 @@ K1, K2 = 0.01, 0.03
 
 
 def ssim(a: jax.Array, b: jax.Array, *, value_range: float = 1.0, window: int = 7) -> jax.Array:
-    """Structural similarity, the mean over all places of a square window that lies in the picture, and over channels.
+    """Structural similarity, averaged over channels and over all positions of a square window inside the picture.
 
-    Means are plain, variances are a sample's (divided by one less than the pixels of the window). So it is in
-    scikit-image (`structural_similarity`) by default. `value_range=2` gives what OpenSTL and the papers that score with
-    it report: it calls scikit-image up to 0.19 on float32 pictures in [0, 1] without naming their range, and is then
-    taken to mean [-1, 1].
+    As by default in scikit-image (`structural_similarity`), windows are uniform and variances are sample variances
+    (divided by one less than the window's pixels). `value_range=2` gives the values that OpenSTL, and papers that use
+    it, report: it calls scikit-image up to 0.19 on float32 pictures in [0, 1] without their range, which is then
+    assumed to be [-1, 1].
 
     Args:
       a: `[..., H, W, C]`.
       b: Same shape.
       value_range: Largest minus smallest value that pixels can have.
-      window: Its side, odd, in pixels.
+      window: Side of the window in pixels, odd.
 
     Returns:
       `[...]` float32, at most 1.
@@ -33,13 +33,13 @@ def ssim(a: jax.Array, b: jax.Array, *, value_range: float = 1.0, window: int = 
     References:
       Wang, Bovik, Sheikh & Simoncelli 2004, "Image Quality Assessment", eq. 13.
     """
-    a, b = alike(a, b)
+    a, b = as_float32(a, b)
     height, width = a.shape[-3:-1]
     if min(height, width) < window:
         raise JaxstyleError(f"pictures of {width}x{height} pixels are smaller than the window of {window}")
     count = window * window
     sums = jnp.stack([a, b, a * a, b * b, a * b])
-    for axis in (-3, -2):  # a window's sum is a sum of sums
+    for axis in (-3, -2):  # sums over windows, as sums of shifted slices
         places = sums.shape[axis] - window + 1
         parts = [jax.lax.slice_in_dim(sums, i, i + places, axis=axis % sums.ndim) for i in range(window)]
         sums = sum(parts[1:], parts[0])
@@ -48,8 +48,8 @@ def ssim(a: jax.Array, b: jax.Array, *, value_range: float = 1.0, window: int = 
     variances = sample * (square_a - mean_a**2 + square_b - mean_b**2)
     covariance = sample * (product - mean_a * mean_b)
     c1, c2 = (K1 * value_range) ** 2, (K2 * value_range) ** 2
-    alike_means = (2 * mean_a * mean_b + c1) / (mean_a**2 + mean_b**2 + c1)
-    return jnp.mean(alike_means * (2 * covariance + c2) / (variances + c2), (-3, -2, -1))
+    mean_term = (2 * mean_a * mean_b + c1) / (mean_a**2 + mean_b**2 + c1)
+    return jnp.mean(mean_term * (2 * covariance + c2) / (variances + c2), (-3, -2, -1))
 
 
 def psnr(a: jax.Array, b: jax.Array, *, value_range: float = 1.0) -> jax.Array:
@@ -61,18 +61,18 @@ def psnr(a: jax.Array, b: jax.Array, *, value_range: float = 1.0) -> jax.Array:
       value_range: Largest minus smallest value that pixels can have.
 
     Returns:
-      `[...]` float32 dB; of equal pictures infinite.
+      `[...]` float32 dB; infinite for equal pictures.
 
     Raises:
       JaxstyleError: The shapes differ.
     """
-    a, b = alike(a, b)
+    a, b = as_float32(a, b)
     error = jnp.mean(jnp.square(a - b), (-3, -2, -1))
     return 10 * jnp.log10(value_range**2 / error)
 
 
-def alike(a: jax.Array, b: jax.Array) -> tuple[jax.Array, jax.Array]:
-    """Both in float32.
+def as_float32(a: jax.Array, b: jax.Array) -> tuple[jax.Array, jax.Array]:
+    """Casts both to float32.
 
     Raises:
       JaxstyleError: Their shapes differ (they are never broadcast).

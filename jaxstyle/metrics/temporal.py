@@ -1,4 +1,4 @@
-"""How much a film flickers."""
+"""Temporal consistency of a film: the warping error."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ from jaxstyle.ops.warping import warp
 def warping_error(
     frame: jax.Array, previous: jax.Array, flow: jax.Array, weights: jax.Array | None = None
 ) -> jax.Array:
-    """Mean squared difference between a frame and the one before, moved along the flow, where that is valid.
+    """Mean squared difference between a frame and the warped previous frame, where the flow is valid.
 
     Args:
       frame: `[H, W, C]`.
       previous: Same shape.
-      flow: `[H, W, 2]` pixels to the right and down, from places of `frame` to those of `previous`.
-      weights: `[H, W]` in [0, 1], where the flow can be trusted (`jaxstyle.media.optical_flow.trusted`); None trusts it
-        wherever it does not lead out of the frame.
+      flow: `[H, W, 2]` pixels right and down, from `frame` to `previous`.
+      weights: `[H, W]` in [0, 1], 0 where the flow is not reliable (`jaxstyle.ops.warping.consistency_mask`); None uses
+        it wherever it stays within the frame.
 
     Returns:
       Float32 scalar.

@@ -16,9 +16,9 @@ import numpy as np
 from jax import lax
 
 from jaxstyle.data.augment import augment_clips, shift_tones
-from jaxstyle.losses.adversarial import OBJECTIVES, Objective
+from jaxstyle.losses.adversarial import ADVERSARIAL_LOSSES, AdversarialLoss
 from jaxstyle.losses.classification import cross_entropy
-from jaxstyle.losses.frames import mixture
+from jaxstyle.losses.frames import weighted_frame_loss
 from jaxstyle.media.charts import confusion_chart
 from jaxstyle.metrics.confusion import confusion_matrix, summary
 from jaxstyle.metrics.structural import psnr, ssim
@@ -68,14 +68,14 @@ def make(config: Any, setting: Setting) -> FilmForecast:
         optimizer=make_optimizer(config.optimizer, setting.extent, setting.steps, config.ema_decay),
         shape=shape,
         inputs=model.inputs,
-        losses=(mixture(config.loss), mixture(config.finish)),
+        losses=(weighted_frame_loss(config.loss), weighted_frame_loss(config.finish)),
         finish=setting.steps - finish if finish else None,
         weights=(config.past, config.future, config.classify, rival.weight),
         changes={name: config.augment[name] for name in ("flip", "turn")},
         color=config.augment.color,
         told=truth_told(config.teacher.start, config.teacher.fall, setting.extent.steps(config, "teacher")),
         discriminator=VideoDiscriminator(shape, rival.width, dtype) if rival.objective else None,
-        objective=OBJECTIVES[rival.objective] if rival.objective else None,
+        objective=ADVERSARIAL_LOSSES[rival.objective] if rival.objective else None,
         classes=setting.classes if config.classify else (),
     )
 
@@ -111,7 +111,7 @@ class FilmForecast:
     changes: Mapping[str, Any] = dataclasses.field(default_factory=dict)
     color: float = 0.0
     discriminator: VideoDiscriminator | None = None
-    objective: Objective | None = None
+    objective: AdversarialLoss | None = None
     classes: tuple[str, ...] = ()
 
     @property

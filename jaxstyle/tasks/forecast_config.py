@@ -12,7 +12,7 @@ from ml_collections import ConfigDict
 
 from jaxstyle.data.augment import check_changes
 from jaxstyle.errors import JaxstyleError, did_you_mean
-from jaxstyle.losses.adversarial import OBJECTIVES
+from jaxstyle.losses.adversarial import ADVERSARIAL_LOSSES
 from jaxstyle.models.dcgan import levels_of
 from jaxstyle.models.forecaster import CELLS
 from jaxstyle.training import config as training
@@ -63,7 +63,7 @@ def check(config: Any, setting: Setting) -> None:
         if not any(config[part].values()):
             raise JaxstyleError(f"all weights of {part} are 0; give one of {', '.join(config[part])} some weight")
     known = {"model.cell": CELLS, "model.unroll": UNROLL, "teacher.fall": tuple(FALLS)}
-    known["adversary.objective"] = ("", *OBJECTIVES)
+    known["adversary.objective"] = ("", *ADVERSARIAL_LOSSES)
     for name, names in known.items():
         given = training.flat(config)[name]
         if given not in names:

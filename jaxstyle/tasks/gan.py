@@ -15,7 +15,7 @@ import jax.numpy as jnp
 from jax import lax
 
 from jaxstyle.errors import JaxstyleError
-from jaxstyle.losses.adversarial import OBJECTIVES
+from jaxstyle.losses.adversarial import ADVERSARIAL_LOSSES
 from jaxstyle.models import dcgan, resnet_gan
 from jaxstyle.ops import spectral_norm
 from jaxstyle.ops.conditioning import sample_codes
@@ -61,7 +61,7 @@ def make(config: Any, setting: Setting) -> GAN:
         discriminator=network.Discriminator(
             width=model.discriminator_width, classes=classes, codes=model.codes, **common, **norm
         ),
-        objective=OBJECTIVES[model.objective],
+        objective=ADVERSARIAL_LOSSES[model.objective],
         augment=tuple(model.augment),
         **{name: model[name] for name in rules},
     )

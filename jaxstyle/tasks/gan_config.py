@@ -8,7 +8,7 @@ from typing import Any
 from ml_collections import ConfigDict
 
 from jaxstyle.errors import JaxstyleError, did_you_mean
-from jaxstyle.losses.adversarial import OBJECTIVES
+from jaxstyle.losses.adversarial import ADVERSARIAL_LOSSES
 from jaxstyle.ops.diff_augment import check_policy
 from jaxstyle.training import config as training
 from jaxstyle.training.config import unused
@@ -52,7 +52,7 @@ def defaults() -> ConfigDict:
 def check(config: Any) -> None:
     """Refuses settings that cannot be; see `make`."""
     model = config.model
-    known = {"architecture": ARCHITECTURES, "objective": tuple(OBJECTIVES), "updates": UPDATES}
+    known = {"architecture": ARCHITECTURES, "objective": tuple(ADVERSARIAL_LOSSES), "updates": UPDATES}
     for name, names in known.items():
         if model[name] not in names:
             raise JaxstyleError(f"unknown {name} {model[name]!r}; {did_you_mean(model[name], names)}")

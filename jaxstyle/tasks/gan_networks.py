@@ -11,7 +11,7 @@ import jax.numpy as jnp
 import optax
 from jax import lax
 
-from jaxstyle.losses.adversarial import Objective, gradient_penalty, r1_penalty
+from jaxstyle.losses.adversarial import AdversarialLoss, gradient_penalty, r1_penalty
 from jaxstyle.ops import spectral_norm
 from jaxstyle.ops.conditioning import sample_codes
 from jaxstyle.ops.diff_augment import diff_augment
@@ -55,7 +55,7 @@ class Players:
 
     generator: Any
     discriminator: Any
-    objective: Objective
+    objective: AdversarialLoss
     latents: int
     codes: int
     information: float

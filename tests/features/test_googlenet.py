@@ -244,7 +244,7 @@ def test_text_is_not_taken_for_a_net(head, tmp_path):
         read_weights(tmp_path / "net")
 
 
-def test_a_torn_module_is_told(tmp_path):
+def test_a_torn_module_is_refused(tmp_path):
     tensors = checkpoint()
     del tensors["inception_4c/5x5/weight"]
     tensors["inception_3a/1x1/weight"] = tensors["inception_3a/1x1/weight"][:, :100]

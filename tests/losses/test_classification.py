@@ -56,11 +56,11 @@ def test_gradients():
 
 
 @pytest.mark.parametrize("targets", [np.zeros((6, 1), np.int32), np.zeros(6, np.float32), np.zeros((6, 3), np.float32)])
-def test_targets_of_another_shape_are_told(targets):
+def test_targets_of_another_shape_are_refused(targets):
     with pytest.raises(JaxstyleError, match=r"do not belong to logits \(6, 4\)"):
         cross_entropy(LOGITS, targets)
 
 
-def test_numbers_of_another_shape_are_told():
+def test_numbers_of_another_shape_are_refused():
     with pytest.raises(JaxstyleError, match=r"predictions \(6, 4\) and targets \(4,\) differ in shape"):
         mean_squared_error(LOGITS, np.zeros(4, np.float32))

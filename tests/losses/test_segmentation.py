@@ -1,4 +1,4 @@
-"""Losses of a class for every pixel, against float64 NumPy pixel by pixel, and PyTorch."""
+"""Segmentation losses against float64 NumPy pixel by pixel, and PyTorch."""
 
 import jax
 import numpy as np
@@ -44,10 +44,10 @@ def dice(logits, labels, smooth=1.0):
     """Sets of pixels with soft membership, picture by picture and class by class."""
     p = softmax(logits)
     losses = []
-    for picture, truth in zip(p, labels, strict=True):
+    for picture, target in zip(p, labels, strict=True):
         overlaps = []
         for label in range(p.shape[-1]):
-            inside = truth == label
+            inside = target == label
             both, sizes = picture[inside, label].sum(), picture[..., label].sum() + inside.sum()
             overlaps.append((2 * both + smooth) / (sizes + smooth))
         losses.append(1 - np.mean(overlaps))
@@ -99,7 +99,7 @@ def test_dice_is_between_0_and_1_and_does_not_depend_on_the_order_of_pixels(seed
 
 
 @pytest.mark.parametrize("loss", [pixel_cross_entropy, dice_loss, focal_loss])
-def test_shapes_that_do_not_fit_are_told(loss):
+def test_shapes_that_do_not_fit_are_refused(loss):
     logits, labels = example()
     with pytest.raises(ValueError, match=r"logits have shape \(2, 3, 4, 3\), labels \(2, 3, 3\)"):
         loss(logits, labels[..., :3])

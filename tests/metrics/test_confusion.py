@@ -24,7 +24,7 @@ pairs = st.lists(st.tuples(*[st.integers(0, CLASSES - 1)] * 2), min_size=1, max_
 @settings(max_examples=40, deadline=None)
 @given(pairs)
 def test_equals_scikit_learn(examples):
-    # 64 places always, so that one program serves: what fills up has weight 0
+    # always 64 places, so that it is compiled once; the padding has weight 0
     labels, predictions = np.zeros((2, 64), np.int32)
     labels[: len(examples)], predictions[: len(examples)] = np.array(examples).T
     weights = (np.arange(64) < len(examples)).astype(np.float32)
@@ -63,17 +63,17 @@ def test_bytes_do_not_overflow():
     assert confusion.confusion_matrix(labels, labels, 20)[19, 19] == 1
 
 
-def test_means_leave_out_what_is_not_there():
+def test_means_leave_out_nan():
     assert confusion.mean_of_present(np.array([0.5, np.nan, 1.0])) == 0.75
     assert np.isnan(confusion.mean_of_present(np.array([np.nan])))
 
 
-def test_shapes_that_differ_are_told():
+def test_shapes_that_differ_are_refused():
     with pytest.raises(JaxstyleError, match=r"labels \(2,\) and predictions \(3,\) differ in shape"):
         confusion.confusion_matrix(np.zeros(2, np.int32), np.zeros(3, np.int32), 2)
 
 
 def test_it_compiles_under_vmap():
     labels = np.array([[0, 1], [1, 1]], np.int32)
-    each = jax.vmap(lambda label, said: confusion.confusion_matrix(label, said, 2))(labels, labels)
+    each = jax.vmap(lambda label, prediction: confusion.confusion_matrix(label, prediction, 2))(labels, labels)
     np.testing.assert_array_equal(each, [[[1, 0], [0, 1]], [[0, 0], [0, 2]]])

@@ -84,7 +84,7 @@ def test_sums_over_devices_are_the_sums():
     jax.tree.map(lambda x, y: np.testing.assert_allclose(x, y, rtol=1e-4), one, feature_sums(a.astype(np.float32)))
 
 
-def test_what_cannot_be_compared_is_told():
+def test_what_cannot_be_compared_is_refused():
     a, b = two_sets(7, 4)
     with pytest.raises(JaxstyleError, match="at least 2 pictures, not 1"):
         frechet_distance(feature_sums(a[:1]), feature_sums(b))

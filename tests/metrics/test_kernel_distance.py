@@ -49,7 +49,7 @@ def test_it_is_unbiased_and_a_function_of_the_seed():
     assert mean != kernel_distance(a, b, subsets=50, size=40, seed=1)[0]
 
 
-def test_too_few_pictures_are_told():
+def test_too_few_pictures_are_refused():
     a, b = two_sets(2, 1, 5)
     with pytest.raises(JaxstyleError, match="at least 2 pictures a side, not 1"):
         kernel_distance(a, b)

@@ -1,4 +1,4 @@
-"""What a classifier says of pictures: against the definitions in float64, and in cases known by hand."""
+"""Metrics of a classifier's probabilities against their definitions in float64, and in cases known by hand."""
 
 import jax
 import numpy as np
@@ -50,8 +50,8 @@ def test_batches_fillers_and_devices():
     p = probabilities(0)
     weights = (np.arange(64) < 40).astype(np.float32)
     streamed = merge(label_sums(p[:80]), label_sums(np.concatenate([p[80:], p[:24]]), weights))
-    spread = jax.pmap(lambda part: jax.lax.psum(label_sums(part), "devices"), "devices")(p.reshape(8, 15, 7))
-    for found in (streamed, jax.tree.map(lambda leaf: leaf[0], spread)):
+    on_devices = jax.pmap(lambda part: jax.lax.psum(label_sums(part), "devices"), "devices")(p.reshape(8, 15, 7))
+    for found in (streamed, jax.tree.map(lambda leaf: leaf[0], on_devices)):
         jax.tree.map(lambda a, b: np.testing.assert_allclose(a, b, rtol=1e-5), found, label_sums(p))
 
 

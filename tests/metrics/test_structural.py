@@ -63,11 +63,11 @@ def test_psnr_by_hand():
 
 
 @pytest.mark.parametrize("measure", [ssim, psnr])
-def test_shapes_that_differ_are_told(measure):
+def test_shapes_that_differ_are_refused(measure):
     with pytest.raises(JaxstyleError, match="cannot be compared"):
         measure(pictures(0, 2, 8, 8, 1), pictures(0, 1, 8, 8, 1))
 
 
-def test_pictures_smaller_than_the_window_are_told():
+def test_pictures_smaller_than_the_window_are_refused():
     with pytest.raises(JaxstyleError, match="pictures of 5x8 pixels are smaller than the window of 7"):
         ssim(pictures(0, 8, 5, 1), pictures(0, 8, 5, 1))

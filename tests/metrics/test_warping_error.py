@@ -49,7 +49,7 @@ def test_its_gradient_is_that_of_differences():
     np.testing.assert_allclose(slope[4, 5, 1], (ahead - back) / 0.02, rtol=1e-2)  # a difference of float32 values
 
 
-def test_shapes_that_do_not_fit_are_told():
+def test_shapes_that_do_not_fit_are_refused():
     frame, previous, flow, _ = scene(3)
     with pytest.raises(JaxstyleError, match="do not fit"):
         warping_error(frame[:, :4], previous, flow)

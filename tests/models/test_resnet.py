@@ -20,7 +20,7 @@ def test_it_is_as_large_as_the_papers(depth, millions):
 
 
 @pytest.mark.parametrize("depth", [2, 7, 18, 51])
-def test_other_depths_are_told(depth):
+def test_other_depths_are_refused(depth):
     with pytest.raises(JaxstyleError, match=f"model.depth is {depth}; a residual network has 20, 32, 44, 56"):
         blocks_of(depth)
 

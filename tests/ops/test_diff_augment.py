@@ -98,6 +98,6 @@ def test_bfloat16_stays_bfloat16():
     assert diff_augment(images, KEYS[:2], tuple(module.AUGMENTATIONS)).dtype == jnp.bfloat16
 
 
-def test_an_unknown_name_is_told():
+def test_an_unknown_name_is_refused():
     with pytest.raises(JaxstyleError, match="unknown augmentation 'colour'; did you mean 'color'"):
         diff_augment(pictures(), KEYS, ("colour",))

@@ -46,7 +46,7 @@ def test_the_command_prunes_by_a_folder(weights, pictures, tmp_path, capsys):
     assert "holds no pictures" in capsys.readouterr().err
 
 
-def test_what_cannot_be_pruned_is_told(weights):
+def test_what_cannot_be_pruned_is_refused(weights):
     with pytest.raises(JaxstyleError, match="of VGGs only"):
         active_channels(Weights("squeezenet1_1", {}), [])
     with pytest.raises(JaxstyleError, match="no picture"):
