@@ -149,8 +149,9 @@ def check_distances(table: np.ndarray, data: DataConfig) -> None:
     for one, other in itertools.combinations(table if data.mask_values else (), 2):
         if (gap := int(np.abs(one - other).max())) <= 2 * data.mask_tolerance:
             raise JaxstyleError(
-                f"the values {format_value(one)} and {format_value(other)} of data.mask_values and data.mask_ignore are {gap} "
-                f"apart; with data.mask_tolerance={data.mask_tolerance} it must be more than {2 * data.mask_tolerance}"
+                f"the values {format_value(one)} and {format_value(other)} of data.mask_values and data.mask_ignore "
+                f"are {gap} apart; with data.mask_tolerance={data.mask_tolerance} it must be more than "
+                f"{2 * data.mask_tolerance}"
             )
 
 

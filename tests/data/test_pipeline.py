@@ -1,13 +1,14 @@
 """Batches on devices."""
 
+import pathlib
 import threading
 
 import jax
 import numpy as np
 import pytest
 
-from jaxstyle.data.dataset import Dataset
-from jaxstyle.data.pipeline import Prefetcher, Resident, Streamed, example_spec, local_slice, place
+from jaxstyle.data.dataset import Dataset, PictureFile
+from jaxstyle.data.pipeline import Prefetcher, Resident, Streamed, check_classes, example_spec, local_slice, place
 from jaxstyle.errors import JaxstyleError
 
 DATASET = Dataset(20, lambda index: {"x": np.full((2,), index, np.uint8), "label": np.int32(index)})
@@ -42,6 +43,16 @@ def test_labels_out_of_range_are_told_before_training():
         Resident(dataset, FIELDS, jax.devices())
     with pytest.raises(JaxstyleError, match="example 12 has label 12"):
         Streamed(dataset, FIELDS)(np.array([[3], [12]]))
+
+
+@pytest.mark.parametrize("kind", [Resident, Streamed])
+def test_a_class_without_examples_is_told_wherever_the_data_live(kind):
+    files = tuple(PictureFile(pathlib.Path(f"{i}.png"), str(i), label=i % 2) for i in range(20))
+    dataset = Dataset(20, lambda index: {"label": np.int32(index % 2)}, ("a", "b", "c"), files)
+    options = (jax.devices(),) if kind is Resident else ()
+    with pytest.raises(JaxstyleError, match="no example of the class 'c'"):
+        check_classes(kind(dataset, ("label",), *options), dataset.classes)
+    check_classes(kind(dataset, ("label",), *options), dataset.classes[:2])
 
 
 def test_local_slice_is_the_whole_batch_of_one_process():
