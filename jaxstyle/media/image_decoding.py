@@ -54,14 +54,16 @@ def open_image(source: str | os.PathLike | Image.Image, name: str) -> Iterator[I
             warnings.simplefilter("ignore")
             if not isinstance(source, Image.Image):
                 _check_file(pathlib.Path(source), name)
-                source = stack.enter_context(Image.open(source, formats=_formats()))
+                # By its name Pillow would map a file into memory, and mixes up sides of turned TIFFs that it maps.
+                file = stack.enter_context(open(source, "rb"))
+                source = stack.enter_context(Image.open(file, formats=_formats()))
             yield source
     except (JaxstyleError, MemoryError):
         raise
     except Image.DecompressionBombError:
         raise _too_large(name, "its pixels") from None
     except UnidentifiedImageError:
-        raise JaxstyleError(f"{name} is not a picture in a known format ({', '.join(FORMATS)})") from None
+        raise JaxstyleError(f"{name} is not a picture in a known format ({', '.join(_formats())})") from None
     except Exception as error:  # decoders raise anything for damaged files: OSError, SyntaxError, struct.error, …
         raise JaxstyleError(f"picture {name} cannot be read, it may be damaged or cut short: {error}") from error
 
@@ -89,15 +91,19 @@ def _too_large(name: str, what: str) -> JaxstyleError:
     )
 
 
+def check_pixels(width: int, height: int, name: str) -> None:
+    """Raises `JaxstyleError` for a picture of more than `MAX_PIXELS`."""
+    if width * height > MAX_PIXELS:
+        raise _too_large(name, f"its {width}x{height} pixels")
+
+
 def decode(image: Image.Image, name: str) -> Picture:
     """Decodes an open image, upright and in sRGB; `name` stands in error messages.
 
     Raises:
       JaxstyleError: The image has too many pixels, or floats outside [0, 1].
     """
-    width, height = image.size
-    if width * height > MAX_PIXELS:  # before anything is decoded
-        raise _too_large(name, f"its {width}x{height} pixels")
+    check_pixels(*image.size, name)  # before anything is decoded
     image.load()  # before EXIF: damaged pixels must not pass for a damaged orientation
     with contextlib.suppress(Exception):  # unreadable EXIF says nothing about the orientation
         image = ImageOps.exif_transpose(image)
@@ -108,14 +114,14 @@ def decode(image: Image.Image, name: str) -> Picture:
     alpha = None
     if image.has_transparency_data:
         alpha = _unit(np.asarray(image.convert("RGBA").getchannel("A")))
-    return Picture(_unit(np.asarray(_to_srgb(image))), alpha)
+    return Picture(_unit(np.asarray(to_srgb(image))), alpha)
 
 
 def _decode_deep(image: Image.Image, name: str) -> Picture:
     """Decodes grey of more than 8 bits, which Pillow's own conversions would cut off at 255."""
     values = np.asarray(image)
     if image.mode == "F":
-        grey = _check_floats(values, f"picture {name}")
+        grey = check_floats(values, f"picture {name}")
     elif image.mode == "I":  # 16 bits in 32, or unsigned 32 bits that Pillow shows as signed
         values = values.view(np.uint32)
         grey = values / np.float64(65535 if values.max() < 65536 else 2**32 - 1)
@@ -134,11 +140,11 @@ def _grey_curve(profile: bytes | None) -> np.ndarray | None:
     ramp = np.arange(256, dtype=np.uint8)[None]
     image = Image.fromarray(ramp)
     image.info["icc_profile"] = profile
-    curve = np.asarray(_to_srgb(image))[0, :, 1]
+    curve = np.asarray(to_srgb(image))[0, :, 1]
     return None if np.abs(curve - ramp[0].astype(int)).max() <= 1 else curve / 255
 
 
-def _to_srgb(image: Image.Image) -> Image.Image:
+def to_srgb(image: Image.Image) -> Image.Image:
     """Converts to mode RGB in sRGB, by the embedded profile where that is whole and fits the colour model."""
     profile = image.info.get("icc_profile")
     if image.mode in ("1", "LA"):
@@ -191,14 +197,14 @@ def from_array(array: np.ndarray) -> Picture:
     if array.dtype in (np.uint8, np.uint16):
         array = array / np.float64(np.iinfo(array.dtype).max)
     elif array.dtype != bool:
-        array = _check_floats(array, "the picture array")
+        array = check_floats(array, "the picture array")
     if array.ndim == 2 or array.shape[-1] == 1:
         return Picture(_grey_to_rgb(array.reshape(array.shape[:2])), None)
     array = array.astype(np.float32)
     return Picture(array[..., :3].copy(), array[..., 3].copy() if array.shape[-1] == 4 else None)
 
 
-def _check_floats(values: np.ndarray, what: str) -> np.ndarray:
+def check_floats(values: np.ndarray, what: str) -> np.ndarray:
     """Clips `values` to [0, 1], having checked that clipping mends rounding only."""
     if not np.issubdtype(values.dtype, np.floating):
         raise JaxstyleError(f"{what} holds {values.dtype}: give floats in [0, 1], bool, uint8 or uint16")

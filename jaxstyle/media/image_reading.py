@@ -10,9 +10,13 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
+from jaxstyle.errors import JaxstyleError
 from jaxstyle.media.colors import luma
 from jaxstyle.media.examples import example
 from jaxstyle.media.image_decoding import Picture, decode, from_array, open_image
+from jaxstyle.media.tiff_decoding import decode_tiff
+
+DARK = 1 / 8  # what a mask's brightest value must reach, or the mask holds numbers and no shades
 
 PictureLike = str | os.PathLike | Image.Image | np.ndarray
 
@@ -21,8 +25,8 @@ def read_picture(source: PictureLike) -> Picture:
     """Reads the picture in a file, PIL image or array, upright and in sRGB.
 
     EXIF orientation is applied; an embedded ICC profile is converted to sRGB (relative colorimetric with
-    black point compensation) and ignored where it is broken; 16-bit grey keeps its precision, 16-bit colour
-    is read at 8 bits; of an animation or a multi-page file the first frame counts.
+    black point compensation) and ignored where it is broken; 16-bit grey keeps its precision, and so do floats; 16-bit
+    colour is read at 8 bits; of an animation or a multi-page file the first frame counts.
 
     Args:
       source: A path, `"example:NAME"` (see `jaxstyle.media.examples`), a PIL image, or an array `[H, W]`,
@@ -36,18 +40,27 @@ def read_picture(source: PictureLike) -> Picture:
     """
     if isinstance(source, str) and source.startswith("example:"):
         return Picture(example(source.removeprefix("example:")), None)
+    name = _name(source)
+    if isinstance(source, (str, os.PathLike)) and (picture := decode_tiff(source, name)) is not None:
+        return picture
+    if isinstance(source, (str, os.PathLike, Image.Image)):
+        with open_image(source, name) as image:
+            return decode(image, name)
+    return from_array(np.asarray(source))
+
+
+def _name(source: PictureLike) -> str:
+    """Names a picture in error messages, as the user wrote it."""
     if isinstance(source, Image.Image):
-        name = repr(getattr(source, "filename", "")) if getattr(source, "filename", "") else "(a PIL image)"
-    elif isinstance(source, (str, os.PathLike)):
-        name = repr(os.fspath(source))
-    else:
-        return from_array(np.asarray(source))
-    with open_image(source, name) as image:
-        return decode(image, name)
+        return repr(getattr(source, "filename", "")) if getattr(source, "filename", "") else "(a PIL image)"
+    return repr(os.fspath(source)) if isinstance(source, (str, os.PathLike)) else "(an array)"
 
 
 def read_mask(source: PictureLike) -> np.ndarray:
-    """Reads the luma of a picture (its alpha ignored) as a mask.
+    """Reads a picture as a mask: its luma, times its alpha where it has one.
+
+    A mask of two values, black and one that the eye takes for black (0 and 1 as class numbers, such as `jaxstyle
+    segment` writes), is stretched to 0 and 1.
 
     Args:
       source: As for `read_picture`.
@@ -56,9 +69,19 @@ def read_mask(source: PictureLike) -> np.ndarray:
       Float32 `[H, W]` in [0, 1].
 
     Raises:
-      JaxstyleError: As `read_picture`.
+      JaxstyleError: As `read_picture`, or the brightest of three or more values is nearly black.
     """
-    return luma(read_picture(source).rgb)
+    rgb, alpha = read_picture(source)
+    mask = luma(rgb) if alpha is None else luma(rgb) * alpha
+    brightest = mask.max()
+    if not 0 < brightest < DARK:
+        return mask
+    if np.unique(mask[mask > 0]).size > 1:
+        raise JaxstyleError(
+            f"the mask {_name(source)} is nearly black: its brightest value is {255 * brightest:.3g} of 255; a mask is "
+            "white where it counts, so of class numbers make one 255 and the others 0"
+        )
+    return mask / brightest
 
 
 def read_settings(path: str | os.PathLike) -> dict[str, Any] | None:

@@ -1,30 +1,15 @@
 """Whatever a user may hold becomes upright float32 sRGB: modes, orientation, profiles, precision."""
 
-import struct
-
 import numpy as np
 import pytest
 from PIL import Image, ImageCms
+from profiles import UPRIGHT, grey_profile, p3_profile, p3_to_srgb
 
-from jaxstyle.media.colors import LUMA
-from jaxstyle.media.image_reading import read_mask, read_picture
-from jaxstyle.media.image_resizing import crop_and_resize, fit_size, resize
+from jaxstyle.media.image_reading import read_picture
 
 RNG = np.random.default_rng(0)
 BYTES = RNG.integers(0, 256, (20, 24, 3), dtype=np.uint8)
 GREY = BYTES[..., 0]
-
-# What a viewer must do for each EXIF orientation (EXIF 2.3, tag 0x0112), in NumPy.
-UPRIGHT = {
-    1: lambda a: a,
-    2: lambda a: a[:, ::-1],
-    3: lambda a: a[::-1, ::-1],
-    4: lambda a: a[::-1],
-    5: lambda a: a.transpose(1, 0, 2),
-    6: lambda a: np.rot90(a, -1),
-    7: lambda a: a[::-1, ::-1].transpose(1, 0, 2),
-    8: lambda a: np.rot90(a, 1),
-}
 
 
 def saved(tmp_path, image, name="a.png", **options):
@@ -55,41 +40,6 @@ def test_broken_exif_is_ignored(tmp_path):
     assert_rgb(read_picture(path), BYTES / 255)
 
 
-def p3_profile() -> bytes:
-    """Display P3 with a plain gamma of 2.2, written by hand (ICC.1:2022): a matrix profile unlike sRGB."""
-
-    def number(*values):
-        return b"".join(struct.pack(">i", round(v * 65536)) for v in values)
-
-    colorants = {  # P3 D65 primaries adapted to D50
-        b"rXYZ": (0.515102, 0.241182, -0.001050),
-        b"gXYZ": (0.291965, 0.692236, 0.041882),
-        b"bXYZ": (0.157153, 0.066582, 0.784378),
-        b"wtpt": (0.964203, 1.0, 0.824905),
-    }
-    tags = {k: b"XYZ \0\0\0\0" + number(*v) for k, v in colorants.items()}
-    curve = b"curv\0\0\0\0" + struct.pack(">IH", 1, round(2.2 * 256)) + b"\0\0"
-    tags |= dict.fromkeys((b"rTRC", b"gTRC", b"bTRC"), curve)
-    tags[b"desc"] = b"desc\0\0\0\0" + struct.pack(">I", 5) + b"P3ish" + bytes(78 + 1)
-    body, table, offset = b"", struct.pack(">I", len(tags)), 128 + 4 + 12 * len(tags)
-    for name, data in tags.items():
-        table += name + struct.pack(">II", offset + len(body), len(data))
-        body += data + bytes(-len(data) % 4)
-    header = bytearray(128)
-    header[0:4] = struct.pack(">I", offset + len(body))
-    header[8:12], header[12:24], header[36:40] = b"\x02\x10\0\0", b"mntrRGB XYZ ", b"acsp"
-    header[68:80] = number(0.964203, 1.0, 0.824905)
-    return bytes(header) + table + body
-
-
-def p3_to_srgb(rgb):
-    """The same conversion in NumPy: gamma 2.2, P3 to XYZ to sRGB (both D50), the sRGB curve."""
-    p3 = np.array([[0.515102, 0.291965, 0.157153], [0.241182, 0.692236, 0.066582], [-0.00105, 0.041882, 0.784378]])
-    srgb = np.array([[0.436065, 0.385151, 0.143078], [0.222493, 0.716887, 0.060617], [0.013920, 0.097081, 0.714099]])
-    linear = np.clip(rgb**2.2 @ (np.linalg.inv(srgb) @ p3).T, 0, 1)
-    return np.where(linear <= 0.0031308, 12.92 * linear, 1.055 * linear ** (1 / 2.4) - 0.055)
-
-
 @pytest.mark.parametrize("mode", ["RGB", "RGBA", "P"])
 def test_icc_profile_is_converted(tmp_path, mode):
     image = Image.fromarray(BYTES)
@@ -118,22 +68,6 @@ def test_standard_srgb_profile_changes_at_most_rounding(tmp_path):
     profile = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
     path = saved(tmp_path, Image.fromarray(BYTES), icc_profile=profile)
     assert_rgb(read_picture(path), BYTES / 255, 1.01 / 255)
-
-
-def grey_profile(gamma: float) -> bytes:
-    """A grey profile of one gamma, written by hand."""
-    curve = b"curv\0\0\0\0" + struct.pack(">IH", 1, round(gamma * 256)) + b"\0\0"
-    white = b"XYZ \0\0\0\0" + struct.pack(">3i", 63190, 65536, 54061)
-    desc = b"desc\0\0\0\0" + struct.pack(">I", 2) + b"g" + bytes(80)
-    body, table, offset = b"", struct.pack(">I", 3), 128 + 4 + 36
-    for name, data in {b"kTRC": curve, b"wtpt": white, b"desc": desc}.items():
-        table += name + struct.pack(">II", offset + len(body), len(data))
-        body += data + bytes(-len(data) % 4)
-    header = bytearray(128)
-    header[0:4] = struct.pack(">I", offset + len(body))
-    header[8:12], header[12:24], header[36:40] = b"\x02\x10\0\0", b"mntrGRAYXYZ ", b"acsp"
-    header[68:80] = struct.pack(">3i", 63190, 65536, 54061)
-    return bytes(header) + table + body
 
 
 @pytest.mark.parametrize("dtype", [np.uint8, np.uint16])
@@ -270,59 +204,3 @@ def test_an_array_is_copied_and_a_jax_array_accepted():
     read_picture(source).rgb[:] = 0
     assert source.any()
     assert_rgb(read_picture(jnp.asarray(source)), source)
-
-
-def test_mask_is_the_luma_without_alpha(tmp_path):
-    image = Image.fromarray(BYTES)
-    image.putalpha(Image.fromarray(GREY))
-    mask = read_mask(saved(tmp_path, image))
-    assert mask.dtype == np.float32 and mask.shape == (20, 24)
-    np.testing.assert_allclose(mask, BYTES @ [0.299, 0.587, 0.114] / 255, atol=1e-6)
-    np.testing.assert_array_equal(read_mask(GREY > 127), (GREY > 127).astype(np.float32))
-
-
-@pytest.mark.parametrize(
-    "shape, longer, expected",
-    [
-        ((300, 400), 512, (384, 512)),
-        ((400, 300), 128, (128, 96)),
-        ((20, 3000), 64, (1, 64)),
-        ((7, 7), 5, (5, 5)),
-    ],
-)
-def test_fit_size(shape, longer, expected):
-    assert fit_size(*shape, longer) == expected
-
-
-def test_resize_against_pillow_at_8_bits():
-    middle = 64 + BYTES // 2  # away from 0 and 255, where Pillow clips between its two passes
-    smooth = np.asarray(Image.fromarray(middle).resize((96, 80), Image.Resampling.BICUBIC))
-    for height, width in [(33, 41), (160, 200), (80, 96), (1, 7)]:
-        expected = np.asarray(Image.fromarray(smooth).resize((width, height), Image.Resampling.BICUBIC)) / 255
-        ours = resize(smooth / 255, height, width)
-        assert ours.dtype == np.float32 and ours.shape == (height, width, 3)
-        np.testing.assert_allclose(ours, expected, atol=1.2 / 255)  # Pillow rounds after both passes
-
-
-def test_resize_keeps_constants_means_and_range():
-    np.testing.assert_allclose(resize(np.full((50, 70, 3), 0.3), 23, 111), 0.3, atol=1e-6)
-    noise = RNG.random((64, 64))
-    assert abs(resize(noise, 32, 32).mean() - noise.mean()) < 2e-3
-    hard = resize((noise > 0.5).astype(float), 200, 200)
-    assert hard.ndim == 2 and hard.min() == 0 and hard.max() == 1  # the overshoot is clipped
-
-
-def test_resize_is_antialiased():
-    checkers = np.indices((128, 128)).sum(axis=0) % 2
-    np.testing.assert_allclose(resize(checkers, 16, 16)[2:-2, 2:-2], 0.5, atol=1e-3)
-
-
-def test_a_crop_shows_the_middle():
-    picture = np.zeros((60, 100, 3), np.float32)
-    picture[:, 20:80] = 0.5
-    np.testing.assert_allclose(crop_and_resize(picture, (30, 30, 3)), 0.5, atol=1e-6)
-    np.testing.assert_allclose(crop_and_resize(picture.swapaxes(0, 1), (30, 30, 3)), 0.5, atol=1e-6)
-    assert crop_and_resize(picture, (15, 50, 3)).shape == (15, 50, 3)
-    red = np.full((28, 28, 3), [1, 0, 0], np.float32)
-    np.testing.assert_allclose(crop_and_resize(red, (28, 28, 1)), np.full((28, 28, 1), LUMA[0]), atol=1e-6)
-    assert crop_and_resize(red, (28, 28, 3)) is red
