@@ -1,1 +1,1 @@
-"""Pictures and films in and out of files, and what is drawn of numbers."""
+"""Reads and writes pictures and films, and draws charts, contact sheets and overlays."""

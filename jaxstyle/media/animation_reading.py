@@ -75,11 +75,11 @@ def read_frames(path: str | os.PathLike) -> Generator[Frame | str]:
                 yield f"frame {number + 1} of {name} and what follows cannot be read, it may be cut short: {error}"
                 return
             try:
-                pixels = _pixels(picture)
+                frame = Frame(_pixels(picture), _milliseconds(picture.info.get("duration") or STILL))
             except Exception as error:  # decoders raise anything for damaged files
                 yield f"frame {number + 1} of {name} cannot be read, it may be damaged: {error}"
             else:
-                yield Frame(pixels, _milliseconds(picture.info.get("duration") or STILL))
+                yield frame
 
 
 def _pixels(picture: Any) -> np.ndarray:

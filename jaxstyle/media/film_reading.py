@@ -6,6 +6,7 @@ import contextlib
 import dataclasses
 import os
 import pathlib
+import sys
 from collections.abc import Callable, Generator
 from fractions import Fraction
 
@@ -32,7 +33,7 @@ class Film:
       shape: `(height, width)` of all frames, in pixels.
       count: Number of frames that can be read.
       fps: Frames a second, on average; None of a folder, which does not tell.
-      bad: One sentence a frame that cannot be read, which names it.
+      bad: Sentences that name the frames that cannot be read.
       pictures: Reads the others one by one.
       sound: Codec of the sound, or None.
       durations: Seconds that each frame lasts; None where all last as long, or nothing is told.
@@ -166,7 +167,7 @@ def open_video(path: pathlib.Path, square_pixels: bool = False) -> Film:
         shape,
         len(video.times),
         video.fps,
-        tuple(f"the frame {at:.3f} seconds into {str(path)!r} is damaged" for at in video.bad),
+        video.bad,
         pictures,
         sound=video.sound,
         durations=video.durations,
@@ -207,6 +208,8 @@ def read_film(path: str | os.PathLike) -> np.ndarray:
     if path.suffix.lower() == ".npy" and path.is_file():
         return read_array(path)
     film = open_film(path, square_pixels=True)
+    for note in film.notes:
+        print(f"jaxstyle: {note}", file=sys.stderr)
     if film.bad:
         raise JaxstyleError(film.bad[0])
     return np.stack(list(film.frames()))

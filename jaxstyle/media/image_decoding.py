@@ -9,7 +9,7 @@ import os
 import pathlib
 import warnings
 from collections.abc import Iterator
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from PIL import Image, ImageCms, ImageOps, UnidentifiedImageError
@@ -52,20 +52,32 @@ def open_image(source: str | os.PathLike | Image.Image, name: str) -> Iterator[I
     try:
         with warnings.catch_warnings(), contextlib.ExitStack() as stack:
             warnings.simplefilter("ignore")
-            if not isinstance(source, Image.Image):
+            if isinstance(source, Image.Image):
+                image = source
+            else:
                 _check_file(pathlib.Path(source), name)
                 # By its name Pillow would map a file into memory, and mixes up sides of turned TIFFs that it maps.
                 file = stack.enter_context(open(source, "rb"))
-                source = stack.enter_context(Image.open(file, formats=_formats()))
-            yield source
+                image = stack.enter_context(Image.open(file, formats=_formats()))
+            yield image
     except (JaxstyleError, MemoryError):
         raise
     except Image.DecompressionBombError:
         raise _too_large(name, "its pixels") from None
     except UnidentifiedImageError:
+        if is_tiff(source):
+            raise JaxstyleError(f"{name} is a TIFF of a kind that is not read: save it as grey or RGB") from None
         raise JaxstyleError(f"{name} is not a picture in a known format ({', '.join(_formats())})") from None
     except Exception as error:  # decoders raise anything for damaged files: OSError, SyntaxError, struct.error, …
         raise JaxstyleError(f"picture {name} cannot be read, it may be damaged or cut short: {error}") from error
+
+
+def is_tiff(source: Any) -> bool:
+    """Whether a path is that of a TIFF, by how the file begins."""
+    if not isinstance(source, (str, os.PathLike)) or not os.path.isfile(source):  # a pipe can be read only once
+        return False
+    with open(source, "rb") as file:
+        return file.read(4) in (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
 
 
 @functools.cache

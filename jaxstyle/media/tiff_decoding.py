@@ -13,10 +13,9 @@ import tifffile
 from PIL import Image
 
 from jaxstyle.errors import JaxstyleError
-from jaxstyle.media.image_decoding import Picture, check_floats, check_pixels, to_srgb
+from jaxstyle.media.image_decoding import Picture, check_floats, check_pixels, is_tiff, to_srgb
 from jaxstyle.media.image_writing import srgb_profile
 
-MAGIC = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
 COLORS = {0: 1, 1: 1, 2: 3}  # samples of a colour by the tag PhotometricInterpretation: grey (0 is white or black), RGB
 SEPARATE, FLOAT, UNSIGNED = 2, 3, 1  # values of the tags PlanarConfiguration and SampleFormat
 PREMULTIPLIED, STRAIGHT = 1, 2  # values of the tag ExtraSamples that are an alpha
@@ -46,12 +45,9 @@ def decode_tiff(path: str | os.PathLike, name: str) -> Picture | None:
       JaxstyleError: The picture is too large, is compressed in a way that tifffile does not know, has more channels,
         or holds floats outside [0, 1].
     """
-    if not os.path.isfile(path):  # a pipe can be read only once
-        return None
     try:
-        with open(path, "rb") as file:
-            if file.read(4) not in MAGIC:
-                return None
+        if not is_tiff(path):
+            return None
         with _quiet(), tifffile.TiffFile(path) as tiff:
             page: Any = tiff.pages[0]
             return None if _pillow_reads(page) else _decode_page(page, name)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 import pathlib
 import subprocess
-from collections.abc import Generator, Mapping
+from collections.abc import Generator, Mapping, Sequence
 from fractions import Fraction
 from typing import NamedTuple
 
@@ -34,7 +34,7 @@ class Video(NamedTuple):
       fps: Frames a second, on average.
       times: Seconds at which the frames that can be decoded are shown, from the beginning of the file.
       durations: Seconds that each of these lasts; None where `fps` tells.
-      bad: Seconds at which frames are stored that cannot be decoded.
+      bad: Sentences about the frames that cannot be decoded.
       sound: Codec of the sound, or None.
       filters: ffmpeg's filters that make the colours those of BT.709.
       notes: Sentences about what is not as it should be.
@@ -46,7 +46,7 @@ class Video(NamedTuple):
     fps: Fraction
     times: tuple[float, ...]
     durations: tuple[Fraction, ...] | None
-    bad: tuple[float, ...]
+    bad: tuple[str, ...]
     sound: str | None
     filters: tuple[str, ...]
     notes: tuple[str, ...]
@@ -70,7 +70,6 @@ def inspect(path: pathlib.Path) -> Video:
             f"ffmpeg failed: {str(path)!r} has no frame that can be read; {problems or 'is it a film?'}"
         )
     packets = [row for row in rows if row[""] == "packet" and "D" not in row.get("flags", "")]
-    missing = {seconds(row, "pts_time") for row in packets} - set(stamps) if problems else set()
     begin = next((seconds(row, "start_time") for row in rows if row[""] == "format"), None) or 0.0
     filters, notes = color_filters(path, stream)
     with Image.open(io.BytesIO(first_frame(path))) as first:
@@ -80,7 +79,7 @@ def inspect(path: pathlib.Path) -> Video:
             first.mode in ("RGBA", "LA"),
             Fraction(across, down) if across and down else Fraction(1),
             *frame_times(stamps, stream, packets[-1] if packets else {}, begin),
-            tuple(sorted(at for at in missing if at is not None)),
+            bad_frames(path, packets, stamps) if problems else (),
             sound_codec(path),
             filters,
             notes,
@@ -110,6 +109,17 @@ def frame_times(
     end = (seconds(stream, "start_time") or 0.0) + (seconds(stream, "duration") or 0.0)
     lasts = seconds(last, "duration_time") or max(end - times[-1], 0.0) or 1 / float(told[0])
     return told[0], since, timing.durations(times, lasts)
+
+
+def bad_frames(
+    path: pathlib.Path, packets: Sequence[Mapping[str, str]], stamps: Sequence[float | None]
+) -> tuple[str, ...]:
+    """Names the stored frames that were not decoded, by their times or, where AVI tells none, by their number."""
+    stored = {at for row in packets if (at := seconds(row, "pts_time")) is not None}
+    missing = sorted(stored.difference(stamps))
+    if missing or len(packets) <= len(stamps):
+        return tuple(f"the frame {at:.3f} seconds into {str(path)!r} is damaged" for at in missing)
+    return (f"{len(packets) - len(stamps)} of the {len(packets)} frames of {str(path)!r} are damaged",)
 
 
 def sound_codec(path: pathlib.Path) -> str | None:

@@ -105,6 +105,9 @@ def test_other_kinds_are_refused_by_name(tmp_path):
     tifffile.imwrite(tmp_path / "many.tif", many, photometric="minisblack", planarconfig="contig")
     with pytest.raises(JaxstyleError, match=r"many\.tif' is a TIFF of 8 channels in YXS; save it as grey or RGB"):
         read_picture(tmp_path / "many.tif")
+    tifffile.imwrite(tmp_path / "lab.tif", np.uint16(1000 * VALUES[..., :3]), photometric="cielab", metadata=None)
+    with pytest.raises(JaxstyleError, match=r"lab\.tif' is a TIFF of a kind that is not read: save it as grey or RGB"):
+        read_picture(tmp_path / "lab.tif")
     write(tmp_path / "packed.tif", np.float64(VALUES))
     data = (tmp_path / "packed.tif").read_bytes()
     place = data.index(b"\x03\x01\x03\0\x01\0\0\0\x01\0")  # the tag Compression, of none

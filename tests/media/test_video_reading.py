@@ -50,6 +50,15 @@ def test_damaged_frames_of_a_movie_are_named_by_their_time(tmp_path):
     assert sum(film.durations) == pytest.approx(1.001, abs=1e-4)  # where one is bad, the one before lasts
 
 
+def test_damaged_frames_without_times_are_counted(tmp_path):
+    """As AVI has them."""
+    packets = [{"pts_time": "N/A"}, {"pts_time": "0.1"}, {"pts_time": "N/A"}]
+    assert video_reading.bad_frames(tmp_path / "a.avi", packets, [0.1, 0.2, 0.3]) == ()
+    assert video_reading.bad_frames(tmp_path / "a.avi", packets, [0.2])[0].startswith("the frame 0.100 seconds into '")
+    told = video_reading.bad_frames(tmp_path / "a.avi", packets, [0.1])
+    assert len(told) == 1 and re.fullmatch(r"2 of the 3 frames of '.*a\.avi' are damaged", told[0])
+
+
 @needs_ffmpeg
 def test_reading_may_stop_before_the_end(tmp_path):
     make_movie(tmp_path / "a.mp4")
