@@ -31,7 +31,7 @@ class Frame(NamedTuple):
 
 
 def is_animation(path: str | os.PathLike) -> bool:
-    """Whether a file is a picture of several frames, damaged ones included; a file that cannot be opened is none."""
+    """Tells whether a file is a picture of several frames, damaged ones included; False of a file that is none."""
     try:
         with open_image(path, repr(str(path))) as picture:
             return picture.format in FORMATS and _has_second_frame(picture)

@@ -8,7 +8,7 @@ import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
 from jaxstyle.errors import JaxstyleError
-from jaxstyle.media.contact_sheet import INK, shortened
+from jaxstyle.media.contact_sheet import INK, shorten
 
 CELL = 44  # pixels
 FONT_SIZE = 14
@@ -39,7 +39,7 @@ def confusion_chart(matrix: np.ndarray, classes: Sequence[str]) -> np.ndarray:
     chart = Image.new("RGB", (side, side), "white")
     pen = ImageDraw.Draw(chart)
     for row in range(count):
-        name = shortened(classes[row], font, MARGIN - FONT_SIZE)
+        name = shorten(classes[row], font, MARGIN - FONT_SIZE)
         middle = MARGIN + row * CELL + CELL // 2
         pen.text((MARGIN - FONT_SIZE // 2, middle), name, fill=INK, font=font, anchor="rm")
         draw_column_label(chart, name, font, middle)

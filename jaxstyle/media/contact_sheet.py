@@ -50,7 +50,7 @@ def contact_sheet(
         for column, i in enumerate(row):
             middle = gap + column * (wide + gap) + wide // 2
             sheet.paste(tiles[i], (middle - tiles[i].width // 2, top + (tallest - tiles[i].height) // 2))
-            label = shortened(labels[i], font, wide)
+            label = shorten(labels[i], font, wide)
             draw.text((middle, top + tallest + line // 2), label, fill=INK, font=font, anchor="mm")
         top += tallest + line + gap
     return np.asarray(sheet, np.float32) / np.float32(255)
@@ -62,7 +62,7 @@ def _thumbnail(picture: np.ndarray, cell: int) -> Image.Image:
     return Image.fromarray(np.rint(small * 255).astype(np.uint8))
 
 
-def shortened(label: str, font: ImageFont.FreeTypeFont | ImageFont.ImageFont, width: int) -> str:
+def shorten(label: str, font: ImageFont.FreeTypeFont | ImageFont.ImageFont, width: int) -> str:
     """Shortens a label to at most `width` pixels, in the letters that the font has."""
     # Pillow's own font has no accents and no other scripts; an unaccented letter beats an empty box.
     plain = "".join(c for c in unicodedata.normalize("NFKD", label) if not unicodedata.combining(c))

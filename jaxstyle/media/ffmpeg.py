@@ -25,7 +25,7 @@ def check_installed(name: str) -> None:
 
 
 def has(kind: str, name: str) -> bool:
-    """Whether the installed ffmpeg was built with one of its "filters" or "bsfs" (bitstream filters)."""
+    """Tells whether the installed ffmpeg was built with one of its "filters" or "bsfs" (bitstream filters)."""
     done = subprocess.run(["ffmpeg", "-hide_banner", f"-{kind}"], capture_output=True, check=False)
     return any(name.encode() in line.split()[:2] for line in done.stdout.splitlines())
 

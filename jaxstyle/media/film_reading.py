@@ -26,7 +26,7 @@ BAD_FRAMES = ("stop", "skip")
 
 @dataclasses.dataclass(frozen=True)
 class Film:
-    """A film that has been looked through, none of whose frames is in memory.
+    """A film, scanned once; none of its frames is in memory.
 
     Attributes:
       path: The film's file or folder.
@@ -81,7 +81,7 @@ def check_bad_frames(bad_frames: str) -> None:
 
 
 def open_film(path: pathlib.Path, square_pixels: bool = False) -> Film:
-    """Looks a film through.
+    """Opens a film and scans it once: its size, its times, and frames that are damaged.
 
     Args:
       path: A folder of pictures, a video (`paths.VIDEO_SUFFIXES`), a GIF or another animated picture.
@@ -99,12 +99,12 @@ def open_film(path: pathlib.Path, square_pixels: bool = False) -> Film:
 
 
 def is_film(path: pathlib.Path) -> bool:
-    """Whether a file is a video, or a picture of several frames; a file that cannot be opened is neither."""
+    """Tells whether a file is a video, or a picture of several frames; a file that cannot be opened is neither."""
     return is_video(path) or is_animation(path)
 
 
 def open_folder(path: pathlib.Path) -> Film:
-    """Looks a folder of pictures through; see `open_film`."""
+    """Scans a folder of pictures; see `open_film`."""
     shapes: dict[pathlib.Path, tuple[int, int]] = {}
     bad, transparent = [], False
     for frame in frame_paths(path):
@@ -127,7 +127,7 @@ def open_folder(path: pathlib.Path) -> Film:
 
 
 def open_animation(path: pathlib.Path) -> Film:
-    """Looks a GIF, or another file of several pictures, through; see `open_film`."""
+    """Scans a GIF, or another file of several pictures; see `open_film`."""
     bad, lasts, transparent, shape = [], [], False, (0, 0)
     for found in read_frames(path):
         if isinstance(found, Frame):
@@ -149,12 +149,12 @@ def open_animation(path: pathlib.Path) -> Film:
 
 
 def open_video(path: pathlib.Path, square_pixels: bool = False) -> Film:
-    """Looks a video through that ffmpeg decodes; see `open_film`."""
+    """Scans a video, by ffmpeg; see `open_film`."""
     ffmpeg.check_installed(path.name)
     video = video_reading.inspect(path)
     shape, filters, pixel_aspect = video.shape, video.filters, video.pixel_aspect
     if square_pixels and pixel_aspect != 1:
-        shape = squared(shape, pixel_aspect)
+        shape = square_size(shape, pixel_aspect)
         filters, pixel_aspect = (*filters, f"scale={shape[1]}:{shape[0]}"), Fraction(1)
 
     def pictures() -> Generator[Picture]:
@@ -178,8 +178,8 @@ def open_video(path: pathlib.Path, square_pixels: bool = False) -> Film:
     )
 
 
-def squared(shape: tuple[int, int], pixel_aspect: Fraction) -> tuple[int, int]:
-    """Returns the size of a frame once its pixels are square: wider or higher, never smaller."""
+def square_size(shape: tuple[int, int], pixel_aspect: Fraction) -> tuple[int, int]:
+    """Computes the size of a frame once its pixels are square: wider or higher, never smaller."""
     height, width = shape
     return (height, round(width * pixel_aspect)) if pixel_aspect > 1 else (round(height / pixel_aspect), width)
 

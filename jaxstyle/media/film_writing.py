@@ -54,7 +54,7 @@ def check_film(path: pathlib.Path, bits: int = 8) -> None:
 
 
 def holds_pixel_aspect(path: pathlib.Path) -> bool:
-    """Whether a film of that name can hold pixels that are not square, which all players honour."""
+    """Tells whether a film of that name can hold pixels that are not square, which all players honour."""
     return path.suffix.lower() == ".mp4"
 
 

@@ -73,7 +73,7 @@ def open_image(source: str | os.PathLike | Image.Image, name: str) -> Iterator[I
 
 
 def is_tiff(source: Any) -> bool:
-    """Whether a path is that of a TIFF, by how the file begins."""
+    """Tells whether a path is that of a TIFF, by how the file begins."""
     if not isinstance(source, (str, os.PathLike)) or not os.path.isfile(source):  # a pipe can be read only once
         return False
     with open(source, "rb") as file:

@@ -25,18 +25,18 @@ _NUMBER = re.compile(r"%\d*d")
 
 
 def is_hidden(path: str | os.PathLike) -> bool:
-    """Whether a name is hidden from every listing: it begins with a dot (`._a.png` too), or is a system's folder."""
+    """Tells whether listings leave a name out: it begins with a dot, as `._a.png` does, or is a system's folder."""
     name = pathlib.Path(path).name
     return name.startswith(".") or name in SYSTEM_FOLDERS
 
 
 def is_picture(path: str | os.PathLike) -> bool:
-    """Whether a name is a picture's: its suffix is one of `PICTURE_SUFFIXES`, and it is not hidden."""
+    """Tells whether a name is a picture's: its suffix is one of `PICTURE_SUFFIXES`, and it is not hidden."""
     return pathlib.Path(path).suffix.lower() in PICTURE_SUFFIXES and not is_hidden(path)
 
 
 def is_video(path: str | os.PathLike) -> bool:
-    """Whether a name is that of a film which ffmpeg decodes: its suffix is one of `VIDEO_SUFFIXES`."""
+    """Tells whether a name is that of a film which ffmpeg decodes: its suffix is one of `VIDEO_SUFFIXES`."""
     return pathlib.Path(path).suffix.lower() in VIDEO_SUFFIXES
 
 
@@ -86,12 +86,12 @@ def frame_paths(folder: str | os.PathLike) -> list[pathlib.Path]:
 
 
 def is_film_name(path: str | os.PathLike) -> bool:
-    """Whether a film is written to a path of that name: .gif, .apng, .mp4, or numbered frames as `frames/%04d.png`."""
+    """Tells whether a name is a film's: .gif, .apng, .mp4, or numbered frames such as `frames/%04d.png`."""
     return pathlib.Path(path).suffix.lower() in FILM_SUFFIXES or is_frame_pattern(path)
 
 
 def is_frame_pattern(path: str | os.PathLike) -> bool:
-    """Whether a name stands for numbered frames: it holds `%d`, or `%04d` and the like, and is no film's name.
+    """Tells whether a name stands for numbered frames: it holds `%d`, or `%04d` and the like, and is no film's name.
 
     Any other `%` is a character like all others.
     """

@@ -18,7 +18,7 @@ TOLERANCE = 0.001  # seconds; Matroska rounds times to thousandths
 
 
 def is_even(timing: Timing) -> TypeIs[Fraction | float]:
-    """Whether a timing is a rate, at which all frames last as long."""
+    """Tells whether a timing is a rate, at which all frames last as long."""
     return isinstance(timing, Fraction | float | int)
 
 

@@ -1,4 +1,4 @@
-"""Reads videos by ffmpeg: their properties by looking through them once, then their frames as they are stored."""
+"""Reads videos by ffmpeg: their properties by one scan, then their frames as they are stored."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ class Video(NamedTuple):
 
 
 def inspect(path: pathlib.Path) -> Video:
-    """Looks through a whole video, decoding it once.
+    """Scans a whole video, decoding it once.
 
     Raises:
       JaxstyleError: No frame can be decoded.
@@ -64,13 +64,13 @@ def inspect(path: pathlib.Path) -> Video:
     )
     rows, problems = ffmpeg.probe(path, "-select_streams", "v:0", *ffmpeg.STRICT, "-show_entries", wanted)
     stream = next((row for row in rows if "avg_frame_rate" in row), None)
-    stamps = [seconds(row, "best_effort_timestamp_time") for row in rows if row[""] == "frame"]
+    stamps = [parse_seconds(row, "best_effort_timestamp_time") for row in rows if row[""] == "frame"]
     if stream is None or not stamps:
         raise JaxstyleError(
             f"ffmpeg failed: {str(path)!r} has no frame that can be read; {problems or 'is it a film?'}"
         )
     packets = [row for row in rows if row[""] == "packet" and "D" not in row.get("flags", "")]
-    begin = next((seconds(row, "start_time") for row in rows if row[""] == "format"), None) or 0.0
+    begin = next((parse_seconds(row, "start_time") for row in rows if row[""] == "format"), None) or 0.0
     filters, notes = color_filters(path, stream)
     with Image.open(io.BytesIO(first_frame(path))) as first:
         across, down = first.info.get("aspect", (0, 0))  # turned with the frame, unlike ffprobe's; 0 is not told
@@ -89,7 +89,7 @@ def inspect(path: pathlib.Path) -> Video:
 def frame_times(
     stamps: list[float | None], stream: Mapping[str, str], last: Mapping[str, str], begin: float
 ) -> tuple[Fraction, tuple[float, ...], tuple[Fraction, ...] | None]:
-    """Tells even frames from others.
+    """Computes when frames are shown, and whether evenly.
 
     Args:
       stamps: Seconds at which the frames are shown, where they are told.
@@ -100,14 +100,14 @@ def frame_times(
     Returns:
       `fps`, `times` and `durations` of `Video`.
     """
-    told = [rate for name in ("avg_frame_rate", "r_frame_rate") if (rate := frame_rate(stream[name]))] or [Fraction(25)]
-    times = rising(stamps, told[0])
+    told = [rate for name in ("avg_frame_rate", "r_frame_rate") if (rate := parse_rate(stream[name]))] or [Fraction(25)]
+    times = complete_times(stamps, told[0])
     fps = timing.even_rate(times, told)
     since = tuple(max(0.0, time - begin) for time in times)
     if fps:
         return fps, since, None
-    end = (seconds(stream, "start_time") or 0.0) + (seconds(stream, "duration") or 0.0)
-    lasts = seconds(last, "duration_time") or max(end - times[-1], 0.0) or 1 / float(told[0])
+    end = (parse_seconds(stream, "start_time") or 0.0) + (parse_seconds(stream, "duration") or 0.0)
+    lasts = parse_seconds(last, "duration_time") or max(end - times[-1], 0.0) or 1 / float(told[0])
     return told[0], since, timing.durations(times, lasts)
 
 
@@ -115,7 +115,7 @@ def bad_frames(
     path: pathlib.Path, packets: Sequence[Mapping[str, str]], stamps: Sequence[float | None]
 ) -> tuple[str, ...]:
     """Names the stored frames that were not decoded, by their times or, where AVI tells none, by their number."""
-    stored = {at for row in packets if (at := seconds(row, "pts_time")) is not None}
+    stored = {at for row in packets if (at := parse_seconds(row, "pts_time")) is not None}
     missing = sorted(stored.difference(stamps))
     if missing or len(packets) <= len(stamps):
         return tuple(f"the frame {at:.3f} seconds into {str(path)!r} is damaged" for at in missing)
@@ -128,19 +128,19 @@ def sound_codec(path: pathlib.Path) -> str | None:
     return next((row["codec_name"] for row in rows if "codec_name" in row), None)
 
 
-def seconds(row: Mapping[str, str], name: str) -> float | None:
+def parse_seconds(row: Mapping[str, str], name: str) -> float | None:
     """Parses a time that ffprobe gives, to microseconds; None where it is not told."""
     text = row.get(name, "N/A")
     return None if text == "N/A" else round(float(text), 6)
 
 
-def frame_rate(text: str) -> Fraction | None:
+def parse_rate(text: str) -> Fraction | None:
     """Parses `30000/1001`; None for `0/0`."""
     top, _, below = text.partition("/")
     return Fraction(int(top), int(below)) if int(top) and int(below) else None
 
 
-def rising(stamps: list[float | None], fps: Fraction) -> list[float]:
+def complete_times(stamps: list[float | None], fps: Fraction) -> list[float]:
     """Completes the times of frames: one that is not told, or not after the one before, is a frame's time after it."""
     times: list[float] = []
     for stamp in stamps:

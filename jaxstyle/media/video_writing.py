@@ -89,7 +89,7 @@ def _options(
 
 
 def _is_raw(timing: Timing, sound: tuple[pathlib.Path, str] | None, start: float) -> bool:
-    """Whether frames need no times of their own; raw video would also round `start` to whole frames."""
+    """Tells whether frames need no times of their own; raw video would also round `start` to whole frames."""
     return is_even(timing) and (sound is None or not start)
 
 

@@ -214,8 +214,10 @@ def test_a_percent_sign_in_a_name_is_a_character(tmp_path):
 
 
 def test_what_ffprobe_writes_is_parsed():
-    assert video_reading.frame_rate("30000/1001") == Fraction(30000, 1001) and video_reading.frame_rate("0/0") is None
+    assert video_reading.parse_rate("30000/1001") == Fraction(30000, 1001) and video_reading.parse_rate("0/0") is None
     row = {"": "packet", "pts_time": "N/A", "duration_time": "0.033367"}
-    assert video_reading.seconds(row, "pts_time") is None is video_reading.seconds(row, "none")
-    assert video_reading.seconds(row, "duration_time") == 0.033367
-    assert video_reading.rising([None, 0.1, 0.1, None, 0.5], Fraction(10)) == pytest.approx([0, 0.1, 0.2, 0.3, 0.5])
+    assert video_reading.parse_seconds(row, "pts_time") is None is video_reading.parse_seconds(row, "none")
+    assert video_reading.parse_seconds(row, "duration_time") == 0.033367
+    assert video_reading.complete_times([None, 0.1, 0.1, None, 0.5], Fraction(10)) == pytest.approx(
+        [0, 0.1, 0.2, 0.3, 0.5]
+    )

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from PIL import Image, ImageDraw
 
-from jaxstyle.media.examples.noise import halved, mix, smoothstep
+from jaxstyle.media.examples.noise import downsample, mix, smoothstep
 
 # (x, y, strength, radius): the whirls of `brushwork`, in picture heights from the upper left corner
 _WHIRLS = np.array(
@@ -40,7 +40,7 @@ def brushwork(size: int) -> np.ndarray:
     relief = paint[..., 3]
     slope = np.roll(relief, (1, 1), (0, 1)) - np.roll(relief, (-1, -1), (0, 1))
     lit = paint[..., :3] * (1 - 0.30 * slope[..., None]) + 0.16 * np.clip(-slope - 0.2, 0, 1)[..., None]
-    return halved(lit)
+    return downsample(lit)
 
 
 def _stream(x: np.ndarray, y: np.ndarray) -> np.ndarray:

@@ -6,7 +6,7 @@ import numpy as np
 from PIL import Image, ImageDraw
 
 from jaxstyle.media.examples import props
-from jaxstyle.media.examples.noise import fbm, halved, mix, smoothstep
+from jaxstyle.media.examples.noise import downsample, fbm, mix, smoothstep
 
 _HORIZON = 0.47  # where the eye level is, in picture heights from the top
 _EYE = 0.42  # height of the camera over the water; one unit is some 30 metres
@@ -31,7 +31,7 @@ def landscape(size: int) -> np.ndarray:
     picture = mix(above, _water(mirrored, np.random.default_rng(5)), water)
     picture = _with_things(picture, world, _EYE)
     picture = _foreground(picture, np.random.default_rng(6))
-    return halved(picture)
+    return downsample(picture)
 
 
 def _terrain(rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
@@ -166,7 +166,7 @@ def _with_things(picture: np.ndarray, world: np.ndarray, eye: float) -> np.ndarr
 
 
 def _foreground(picture: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-    """Grass and flowers along the lower edge and a leafy tree at the left, drawn flat and close."""
+    """Draws grass and flowers along the lower edge and a leafy tree at the left, flat and close."""
     height, width = picture.shape[:2]
     image = Image.fromarray((np.clip(picture, 0, 1) * 255).astype(np.uint8))
     draw = ImageDraw.Draw(image)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from jaxstyle.media.examples.noise import fbm, halved, mix, smoothstep
+from jaxstyle.media.examples.noise import downsample, fbm, mix, smoothstep
 
 
 def mosaic(size: int) -> np.ndarray:
@@ -35,7 +35,7 @@ def mosaic(size: int) -> np.ndarray:
     bevel = smoothstep(0.24, 0.08, border) * -(offset.sum(axis=-1)) * 0.75
     shade = 1 + bevel + (tilt * offset * 3).sum(axis=-1) + 0.10 * fbm(rng, height, width, 60, 3)
     grout = mix((0.09, 0.08, 0.09), (0.16, 0.14, 0.14), fbm(rng, height, width, 150, 2) + 0.5)
-    return halved(mix(grout, stones * shade[..., None], smoothstep(0.045, 0.085, border)))
+    return downsample(mix(grout, stones * shade[..., None], smoothstep(0.045, 0.085, border)))
 
 
 def _voronoi(place: np.ndarray, seeds: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:

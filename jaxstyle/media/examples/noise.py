@@ -53,7 +53,7 @@ def mix(a: np.ndarray | Color, b: np.ndarray | Color, amount: np.ndarray) -> np.
     return np.asarray(a, np.float32) * (1 - share) + np.asarray(b, np.float32) * share
 
 
-def halved(supersampled: np.ndarray) -> np.ndarray:
+def downsample(supersampled: np.ndarray) -> np.ndarray:
     """Averages two by two pixels, clipped to [0, 1]: `[2 H, 2 W, 3]` to float32 `[H, W, 3]`."""
     height, width = supersampled.shape[:2]
     blocks = np.clip(supersampled, 0, 1).reshape(height // 2, 2, width // 2, 2, 3)
