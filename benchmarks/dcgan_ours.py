@@ -9,11 +9,12 @@ import jax
 import numpy as np
 
 from jaxstyle.tasks import gan
-from jaxstyle.tasks.gan_config import defaults
-from jaxstyle.tasks.gan_networks import LATENTS, Hand
+from jaxstyle.tasks.gan_config import Config
+from jaxstyle.tasks.gan_networks import LATENTS, Minibatch
 from jaxstyle.training import step
+from jaxstyle.training.config import override
 from jaxstyle.training.durations import Extent
-from jaxstyle.training.task import Setting
+from jaxstyle.training.run_info import RunInfo
 
 
 class Start(NamedTuple):
@@ -46,15 +47,13 @@ class Ours:
 
     def __init__(self, size: int, batch: int):
         self.device = jax.local_devices()[0]
-        config = defaults()
-        config.update(batch_size=batch, devices=1)
-        config.model.batch_norm = True
+        config = override(Config(), {"batch_size": batch, "devices": 1, "model.batch_norm": True})
         spec = {"image": jax.ShapeDtypeStruct((size, size, 3), np.uint8)}
-        task = gan.make(config, Setting(Extent(batch, batch), 1000, spec))
+        task = gan.make(config, RunInfo(Extent(batch, batch), 1000, spec))
         self.state = step.on_all(jax.jit(task.init)(jax.random.key(0)), [self.device])
         images = np.random.default_rng(0).integers(0, 256, (batch, size, size, 3), np.uint8)
         self.batch, self.key = {"image": jax.device_put(images[None], self.device)}, jax.random.key(1)
-        noise = task.players.noise(Hand(images, None, first_keys(self.key, batch)).own(LATENTS))
+        noise = task.networks.noise(Minibatch(images, None, first_keys(self.key, batch)).keys_for(LATENTS))
         adam = config.optimizer
         self.start = Start(
             jax.device_get(self.state.params), images, np.asarray(noise), adam.learning_rate, (adam.b1, adam.b2)

@@ -93,7 +93,7 @@ def measure(name: str, case: Case, rounds: int, alone: bool) -> dict[str, Any]:
     from jaxstyle.training.config import override
 
     module = importlib.import_module(f"jaxstyle.tasks.{case.task}")
-    config = override(module.defaults(), {**case.changes, "batch_size": case.batch, "devices": 1})
+    config = override(module.Config(), {**case.changes, "batch_size": case.batch, "devices": 1})
     batch = examples(case.task, config, case.size, case.batch)
     ours = TaskStep(module, config, batch, tuple(map(str, range(10))) if "label" in batch else ())
     row = {"case": name, "size": case.size, "batch": case.batch, "device": ours.device.device_kind}

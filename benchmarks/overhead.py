@@ -24,9 +24,10 @@ import jax
 from etils import epath
 from measuring import table
 
-from jaxstyle.training import config as configs
 from jaxstyle.training.checkpoints import Checkpoints
+from jaxstyle.training.config import override
 from jaxstyle.training.loop import Training
+from jaxstyle.training.task import typed_config
 
 RECIPES = Path(__file__).resolve().parents[1] / "configs"
 HEADS = {"recipe": "{recipe}", "batch": "{batch}", "bare ms": "{bare:.2f}", "loop ms": "{loop:.2f}"}
@@ -41,7 +42,7 @@ def recipe(name: str, data: str, folder: str) -> Any:
     changes = {"data.name": data, "progress": "off", "eval_epochs": 0.0, "checkpoint_epochs": 0.0}
     if data.startswith("jaxstyle"):
         changes |= {"data.data_dir": folder, "data.size": 28}
-    return configs.override(module.get_config(), changes)
+    return typed_config(override(module.get_config(), changes))
 
 
 def bare(training: Training, batch: Any, steps: int) -> float:
@@ -58,7 +59,7 @@ def looped(training: Training, checkpoints: Checkpoints, steps: int) -> float:
     training.total = int(training.state.step) + steps
     with closing(training.writers()) as writers:
         began = time.perf_counter()
-        training.go(lambda: False, checkpoints, writers)
+        training.train(lambda: False, checkpoints, writers)
         jax.block_until_ready(training.state)
         return (time.perf_counter() - began) / steps
 

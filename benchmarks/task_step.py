@@ -10,7 +10,7 @@ import numpy as np
 
 from jaxstyle.training import step
 from jaxstyle.training.durations import Extent
-from jaxstyle.training.task import Setting
+from jaxstyle.training.run_info import RunInfo
 
 
 class TaskStep:
@@ -25,7 +25,7 @@ class TaskStep:
 
     Args:
       module: Of the task.
-      config: Its recipe.
+      config: Its `Config`.
       batch: Field -> array `[N, …]`, the same at every step.
       classes: What labels mean.
     """
@@ -34,7 +34,7 @@ class TaskStep:
         self.device = jax.local_devices()[0]
         count = len(next(iter(batch.values())))
         spec = {name: jax.ShapeDtypeStruct(array.shape[1:], array.dtype) for name, array in batch.items()}
-        task = module.make(config, Setting(Extent(count, count), 1000, spec, classes))
+        task = module.make(config, RunInfo(Extent(count, count), 1000, spec, classes))
         self.state = step.on_all(jax.jit(task.init)(jax.random.key(0)), [self.device])
         self.start = jax.device_get({"params": self.state.params, **self.state.collections})
         self.batch = {name: jax.device_put(array[None], self.device) for name, array in batch.items()}

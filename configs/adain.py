@@ -13,13 +13,14 @@ workdir, it goes on where it was stopped.
 
 from ml_collections import ConfigDict
 
-from jaxstyle.tasks import any_style
+from jaxstyle.tasks.any_style import Config
 from jaxstyle.tasks.perceptual import small
+from jaxstyle.training.config import as_config
 
 
 def get_config(variant: str = "") -> ConfigDict:
     """The recipe; `"test"` is its seconds-long variant."""
-    config = any_style.defaults()
+    config = as_config(Config())
     config.model.network = "adain"
     config.data.update(name="", size=256)
     config.styles = ("example:brushwork", "example:mosaic")

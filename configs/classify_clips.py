@@ -13,12 +13,13 @@ workdir, it goes on where it was stopped.
 
 from ml_collections import ConfigDict
 
-from jaxstyle.tasks import forecast
+from jaxstyle.tasks.forecast import Config
+from jaxstyle.training.config import as_config
 
 
 def get_config(variant: str = "") -> ConfigDict:
     """The recipe; `"test"` is its seconds-long variant."""
-    config = forecast.defaults()
+    config = as_config(Config())
     config.data.update(name="moving_mnist/single", eval_split="test[:1000]")
     config.model.update(inputs=8, outputs=2, widths=(32, 32), patch=4, brightness=0.05)
     config.update(batch_size=8, train_epochs=0.004, ema_decay=0.99)  # of two million clips: 1,000 steps

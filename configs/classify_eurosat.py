@@ -10,12 +10,13 @@ Every fifth picture of each class is for testing, unless the folder has `train/`
 
 from ml_collections import ConfigDict
 
-from jaxstyle.tasks.classify import defaults
+from jaxstyle.tasks.classify import Config
+from jaxstyle.training.config import as_config
 
 
 def get_config(variant: str = "") -> ConfigDict:
     """The recipe; `"test"` is its seconds-long variant."""
-    config = defaults()
+    config = as_config(Config())
     config.data.update(folder="EuroSAT_RGB", size=64)
     config.update(batch_size=64, train_epochs=30.0, label_smoothing=0.1, mixup=0.2)
     config.model.update(name="resnet", depth=20)

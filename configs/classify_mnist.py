@@ -7,12 +7,13 @@
 
 from ml_collections import ConfigDict
 
-from jaxstyle.tasks.classify import defaults
+from jaxstyle.tasks.classify import Config
+from jaxstyle.training.config import as_config
 
 
 def get_config(variant: str = "") -> ConfigDict:
     """The recipe; `"test"` is its seconds-long variant."""
-    config = defaults()
+    config = as_config(Config())
     config.batch_size = 64
     config.train_epochs = 5.0
     config.data.name = "mnist"

@@ -7,12 +7,13 @@
 
 from ml_collections import ConfigDict
 
-from jaxstyle.tasks.classify import defaults
+from jaxstyle.tasks.classify import Config
+from jaxstyle.training.config import as_config
 
 
 def get_config(variant: str = "") -> ConfigDict:
     """The recipe; `"test"` is its seconds-long variant."""
-    config = defaults()
+    config = as_config(Config())
     config.update(batch_size=64, train_epochs=20.0, ema_decay=0.999)
     config.data.name = "mnist"
     config.model.dropout = 0.25

@@ -8,12 +8,13 @@ on where it was stopped.
 
 from ml_collections import ConfigDict
 
-from jaxstyle.tasks.classify import defaults
+from jaxstyle.tasks.classify import Config
+from jaxstyle.training.config import as_config
 
 
 def get_config(variant: str = "") -> ConfigDict:
     """The recipe; `"test"` is its seconds-long variant."""
-    config = defaults()
+    config = as_config(Config())
     config.train_epochs = 8.0
     config.model.dropout = 0.25
     config.optimizer.update(learning_rate=2e-3, schedule="cosine", warmup_epochs=0.25)

@@ -11,12 +11,13 @@ goes on where it was stopped.
 
 from ml_collections import ConfigDict
 
-from jaxstyle.tasks import vae
+from jaxstyle.tasks.vae import Config
+from jaxstyle.training.config import as_config
 
 
 def get_config(variant: str = "") -> ConfigDict:
     """The recipe; `"test"` is its seconds-long variant."""
-    config = vae.defaults()
+    config = as_config(Config())
     config.data.name = "mnist"
     config.model.conditional = True
     config.batch_size = 64

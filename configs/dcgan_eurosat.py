@@ -13,12 +13,13 @@ it goes on where it was stopped.
 
 from ml_collections import ConfigDict
 
-from jaxstyle.tasks.gan_config import defaults, small
+from jaxstyle.tasks.gan_config import Config, small
+from jaxstyle.training.config import as_config
 
 
 def get_config(variant: str = "") -> ConfigDict:
     """The recipe; `"test"` is its seconds-long variant."""
-    config = defaults()
+    config = as_config(Config())
     config.data.update(folder="eurosat", size=64)
     config.update(batch_size=64, train_epochs=60.0, ema_decay=0.995)
     # Without batch normalisation, and with R1 or spectral normalisation, the discriminator stayed at chance.

@@ -24,26 +24,19 @@ The student becomes a file for `--features` by
 
 from ml_collections import ConfigDict
 
-from jaxstyle.training.config import defaults
+from jaxstyle.tasks.distill import Config
+from jaxstyle.training.config import as_config
 
 
 def get_config(variant: str = "") -> ConfigDict:
     """The recipe; `"test"` is its seconds-long variant."""
-    config = defaults()
-    config.task = "jaxstyle.tasks.distill"
+    config = as_config(Config())
     config.batch_size = 16
     config.train_epochs = 64.0
     config.eval_epochs = 32.0
     config.checkpoint_epochs = 4.0
     config.ema_decay = 0.998
     config.data.size = 224
-    config.model.teacher = "vgg19"  # by name or path; it may end early
-    config.model.deep_teacher = ""  # a distilled VGG-19 with maps to full width, for the layers that it lacks
-    config.model.widths = ((16, 24), (48, 48), (96, 64, 64, 64), (128, 128, 128, 128), (128,))
-    config.model.layers = ("relu1_1", "relu2_1", "relu3_1", "relu4_1", "relu5_1")
-    config.model.layer_weights = (8.0, 6.0, 3.0, 1.0, 1.0)
-    config.model.moments = 0.0  # weight of the Gram matrices' error against the activations'
-    config.model.view = 96  # pixels, the side of what the student is shown
     config.optimizer.update(name="muon", learning_rate=5e-3, schedule="cosine", warmup_epochs=1.5, clip_norm=5.0)
     if variant == "test":
         config.data.update(name="jaxstyle_shapes/tiny", data_dir="{workdir}/data", size=32)

@@ -20,13 +20,14 @@ workdir, it goes on where it was stopped.
 
 from ml_collections import ConfigDict
 
-from jaxstyle.tasks import fast_style
+from jaxstyle.tasks.fast_style import Config
 from jaxstyle.tasks.perceptual import small
+from jaxstyle.training.config import as_config
 
 
 def get_config(variant: str = "") -> ConfigDict:
     """The recipe; `"test"` is its seconds-long variant."""
-    config = fast_style.defaults()
+    config = as_config(Config())
     config.data.update(name="", size=256)
     config.styles = ("example:brushwork",)
     config.batch_size = 1  # a whole photo: statistics are of as many pixels as in use

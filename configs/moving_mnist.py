@@ -12,12 +12,13 @@ goes on where it was stopped.
 
 from ml_collections import ConfigDict
 
-from jaxstyle.tasks import forecast
+from jaxstyle.tasks.forecast import Config
+from jaxstyle.training.config import as_config
 
 
 def get_config(variant: str = "") -> ConfigDict:
     """The recipe; `"test"` is its seconds-long variant."""
-    config = forecast.defaults()
+    config = as_config(Config())
     config.data.update(name="moving_mnist/fresh", eval_split="test[:1000]")
     config.model.update(widths=(32, 64, 32), scales=(1, 2, 1), patch=4, brightness=0.05)
     config.batch_size = 8

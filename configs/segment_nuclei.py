@@ -13,12 +13,13 @@ where it was stopped.
 
 from ml_collections import ConfigDict
 
-from jaxstyle.tasks import segment
+from jaxstyle.tasks.segment import Config
+from jaxstyle.training.config import as_config
 
 
 def get_config(variant: str = "") -> ConfigDict:
     """The recipe; `"test"` is its seconds-long variant."""
-    config = segment.defaults()
+    config = as_config(Config())
     config.data.update(mask_classes=("background", "nucleus"), mask_objects=True)
     config.batch_size = 8
     config.train_epochs = 60.0

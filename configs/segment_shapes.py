@@ -11,12 +11,13 @@ on where it was stopped.
 from ml_collections import ConfigDict
 
 from jaxstyle.data.jaxstyle_shapes import CLASSES
-from jaxstyle.tasks import segment
+from jaxstyle.tasks.segment import Config
+from jaxstyle.training.config import as_config
 
 
 def get_config(variant: str = "") -> ConfigDict:
     """The recipe; `"test"` is its seconds-long variant."""
-    config = segment.defaults()
+    config = as_config(Config())
     config.data.mask_classes = ("ground", *CLASSES)
     config.batch_size = 64
     config.train_epochs = 30.0

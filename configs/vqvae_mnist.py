@@ -12,12 +12,13 @@ goes on where it was stopped.
 
 from ml_collections import ConfigDict
 
-from jaxstyle.tasks import vqvae
+from jaxstyle.tasks.vqvae import Config
+from jaxstyle.training.config import as_config
 
 
 def get_config(variant: str = "") -> ConfigDict:
     """The recipe; `"test"` is its seconds-long variant."""
-    config = vqvae.defaults()
+    config = as_config(Config())
     config.data.name = "mnist"
     config.train_epochs = 15.0
     config.ema_decay = 0.999

@@ -13,12 +13,13 @@ it goes on where it was stopped.
 
 from ml_collections import ConfigDict
 
-from jaxstyle.tasks.gan_config import defaults, small
+from jaxstyle.tasks.gan_config import Config, small
+from jaxstyle.training.config import as_config
 
 
 def get_config(variant: str = "") -> ConfigDict:
     """The recipe; `"test"` is its seconds-long variant."""
-    config = defaults()
+    config = as_config(Config())
     config.data.name = "mnist"
     config.update(batch_size=320, train_epochs=20.0, ema_decay=0.999)  # 64 an update
     config.model.update(objective="wasserstein", discriminator_steps=5, gradient_penalty=10.0)

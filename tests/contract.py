@@ -1,4 +1,4 @@
-"""What every task must hold, as functions of a small config; each task's test calls all of them.
+"""The contract of every task, as functions of a small config (`small_configs.py`); `tasks/test_contract.py` calls them.
 
 The config should take ten steps, a checkpoint after five, and log every step.
 """
@@ -16,7 +16,9 @@ from two_processes import eval_losses, run_two, saved
 
 from jaxstyle.training import loop
 from jaxstyle.training.checkpoints import Checkpoints, described
-from jaxstyle.training.config import absolute, override
+from jaxstyle.training.config import override
+from jaxstyle.training.config_file import absolute
+from jaxstyle.training.task import typed_config
 
 KILLED = """
 import json, os, pathlib, signal, sys, time
@@ -38,7 +40,7 @@ loop.run(config, workdir)
 
 def begun(config, workdir):
     """A training at its first step."""
-    training = loop.Training(config, absolute(workdir))
+    training = loop.Training(typed_config(config), absolute(workdir))
     with contextlib.closing(Checkpoints(absolute(workdir) / "none")) as checkpoints:
         training.begin(checkpoints)
     return training
@@ -74,7 +76,7 @@ def check_devices_agree(config, workdir, steps=3, tolerance=1e-3):
 
 def check_resume_after_kill(config, workdir):
     """10 steps = 5 + kill -9 + 5, bit for bit, losses (and so the order of examples) included."""
-    config = override(config, {"eval_steps": 0})  # `check_evaluation_is_whole` evaluates
+    config = override(config, {"eval_steps": 0, "eval_epochs": 0.0})  # `check_evaluation_is_whole` evaluates
     whole = loop.run(config, workdir / "whole")
     arguments = [sys.executable, "-c", KILLED, json.dumps(config.to_dict()), str(workdir / "parts")]
     paths = os.pathsep.join(path for path in sys.path if path)  # a task of the tests may be in them
@@ -105,12 +107,18 @@ def check_preempt_saves(config, workdir, monkeypatch):
     assert [path.name for path in (workdir / "checkpoints").glob("[0-9]*")] == ["3"]
 
 
-def check_lowers(config, workdir):
-    """The step compiles, as far as that can be known here, for the machines that users have."""
+def check_lowers(config, workdir, operations):
+    """The step lowers for the machines that users have, to programs with some operations and the devices' mean.
+
+    Args:
+      operations: Names of StableHLO operations that the task's forward pass and gradient are made of.
+    """
     training = begun(config, workdir)
     traced = jax.jit(training.train_step.mapped).trace(training.state, training.batch(0), training.train_key)
     for platform in ("cpu", "cuda", "tpu"):
-        assert "stablehlo" in traced.lower(lowering_platforms=(platform,)).as_text()
+        program = traced.lower(lowering_platforms=(platform,)).as_text()
+        counts = {name: program.count(f"stablehlo.{name}") for name in ("all_reduce", *operations)}
+        assert all(counts.values()), (platform, counts)
 
 
 def check_evaluation_is_whole(config, workdir, names):

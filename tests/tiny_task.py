@@ -6,22 +6,40 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
-from jaxstyle.training import config as configs
 from jaxstyle.training import step
+from jaxstyle.training.config import TrainingConfig, as_config, override
 from jaxstyle.training.optimizers import make_optimizer
+
+
+@dataclasses.dataclass(frozen=True)
+class ModelConfig:
+    noise: float = 0.1
+    explodes_at: int = -1  # step whose metrics are not finite
+
+
+@dataclasses.dataclass(frozen=True)
+class Config(TrainingConfig):
+    task: str = "tiny_task"
+    model: ModelConfig = dataclasses.field(default_factory=ModelConfig)
+
+
+def check(config):
+    pass
 
 
 def fields(config):
     return ("image", "label")
 
 
-def make(config, setting):
-    optimizer = make_optimizer(config.optimizer, setting.extent, setting.steps, config.ema_decay)
+def make(config, info):
+    optimizer = make_optimizer(config.optimizer, info.extent, info.steps, config.ema_decay)
     return Tiny(optimizer, config.model.noise, config.model.explodes_at)
 
 
 @dataclasses.dataclass(frozen=True)
-class Tiny:
+class Bare:
+    """No more than every task must have."""
+
     optimizer: Any
     noise: float
     explodes_at: int
@@ -44,10 +62,16 @@ class Tiny:
             return jnp.mean(self.losses(params, batch)[:, 0] * (1 + noise)), kl
 
         grads, (value, kl) = step.gradients(loss, state.params)
-        return self.optimizer.move(state, grads), {"loss": value, "kl": kl, "gradient": step.norm(grads)}
+        moved = self.optimizer.apply_gradients(state, grads)
+        return moved, {"loss": value, "kl": kl, "gradient": step.norm(grads)}
 
     def eval_step(self, state, batch, keys):
         return {"loss": self.losses(state.best_params, batch)[:, 0], "labels": jax.nn.one_hot(batch["label"], 10)}
+
+
+@dataclasses.dataclass(frozen=True)
+class Tiny(Bare):
+    """With capabilities."""
 
     def sample(self, state, key, count, labels=None):
         """Pictures as grey as their label is high, with some noise."""
@@ -66,9 +90,7 @@ class Tiny:
 
 def tiny_config(data_dir, **changes):
     """A config of ten steps of 16 examples; `changes` as in `override`, dots written as double underscores."""
-    config = configs.defaults()
-    config.task = "tiny_task"
-    config.model.update(noise=0.1, explodes_at=-1)
+    config = as_config(Config())
     config.data.update(name="jaxstyle_shapes/tiny", data_dir=data_dir)
     config.update(train_steps=10, eval_steps=5, checkpoint_steps=5, log_steps=1, batch_size=16, progress="off")
-    return configs.override(config, {name.replace("__", "."): value for name, value in changes.items()})
+    return override(config, {name.replace("__", "."): value for name, value in changes.items()})

@@ -10,7 +10,8 @@ import jax
 
 from jaxstyle.training import loop
 from jaxstyle.training.checkpoints import Checkpoints
-from jaxstyle.training.config import absolute
+from jaxstyle.training.config_file import absolute
+from jaxstyle.training.task import typed_config
 
 PROCESS = """
 import json, os, signal, sys
@@ -29,8 +30,10 @@ loop.run(ConfigDict(json.loads(sys.argv[1])), sys.argv[2])
 
 
 def run_two(config, workdir, stops=("", ""), expected=0):
-    """What two processes with two devices each tell, or complain of where they are expected to fail; `stops` tells at
-    which step one gets a SIGTERM."""
+    """The standard output of two processes with two devices each, or their errors where `expected` is a failure.
+
+    `stops` has the step at which each gets a SIGTERM, or "".
+    """
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         address = f"127.0.0.1:{free.getsockname()[1]}"
@@ -55,7 +58,7 @@ def run_two(config, workdir, stops=("", ""), expected=0):
 
 def saved(config, workdir):
     """The newest state in a workdir."""
-    training = loop.Training(config, absolute(workdir))
+    training = loop.Training(typed_config(config), absolute(workdir))
     checkpoints = Checkpoints(absolute(workdir) / "checkpoints")
     training.begin(checkpoints)
     checkpoints.close()

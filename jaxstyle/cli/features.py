@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import dataclasses
 import json
 import os
 import pathlib
@@ -154,15 +155,16 @@ def _note(text: str) -> tuple[str, str]:
 def _distilled(workdir: str) -> Weights:
     """The student of a distillation, and in its metadata how it was trained and how near it came."""
     # Here and not above: orbax and TensorBoard take seconds to import, which no other command needs.
+    from jaxstyle.inference.run import open_run
     from jaxstyle.tasks.distill import Distill, student_weights
-    from jaxstyle.training.workdir import open_run
     from jaxstyle.training.writers import read_metrics
 
     training = open_run(workdir)
     if not isinstance(training.task, Distill):
         raise JaxstyleError(f"{workdir}: a run of {training.config.task}, not of jaxstyle.tasks.distill")
     scores = [row for row in read_metrics(training.folder) if row["kind"] == "eval"]
-    recipe = {name: value for name, value in training.config.model.items() if not name.endswith("teacher")}  # no paths
+    fields = sorted(dataclasses.asdict(training.config.model).items())
+    recipe = {name: value for name, value in fields if not name.endswith("teacher")}  # no paths
     metadata = {
         "seed": str(training.config.seed),
         "step": str(int(training.state.step)),

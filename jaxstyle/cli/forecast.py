@@ -43,9 +43,9 @@ def run(args: argparse.Namespace) -> int:
         check_film(output)
     elif not output.parent.is_dir():
         raise JaxstyleError(f"output folder {str(output.parent)!r} does not exist: make it first, or name another")
-    opened = forecast.forecaster(args.workdir, args.checkpoint)
-    seen = forecast.seen_of(opened, args.clip)
-    foreseen = forecast.follow(opened, seen, args.frames)
+    opened = forecast.open_forecaster(args.workdir, args.checkpoint)
+    seen = forecast.input_frames(opened, args.clip)
+    foreseen = forecast.forecast_frames(opened, seen, args.frames)
     write_frames(output, np.concatenate([seen, foreseen]), args.fps)
     print(output)
     return 0

@@ -28,14 +28,14 @@ def run(args: argparse.Namespace) -> int:
     Raises:
       JaxstyleError: Bad input.
     """
-    from jaxstyle.inference.predict import classifier, sees_clips, tell
+    from jaxstyle.inference.predict import open_classifier, predict_by, takes_clips
     from jaxstyle.jobs.files import list_contents  # late: the other commands do not need what this imports
 
     if args.top < 1:
         raise JaxstyleError(f"--top is {args.top}; it must be at least 1")
-    opened = classifier(args.workdir, args.checkpoint)
-    paths = args.pictures if sees_clips(opened) else list_contents(args.pictures)
-    seen = tell(opened, paths)
+    opened = open_classifier(args.workdir, args.checkpoint)
+    paths = args.pictures if takes_clips(opened) else list_contents(args.pictures)
+    seen = predict_by(opened, paths)
     if args.json:
         print(
             json.dumps([described(*one, seen.classes) for one in zip(paths, seen.probabilities, strict=True)], indent=2)

@@ -34,13 +34,14 @@ def run(args: argparse.Namespace) -> int:
       JaxstyleError: Bad input.
     """
     from jaxstyle.inference import sample  # late: stylising does not need what training imports
-    from jaxstyle.training import workdir, writers
+    from jaxstyle.inference.run import open_run
+    from jaxstyle.training import writers
 
     check_targets(args)
     if args.count < 1:
         raise JaxstyleError(f"-n is {args.count}; it must be at least 1")
-    opened = workdir.open_run(args.workdir, args.checkpoint)
-    turn = sample.parse_labels(args.labels, opened.setting.classes) if args.labels else []
+    opened = open_run(args.workdir, args.checkpoint)
+    turn = sample.parse_labels(args.labels, opened.info.classes) if args.labels else []
     labels = np.resize(turn, args.count).tolist() if turn else None
     shown: list[np.ndarray] = []
     for drawn in sample.chunks(opened, args.count, labels=labels, seed=args.seed):

@@ -37,12 +37,12 @@ def run(args: argparse.Namespace) -> int:
     from tqdm import tqdm
 
     from jaxstyle.inference import segment  # late: stylising does not need what training imports
-    from jaxstyle.training import workdir
+    from jaxstyle.inference.run import open_run
 
     sources = list_contents(args.images)
     for source in sources:
         read_picture(source)  # a bad one is told before the first is written
-    segmenter = segment.Segmenter(workdir.open_run(args.workdir, args.checkpoint))
+    segmenter = segment.Segmenter(open_run(args.workdir, args.checkpoint))
     masks, overlays = make_folders(args.output)
     names = distinct([pathlib.Path(source.removeprefix("example:")).stem for source in sources])
     for source, name in zip(tqdm(sources, unit="picture", disable=None, leave=False), names, strict=True):

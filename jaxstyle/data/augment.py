@@ -28,7 +28,7 @@ def check_changes(options: Any, shape: tuple[int, ...]) -> None:
         way_out = ": set augment.crop" if "crop" in options else ""
         raise JaxstyleError(f"augment.turn needs squares, the pictures have {width}x{height} pixels{way_out}")
     if options.get("color", 0) > 1:
-        raise JaxstyleError(f"augment.color is {options.color:g}; it must be from 0 to 1")
+        raise JaxstyleError(f"augment.color is {options['color']:g}; it must be from 0 to 1")
 
 
 def augment(

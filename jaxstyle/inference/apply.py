@@ -1,4 +1,4 @@
-"""A model applied to pictures: many at once over the devices, or one larger than memory in strips."""
+"""Stylisation of pictures by a trained model: many at once over the devices, or one larger than memory in strips."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ import numpy as np
 from jaxstyle.errors import JaxstyleError, did_you_mean
 from jaxstyle.inference import strips
 from jaxstyle.inference.style_model import StyleModel, load_model
-from jaxstyle.inference.styles import blend_of, known_weights, read_paintings, seen_styles, usual_size
+from jaxstyle.inference.styles import blend_of, encode_styles, known_weights, read_paintings, usual_size
 from jaxstyle.media import colors
 from jaxstyle.media.contact_sheet import contact_sheet
 from jaxstyle.media.image_reading import PictureLike, read_mask, read_picture
@@ -36,7 +36,7 @@ PREVIEW = 160  # pixels, of a style on a preview
 
 @dataclasses.dataclass(frozen=True)
 class Look:
-    """How a model is applied.
+    """The options of `apply_style`, of which the model is none.
 
     Attributes:
       style: A style's name or number, a painting, several of them, or weights of them; see `styles.blend_of`.
@@ -99,7 +99,7 @@ class Stylizer:
         self.model, self.look, self.devices = model, look, choose_devices(look.devices)
         blend = blend_of(look.style)
         self.shares = np.array([weight for _, weight in blend], np.float32)
-        self.told: dict[int, Any] = {}  # by the size at which paintings are seen
+        self.encoded: dict[int, Any] = {}  # by the size at which paintings are seen
         if model.any_style:
             self.paintings = read_paintings([style for style, _ in blend])
             if size := look.style_size:
@@ -108,16 +108,16 @@ class Stylizer:
             self.weights = known_weights(model, blend)
 
     def style_for(self, height: int, width: int) -> Any:
-        """What the network is told of the style, for photos of a size."""
+        """The style argument of the network, for photos of a size."""
         if not self.model.any_style:
             return self.weights
         size = self.look.style_size or usual_size(self.paintings, max(height, width))
-        if size not in self.told:
-            self.told[size] = seen_styles(self.model, self.paintings, size, self.look.strength)
-        return self.told[size]
+        if size not in self.encoded:
+            self.encoded[size] = encode_styles(self.model, self.paintings, size, self.look.strength)
+        return self.encoded[size]
 
     def batch(self, height: int, width: int) -> int:
-        """How many pictures of a size are best applied to at once, over all devices."""
+        """The number of pictures of a size that are best stylised at once, over all devices."""
         return len(self.devices) * max(1, AT_ONCE // (height * width))
 
     def __call__(self, photos: Sequence[np.ndarray]) -> list[np.ndarray]:
@@ -128,7 +128,7 @@ class Stylizer:
         return [self.finish(picture, photo) for picture, photo in zip(made, photos, strict=True)]
 
     def begin(self, photo: np.ndarray) -> tuple[np.ndarray, ...]:
-        """What the network takes of a photo: its pixels, and where each painting goes."""
+        """The network's input: the photo's pixels and, for a model of any style, the share of each painting at each."""
         if not self.model.any_style:
             return (photo,)
         if not self.look.masks:
@@ -142,7 +142,7 @@ class Stylizer:
         return spread.gather(program(self.model.network, tuple(spread.devices))(*arguments))
 
     def placed(self, carries: Sequence[tuple[np.ndarray, ...]], style: Any) -> tuple[Spread, Any]:
-        """Where a batch lives, and what its program is called with."""
+        """The sharding of a batch, and the arguments of its program."""
         spread = Spread(len(carries), self.devices)
         batch = spread.scatter(tuple(np.stack(leaves) for leaves in zip(*carries, strict=True)))
         return spread, (batch, *spread.replicate((self.model.params, style)))
@@ -168,7 +168,7 @@ class Stylizer:
         return max(LEAST_ROWS, min(height, int(SHARE * room / each)))
 
     def finish(self, picture: np.ndarray, photo: np.ndarray) -> np.ndarray:
-        """What is shown: within [0, 1], in the photo's colours where that was asked for."""
+        """A picture within [0, 1], in the photo's colours where that was asked for."""
         picture = np.clip(picture, 0, 1).astype(np.float32)
         if self.look.preserve_color == "luminance":
             return colors.keep_luminance_only(picture, photo)
@@ -218,8 +218,8 @@ def apply_style(
       JaxstyleError: An input that cannot be, told in one sentence.
     """
     model = model if isinstance(model, StyleModel) else load_model(model)
-    seen = [read_mask(mask) for mask in masks]
-    look = Look(style, strength, seen, preserve_color, style_size, tile_size)
+    read = [read_mask(mask) for mask in masks]
+    look = Look(style, strength, read, preserve_color, style_size, tile_size)
     photo = read_picture(picture).rgb
     check_photo(photo, "the picture", look)
     return Stylizer(model, look)([photo])[0]
@@ -234,7 +234,7 @@ def check_photo(photo: np.ndarray, name: str, look: Look) -> None:
 
 
 def preview(model: StyleModel) -> np.ndarray:
-    """A picture of what a model makes `[H, W, 3]`: the example photo in each of its styles, or in three examples'."""
+    """A contact sheet `[H, W, 3]` of a model: the example photo in each of its styles, or in two example paintings'."""
     photo = read_picture("example:landscape").rgb
     photo = resize(photo, *fit_size(photo.shape[0], photo.shape[1], PREVIEW))
     styles = ["example:brushwork", "example:mosaic"] if model.any_style else list(model.styles)

@@ -14,21 +14,21 @@ from jax import export
 from jaxstyle.errors import JaxstyleError
 from jaxstyle.inference.apply import Look
 from jaxstyle.inference.style_model import StyleModel
-from jaxstyle.inference.styles import blend_of, known_weights, read_paintings, seen_styles, usual_size
+from jaxstyle.inference.styles import blend_of, encode_styles, known_weights, read_paintings, usual_size
 from jaxstyle.media.image_resizing import MIN_SIDE
 from jaxstyle.media.image_writing import write_whole
 from jaxstyle.models.adain import Styles
 
 SUFFIXES = (".stablehlo", ".onnx")
 PLATFORMS = ("cpu", "cuda", "tpu")
-ONNX_SIZE = (512, 512)  # height and width, where none is said
+ONNX_SIZE = (512, 512)  # height and width by default
 
 
 class Signature(NamedTuple):
-    """What is exported.
+    """A function to be exported.
 
     Attributes:
-      function: Pictures `[n, h, w, 3]` in [0, 1], and what else it takes, to pictures `[n, h, w, 3]` in [0, 1].
+      function: Pictures `[n, h, w, 3]` in [0, 1] and further arguments -> pictures `[n, h, w, 3]` in [0, 1].
       names: Of its arguments.
       shapes: Of its arguments, float32: numbers, and letters for sides that may be any.
     """
@@ -64,15 +64,15 @@ def signature(
     if model.any_style and not blend:
 
         def of_paintings(pictures: jax.Array, paintings: jax.Array) -> jax.Array:
-            seen = network.apply({"params": params}, paintings, method="style_of")
-            return apply(pictures, *anywhere(pictures, jax.tree.map(lambda leaf: leaf[:, None], seen), 1.0, None))
+            encoded = network.apply({"params": params}, paintings, method="style_of")
+            return apply(pictures, *anywhere(pictures, jax.tree.map(lambda leaf: leaf[:, None], encoded), 1.0, None))
 
         return Signature(of_paintings, ("pictures", "paintings"), (pictures, ("n", "a", "b", 3)))
     if model.any_style:
         paintings = read_paintings([each for each, _ in blend])
-        seen = seen_styles(model, paintings, style_size or usual_size(paintings), strength).moments
+        encoded = encode_styles(model, paintings, style_size or usual_size(paintings), strength).moments
         parts = [share for _, share in blend]
-        return Signature(lambda x: apply(x, *anywhere(x, seen, strength, parts)), ("pictures",), (pictures,))
+        return Signature(lambda x: apply(x, *anywhere(x, encoded, strength, parts)), ("pictures",), (pictures,))
     if not blend and len(model.styles) > 1:
         return Signature(apply, ("pictures", "weights"), (pictures, ("n", len(model.styles))))
     weights = known_weights(model, blend)
@@ -82,54 +82,54 @@ def signature(
 
 
 def anywhere(
-    pictures: jax.Array, seen: Any, strength: float, parts: Sequence[float] | None
+    pictures: jax.Array, encoded: Any, strength: float, parts: Sequence[float] | None
 ) -> tuple[jax.Array, Styles]:
-    """What a network of any style takes beside pictures: the same blend everywhere, the styles of every picture.
+    """The arguments of a network of any style beside pictures: the same blend everywhere, the styles of every picture.
 
     Args:
       pictures: `[n, h, w, 3]`.
-      seen: Moments `[n or 1, S, …]` of the paintings.
+      encoded: Moments `[n or 1, S, …]` of the paintings.
       strength: From 0 to 1.
       parts: `[S]`, the blend; None is one style.
     """
     count, *sides, _ = pictures.shape
     shares = jnp.asarray([1.0] if parts is None else parts, jnp.float32)
-    styles = jax.tree.map(lambda leaf: jnp.broadcast_to(leaf, (count, *leaf.shape[1:])), seen)
+    styles = jax.tree.map(lambda leaf: jnp.broadcast_to(leaf, (count, *leaf.shape[1:])), encoded)
     shared = jnp.broadcast_to(shares.reshape(1, 1, 1, -1), (count, *sides, len(shares)))
     return shared, Styles(styles, jnp.full(count, strength, jnp.float32))
 
 
-def to_stablehlo(what: Signature) -> bytes:
+def to_stablehlo(exported: Signature) -> bytes:
     """A function for pictures of any size and number, on any device; `jax.export.deserialize` reads it.
 
     Args:
-      what: The function.
+      exported: The function.
 
     Returns:
-      What `jax.export` serialises: StableHLO with the parameters in it, lowered for CPU, CUDA and TPU. JAX promises
+      The serialisation of `jax.export`: StableHLO with the parameters in it, for CPU, CUDA and TPU. JAX promises
       to read it for six months.
 
     Raises:
-      JaxstyleError: flatbuffers, which JAX writes it with, is not installed.
+      JaxstyleError: flatbuffers is not installed, with which JAX writes it.
     """
     try:
-        import flatbuffers  # noqa: F401  # which JAX asks for only at the end
+        import flatbuffers  # noqa: F401  # which JAX imports only at the end
     except ImportError:
         raise JaxstyleError(
             "exporting needs flatbuffers, which is not installed: pip install 'jaxstyle[export]'"
         ) from None
-    sides = sorted({side for shape in what.shapes for side in shape[1:-1] if isinstance(side, str)})
+    sides = sorted({side for shape in exported.shapes for side in shape[1:-1] if isinstance(side, str)})
     scope = export.SymbolicScope([f"{side} >= {MIN_SIDE}" for side in sides])
-    shapes = [export.symbolic_shape(", ".join(map(str, shape)), scope=scope) for shape in what.shapes]
+    shapes = [export.symbolic_shape(", ".join(map(str, shape)), scope=scope) for shape in exported.shapes]
     arguments = [jax.ShapeDtypeStruct(shape, jnp.float32) for shape in shapes]
-    return bytes(export.export(jax.jit(what.function), platforms=PLATFORMS)(*arguments).serialize())
+    return bytes(export.export(jax.jit(exported.function), platforms=PLATFORMS)(*arguments).serialize())
 
 
-def to_onnx(what: Signature) -> bytes:
+def to_onnx(exported: Signature) -> bytes:
     """A function for one picture of one size, by jax2onnx, which for these networks needs numbers (tried: 0.17.1).
 
     Args:
-      what: The function, all of its shapes numbers (`fixed`).
+      exported: The function, all of its shapes numbers (`fixed`).
 
     Raises:
       JaxstyleError: jax2onnx is not installed, or cannot convert it.
@@ -140,19 +140,19 @@ def to_onnx(what: Signature) -> bytes:
         raise JaxstyleError(
             "ONNX needs jax2onnx, which is not installed: pip install 'jaxstyle[onnx]', or name a .stablehlo"
         ) from None
-    names = {"input_names": what.names, "output_names": ("stylised",)}
+    names = {"input_names": exported.names, "output_names": ("stylised",)}
     try:
-        made = convert(what.function, what.shapes, model_name="jaxstyle", **names)
+        made = convert(exported.function, exported.shapes, model_name="jaxstyle", **names)
     except Exception as error:  # it raises whatever its many plugins meet
         reason = (str(error).splitlines() or [type(error).__name__])[0]
         raise JaxstyleError(f"jax2onnx cannot convert the model ({reason}); name a .stablehlo instead") from error
     return made.SerializeToString()
 
 
-def fixed(what: Signature, height: int, width: int) -> Signature:
+def fixed(exported: Signature, height: int, width: int) -> Signature:
     """A function for one picture of a size, and one painting of that size."""
     sides: dict[int | str, int] = {"n": 1, "h": height, "w": width, "a": height, "b": width}
-    return what._replace(shapes=tuple(tuple(sides.get(side, side) for side in shape) for shape in what.shapes))
+    return exported._replace(shapes=tuple(tuple(sides.get(side, side) for side in shape) for shape in exported.shapes))
 
 
 def export_model(
@@ -185,13 +185,13 @@ def export_model(
     Look(style, strength, style_size=style_size).check(model)
     if not blend_of(style) and (strength != 1 or style_size is not None):
         raise JaxstyleError("strength and style-size are of paintings that are built in: choose a style")
-    what = signature(model, style, strength=strength, style_size=style_size)
+    exported = signature(model, style, strength=strength, style_size=style_size)
     if target.suffix.lower() == ".onnx":
-        what = fixed(what, *(size or ONNX_SIZE))
-        write_whole(target, to_onnx(what))
+        exported = fixed(exported, *(size or ONNX_SIZE))
+        write_whole(target, to_onnx(exported))
     else:
-        write_whole(target, to_stablehlo(what))
-    return what
+        write_whole(target, to_stablehlo(exported))
+    return exported
 
 
 def check_target(target: pathlib.Path, size: tuple[int, int] | None) -> None:

@@ -1,4 +1,4 @@
-"""Among which features generated pictures are compared with real ones. Numbers of different spaces do not compare."""
+"""Feature spaces in which generated pictures are compared with real ones; scores of different spaces do not compare."""
 
 from __future__ import annotations
 
@@ -12,34 +12,35 @@ import numpy as np
 from jaxstyle.errors import JaxstyleError
 from jaxstyle.features import InceptionV3, load
 from jaxstyle.features.inception import as_fid_sees
-from jaxstyle.training.config import absolute
-from jaxstyle.training.workdir import open_run
+from jaxstyle.inference.run import open_run
+from jaxstyle.training.config_file import absolute
+from jaxstyle.training.task import Classifies
 
-Look = Callable[[Any, jax.Array], tuple[jax.Array, jax.Array | None]]
+Extract = Callable[[Any, jax.Array], tuple[jax.Array, jax.Array | None]]
 
 
 class FeatureSpace(NamedTuple):
-    """A network that looks at pictures to score them.
+    """A feature extractor by which pictures are scored.
 
     Attributes:
       name: For every report.
       fid: Whether it is the one of FID: the whole Inception-v3 of 2015, to its last pool.
-      look: `(params, pictures [N, H, W, C] in [0, 1]) -> features [N, D], probabilities [N, classes] or None`.
-      params: Pytree for `look`.
+      extract: `(params, pictures [N, H, W, C] in [0, 1]) -> features [N, D], probabilities [N, classes] or None`.
+      params: Pytree for `extract`.
       shape: `(H, W, C)` that pictures must have; None where any will do.
       classes: Of a classifier's probabilities.
     """
 
     name: str
     fid: bool
-    look: Look
+    extract: Extract
     params: Any
     shape: tuple[int, ...] | None = None
     classes: tuple[str, ...] = ()
 
 
 def open_space(features: str | os.PathLike) -> FeatureSpace:
-    """The feature space of a classifier's workdir, or of Inception-v3 by name or file.
+    """Opens the feature space of a classifier's workdir, or of Inception-v3 by name or file.
 
     Raises:
       JaxstyleError: It is neither.
@@ -51,15 +52,15 @@ def open_space(features: str | os.PathLike) -> FeatureSpace:
 def classifier_space(workdir: str | os.PathLike) -> FeatureSpace:
     """The last hidden layer of a trained classifier, at its newest checkpoint."""
     run = open_run(workdir)
-    if not hasattr(run.task, "features"):
+    if not isinstance(run.task, Classifies):
         raise JaxstyleError(f"the task {run.config.task!r} is no classifier; give a classifier's workdir")
 
-    def look(state: Any, pictures: jax.Array) -> tuple[jax.Array, jax.Array]:
+    def extract(state: Any, pictures: jax.Array) -> tuple[jax.Array, jax.Array]:
         features, logits = run.task.features(state, pictures)
         return features, jax.nn.softmax(logits)
 
     name = f"classifier {os.fspath(workdir)} at step {int(run.state.step)}"
-    return FeatureSpace(name, False, look, run.state, run.setting.spec["image"].shape, run.setting.classes)
+    return FeatureSpace(name, False, extract, run.state, run.info.spec["image"].shape, run.info.classes)
 
 
 def inception_space(name_or_path: str | os.PathLike) -> FeatureSpace:
@@ -71,16 +72,16 @@ def inception_space(name_or_path: str | os.PathLike) -> FeatureSpace:
     whole, classifies = "pool_3" in network.taps, "logits" in network.taps
     tap = "pool_3" if whole else network.taps[-1]
 
-    def look(params: Any, pictures: jax.Array) -> tuple[jax.Array, jax.Array | None]:
+    def extract(params: Any, pictures: jax.Array) -> tuple[jax.Array, jax.Array | None]:
         wanted = (tap, "logits") if classifies else (tap,)
-        _, seen = network.apply({"params": params}, as_fid_sees(pictures), wanted)
-        found = seen[tap] if whole else seen[tap].mean((1, 2))
-        return found, jax.nn.softmax(seen["logits"]) if classifies else None
+        _, activations = network.apply({"params": params}, as_fid_sees(pictures), wanted)
+        found = activations[tap] if whole else activations[tap].mean((1, 2))
+        return found, jax.nn.softmax(activations["logits"]) if classifies else None
 
     name = f"Inception-v3 {features.name}, {tap}" + ("" if whole else " averaged over positions")
-    return FeatureSpace(name, whole and network.max_at_end, look, features.params)
+    return FeatureSpace(name, whole and network.max_at_end, extract, features.params)
 
 
 def eight_bits(pictures: jax.Array) -> jax.Array:
-    """Pictures in [0, 1] as a file of 8 bits keeps them, as real ones come; the scores must not see the difference."""
+    """Pictures in [0, 1] rounded to 8 bits, as real ones come from files: scores must not depend on the difference."""
     return jax.numpy.round(pictures * np.float32(255)) / np.float32(255)

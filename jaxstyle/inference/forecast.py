@@ -1,4 +1,4 @@
-"""The frames that follow a film, as a trained forecaster foresees them."""
+"""Video prediction: the frames that follow a film, by a trained forecaster."""
 
 from __future__ import annotations
 
@@ -9,14 +9,15 @@ import jax
 import numpy as np
 
 from jaxstyle.errors import JaxstyleError
+from jaxstyle.inference.run import Run, open_run
 from jaxstyle.media.film_reading import read_film
 from jaxstyle.media.image_resizing import crop_and_resize
 from jaxstyle.runtime import compiling
-from jaxstyle.training.workdir import Run, open_run
+from jaxstyle.training.task import Forecasts
 
 
 def forecast(workdir: str | os.PathLike, clip: Any, count: int = 0, *, checkpoint: str = "newest") -> np.ndarray:
-    """Foresees the frames after a film's last ones.
+    """Forecasts the frames after a film's last ones.
 
     Args:
       workdir: Of a finished or running training of a forecaster.
@@ -30,24 +31,24 @@ def forecast(workdir: str | os.PathLike, clip: Any, count: int = 0, *, checkpoin
     Raises:
       JaxstyleError: No such run or checkpoint, it is no forecaster's, or the film is too short or none.
     """
-    run = forecaster(workdir, checkpoint)
-    return follow(run, seen_of(run, clip), count)
+    run = open_forecaster(workdir, checkpoint)
+    return forecast_frames(run, input_frames(run, clip), count)
 
 
-def forecaster(workdir: str | os.PathLike, checkpoint: str = "newest") -> Run:
+def open_forecaster(workdir: str | os.PathLike, checkpoint: str = "newest") -> Run:
     """Opens a forecaster's workdir.
 
     Raises:
       JaxstyleError: It holds none.
     """
     run = open_run(workdir, checkpoint)
-    if not hasattr(run.task, "foresee"):
-        raise JaxstyleError(f"the task {run.config.task!r} foresees nothing; give the workdir of a forecaster")
+    if not isinstance(run.task, Forecasts):
+        raise JaxstyleError(f"the task {run.config.task!r} forecasts nothing; give the workdir of a forecaster")
     return run
 
 
-def seen_of(run: Run, clip: Any) -> np.ndarray:
-    """The last frames of a film, as many as a run's forecaster sees, `[T, H, W, C]` as it was trained on.
+def input_frames(run: Run, clip: Any) -> np.ndarray:
+    """The last frames of a film, as many as a run's forecaster takes, `[T, H, W, C]` as it was trained on.
 
     Frames of another shape are cut around their centre, then resized; colours become grey where it knows only grey.
 
@@ -55,24 +56,22 @@ def seen_of(run: Run, clip: Any) -> np.ndarray:
       JaxstyleError: The film is none, or too short.
     """
     film = np.asarray(read_film(clip) if isinstance(clip, (str, os.PathLike)) else clip, np.float32)
-    inputs, shape = run.task.inputs, run.setting.spec["video"].shape[1:]
+    inputs, shape = run.task.inputs, run.info.spec["video"].shape[1:]
     if film.ndim != 4 or film.shape[-1] not in (1, 3):
         raise JaxstyleError(f"an array of shape {film.shape} is no film; give [T, H, W, 1 or 3] in [0, 1]")
     if len(film) < inputs:
-        raise JaxstyleError(
-            f"the film has {len(film)} frames, and this forecaster must see {inputs}; give a longer one"
-        )
+        raise JaxstyleError(f"the film has {len(film)} frames, and this forecaster takes {inputs}; give a longer one")
     frames = np.broadcast_to(film[-inputs:], (inputs, *film.shape[1:3], 3))
     return np.clip([crop_and_resize(frame, shape) for frame in frames], 0, 1)
 
 
-def follow(run: Run, seen: np.ndarray, count: int = 0) -> np.ndarray:
-    """The frames after some, `[count, H, W, C]`; arguments as above.
+def forecast_frames(run: Run, inputs: np.ndarray, count: int = 0) -> np.ndarray:
+    """The frames `[count, H, W, C]` after `inputs` `[T, H, W, C]`; see `forecast`.
 
     Raises:
       JaxstyleError: A count that cannot be.
     """
     if count < 0:
-        raise JaxstyleError(f"{count} frames cannot be foreseen; at least 1, or 0 for as many as in the training")
-    foresee = compiling.jit(run.task.foresee, static_argnums=2)
-    return np.asarray(jax.device_get(foresee(run.state, seen[None], count or run.task.outputs)))[0]
+        raise JaxstyleError(f"{count} frames cannot be forecast; at least 1, or 0 for as many as in the training")
+    program = compiling.jit(run.task.forecast, static_argnums=2)
+    return np.asarray(jax.device_get(program(run.state, inputs[None], count or run.task.outputs)))[0]

@@ -1,4 +1,4 @@
-"""Pictures out of a trained generator, in compiled batches spread over the local devices."""
+"""Sampling pictures from a trained generator, in compiled batches over the local devices."""
 
 from __future__ import annotations
 
@@ -11,9 +11,10 @@ import jax.numpy as jnp
 import numpy as np
 
 from jaxstyle.errors import JaxstyleError, did_you_mean
+from jaxstyle.inference.run import Run, open_run
 from jaxstyle.runtime import compiling
 from jaxstyle.training.step import on_all
-from jaxstyle.training.workdir import Run, open_run
+from jaxstyle.training.task import Samples
 
 CHUNK = 64
 """Pictures drawn with one key, on one device: so a sample depends on seed and number only, not on the devices."""
@@ -51,7 +52,7 @@ def picture_shape(run: Run, labelled: bool = False) -> tuple[int, ...]:
     Raises:
       JaxstyleError: It draws none, or none by labels.
     """
-    if not hasattr(run.task, "sample"):
+    if not isinstance(run.task, Samples):
         raise JaxstyleError(f"the task {run.config.task!r} draws no pictures; give the workdir of a VAE or a GAN")
     labels = np.zeros(CHUNK, np.int32) if labelled else None
     drawn = jax.eval_shape(lambda state, key: run.task.sample(state, key, CHUNK, labels), run.state, jax.random.key(0))
@@ -59,9 +60,9 @@ def picture_shape(run: Run, labelled: bool = False) -> tuple[int, ...]:
 
 
 def takes_labels(run: Run) -> bool:
-    """Whether a run's task draws pictures by their labels."""
+    """True where a run's task draws pictures by labels."""
     try:
-        return bool(run.setting.classes and picture_shape(run, labelled=True))
+        return bool(run.info.classes and picture_shape(run, labelled=True))
     except JaxstyleError:
         return False
 
@@ -72,22 +73,22 @@ def chunks(
     *,
     labels: Sequence[int] | np.ndarray | None = None,
     seed: int = 0,
-    look: Any = None,
+    transform: Any = None,
     params: Any = None,
 ) -> Iterator[Any]:
     """Draws pictures, some at a time.
 
     Args:
-      run: Whose task has `sample`.
+      run: Of a generator.
       count: How many altogether.
       labels: One a picture, or None.
       seed: Of the randomness.
-      look: What is made of them on the devices, `(params, pictures [64, H, W, C]) -> pytree [64, …]`; None gives the
+      transform: Applied to them on the devices, `(params, pictures [64, H, W, C]) -> pytree [64, …]`; None gives the
         pictures themselves.
-      params: Its parameters.
+      params: Of `transform`.
 
     Yields:
-      What `look` gives, numpy arrays `[n, …]`, `count` altogether.
+      Results of `transform`, numpy arrays `[n, …]`, `count` altogether.
 
     Raises:
       JaxstyleError: A count or labels that cannot be.
@@ -101,7 +102,7 @@ def chunks(
 
     def draw(state: Any, params: Any, key: jax.Array, labels: jax.Array | None) -> Any:
         pictures = jnp.clip(run.task.sample(state, key, CHUNK, labels), 0, 1)
-        return pictures if look is None else look(params, pictures)
+        return pictures if transform is None else transform(params, pictures)
 
     mapped = compiling.pmap(draw, in_axes=(None, None, 0, 0), devices=devices)
     state, params = on_all((run.state, params), devices)
@@ -121,7 +122,7 @@ def checked(labels: Sequence[int] | np.ndarray, run: Run, count: int) -> np.ndar
     Raises:
       JaxstyleError: Not one a picture, or one that the run has no class for.
     """
-    array, classes = np.asarray(labels, np.int32), len(run.setting.classes)
+    array, classes = np.asarray(labels, np.int32), len(run.info.classes)
     if array.shape != (count,):
         raise JaxstyleError(f"{array.size} labels for {count} pictures; give one a picture")
     wrong = array[(array < 0) | (array >= classes)]

@@ -1,4 +1,4 @@
-"""A class for every pixel of any picture, from a trained segmentation; large pictures by overlapping tiles."""
+"""Segmentation of pictures of any size by a trained network; large ones by overlapping tiles."""
 
 from __future__ import annotations
 
@@ -13,21 +13,22 @@ import numpy as np
 from tqdm import tqdm
 
 from jaxstyle.errors import JaxstyleError
+from jaxstyle.inference.run import Run, open_run
 from jaxstyle.media.colors import luma
 from jaxstyle.media.image_reading import PictureLike, read_picture
 from jaxstyle.media.overlay import overlay
 from jaxstyle.runtime import compiling
-from jaxstyle.training.workdir import Run, open_run
+from jaxstyle.training.task import Segments
 
 WHOLE = 1536**2
-"""Pixels up to which a picture is looked at in one piece: about a gigabyte at 16 channels."""
+"""Pixels up to which a picture is segmented in one piece: about a gigabyte at 16 channels."""
 TILE = 1024
 
 
 def segment(
     workdir: str | os.PathLike, picture: PictureLike, *, tile: int = 0, checkpoint: str = "newest"
 ) -> np.ndarray:
-    """Tells the class of every pixel of a picture.
+    """Classifies every pixel of a picture.
 
     Args:
       workdir: Of a finished or running training of `jaxstyle.tasks.segment`.
@@ -48,14 +49,14 @@ class Segmenter:
     """A trained segmentation on the first device; its program is compiled once a size of pictures.
 
     Args:
-      run: Whose task has `logits`.
+      run: Of a segmentation.
 
     Raises:
-      JaxstyleError: It has not.
+      JaxstyleError: It is of another task.
     """
 
     def __init__(self, run: Run):
-        if not hasattr(run.task, "logits") or not hasattr(run.task, "model"):
+        if not isinstance(run.task, Segments):
             raise JaxstyleError(f"the task {run.config.task!r} segments nothing; give the workdir of a segmentation")
         self.classes = tuple(run.config.data.mask_classes)
         self.channels, self.model = run.task.channels, run.task.model
@@ -68,9 +69,9 @@ class Segmenter:
 
         Args:
           rgb: `[H, W, 3]` in [0, 1].
-          tile: Side in pixels of the squares that are looked at one after the other, with so much around them that
-            nothing is cut off from what the network sees; rounded up to what it can halve. 0 chooses: all at once,
-            or `TILE` for more than `WHOLE` pixels.
+          tile: Side in pixels of the squares that are segmented one after the other, each with the network's whole
+            receptive field around it; rounded up to a multiple that the network can halve. 0 chooses: all at once, or
+            `TILE` for more than `WHOLE` pixels.
           progress: Whether a bar counts the tiles; None where there is a terminal.
 
         Returns:
@@ -83,17 +84,17 @@ class Segmenter:
             raise JaxstyleError(f"tile is {tile}; it must be at least 1 pixel, or 0 to choose by the picture's size")
         height, width, _ = rgb.shape
         factor = self.model.factor
-        seen = rgb if self.channels == 3 else luma(rgb)[..., None]
-        seen = np.pad(seen, ((0, -height % factor), (0, -width % factor), (0, 0)), "edge")
-        tile = tile or (TILE if height * width > WHOLE else max(seen.shape))
+        inputs = rgb if self.channels == 3 else luma(rgb)[..., None]
+        inputs = np.pad(inputs, ((0, -height % factor), (0, -width % factor), (0, 0)), "edge")
+        tile = tile or (TILE if height * width > WHOLE else max(inputs.shape))
         halo = up_to(self.model.radius, factor)
-        return tiled(self.look, seen, up_to(tile, factor), halo, progress)[:height, :width]
+        return tiled(self.classes_of, inputs, up_to(tile, factor), halo, progress)[:height, :width]
 
     def overlay(self, rgb: np.ndarray, mask: np.ndarray) -> np.ndarray:
         """A picture `[H, W, 3]` with its mask `[H, W]` laid over it: `[H, W, 3]` in [0, 1]."""
         return np.asarray(self.paint(rgb[None], mask[None])[0])
 
-    def look(self, window: np.ndarray) -> np.ndarray:
+    def classes_of(self, window: np.ndarray) -> np.ndarray:
         """The classes `[h, w]` of a part `[h, w, C]` of a picture."""
         return np.asarray(self.program(self.state, window[None].astype(np.float32))[0])
 
@@ -104,18 +105,22 @@ def up_to(number: int, factor: int) -> int:
 
 
 def tiled(
-    look: Callable[[np.ndarray], np.ndarray], picture: np.ndarray, tile: int, halo: int, progress: bool | None = False
+    function: Callable[[np.ndarray], np.ndarray],
+    picture: np.ndarray,
+    tile: int,
+    halo: int,
+    progress: bool | None = False,
 ) -> np.ndarray:
-    """What a network sees in a picture, put together of what it sees in parts of it.
+    """A network's output for a picture, put together of its outputs for parts of it.
 
     All parts have one size, so there is one program; at the picture's edges they lie further inside. A network that
-    halves its input sees the same in a part as in the whole where parts begin at multiples of its factor.
+    halves its input gives the same for a part as for the whole where parts begin at multiples of its factor.
 
     Args:
-      look: `[h, w, C]` -> `[h, w, …]`.
+      function: `[h, w, C]` -> `[h, w, …]`.
       picture: `[H, W, C]`.
-      tile: Side of what is taken of a part, pixels.
-      halo: What is looked at around it, pixels; at least the network's radius.
+      tile: Side of a part's output that is kept, pixels.
+      halo: Input around it, pixels; at least the network's radius.
       progress: As for `Segmenter.mask`.
 
     Returns:
@@ -126,7 +131,7 @@ def tiled(
     with tqdm(total=len(rows) * len(columns), unit="tile", leave=False, disable=progress_off(progress)) as bar:
         for row, row_part, row_place in rows:
             for column, column_part, column_place in columns:
-                part = look(picture[row, column])[row_part, column_part]
+                part = function(picture[row, column])[row_part, column_part]
                 whole = np.empty((*picture.shape[:2], *part.shape[2:]), part.dtype) if whole is None else whole
                 whole[row_place, column_place] = part
                 bar.update()
@@ -139,7 +144,7 @@ def progress_off(progress: bool | None) -> bool | None:
 
 
 def spans(length: int, tile: int, halo: int) -> Iterator[tuple[slice, slice, slice]]:
-    """The parts of a side: what is looked at, what of that is taken, and where it belongs."""
+    """The parts of a side: the input, the part of its output that is kept, and the place where that belongs."""
     window = min(length, tile + 2 * halo)
     for first in range(0, length, tile):
         start, last = min(max(0, first - halo), length - window), min(first + tile, length)

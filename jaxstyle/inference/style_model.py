@@ -49,7 +49,7 @@ class StyleModel:
 
     @property
     def any_style(self) -> bool:
-        """Whether it takes paintings, not styles that it has learnt."""
+        """True where it takes paintings, not styles that it has learnt."""
         return not isinstance(self.network, StyleNetwork)
 
     def check(self) -> None:
@@ -125,7 +125,7 @@ def check_folder(folder: str | os.PathLike) -> None:
 
 
 def described(model: StyleModel) -> dict[str, Any]:
-    """What `config.json` holds."""
+    """The contents of `config.json`."""
     kind = next(name for name, of in NETWORKS.items() if isinstance(model.network, of))
     fields = {name: getattr(model.network, name) for name in settings(NETWORKS[kind])}
     head = {"format": FORMAT, "version": VERSION, "kind": kind}
@@ -175,7 +175,7 @@ def load_model(folder: str | os.PathLike) -> StyleModel:
 
 
 def is_workdir(path: pathlib.Path | epath.Path) -> bool:
-    """Whether a folder is of a training, by its `config.json`."""
+    """True for the workdir of a training, by its `config.json`."""
     try:
         return "task" in json.loads((path / CONFIG).read_text())
     except (OSError, ValueError, TypeError):
@@ -217,12 +217,13 @@ def trained_model(workdir: str | os.PathLike, checkpoint: str = "newest") -> Sty
     Raises:
       JaxstyleError: There is no such run or checkpoint, or it trains no style network.
     """
-    from jaxstyle.training.workdir import open_run  # late: orbax takes seconds to import
+    from jaxstyle.inference.run import open_run  # late: orbax takes seconds to import
+    from jaxstyle.training.task import Stylizes
 
     run = open_run(workdir, checkpoint)
-    if not hasattr(run.task, "stylist"):
+    if not isinstance(run.task, Stylizes):
         raise JaxstyleError(f"the run in {os.fspath(workdir)!r} is of {run.config.task}, which makes no style network")
-    network, params, styles = run.task.stylist(run.state)
+    network, params, styles = run.task.style_network(run.state)
     notes = {"features": os.path.basename(run.config.features), "steps": str(int(run.state.step))}
     notes |= {"content_weight": f"{run.config.content_weight:g}", "seed": str(run.config.seed)}
     model = StyleModel(network, jax.device_get(params), styles, notes)

@@ -1,4 +1,4 @@
-"""Which style is meant: by name, by number, by picture, or a blend of several."""
+"""Styles for a trained model, by name, number or picture, and blends of several."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def parse_blend(text: str) -> Blend:
 
 
 def blend_of(style: Any) -> Blend:
-    """Whatever `apply_style` takes for a style as a blend.
+    """Makes a blend of every form of style that `apply_style` takes.
 
     Args:
       style: One style; several, for equal parts, or as pairs with weights; or a mapping from styles to weights. None
@@ -132,18 +132,18 @@ def read_paintings(styles: Sequence[PictureLike]) -> list[Painting]:
 
 
 def usual_size(paintings: Sequence[Painting], longer: int = MOST) -> int:
-    """The longer side in pixels at which paintings are seen where none is said: the photo's `longer` one, so that their
+    """The longer side in pixels at which paintings are seen by default: the photo's `longer` one, so that their
     strokes are in proportion, at most `MOST`, and so that the thinnest of them has enough pixels."""
     least = [least_longer_side(painting.rgb.shape[:2], MIN_SIDE) for painting in paintings]
     return max(min(longer, MOST), *least)
 
 
-def seen_styles(model: StyleModel, paintings: Sequence[Painting], size: int, strength: float) -> Styles:
-    """What a network of any style is told of paintings `[1, S, …]`, seen at a longer side of `size` pixels.
+def encode_styles(model: StyleModel, paintings: Sequence[Painting], size: int, strength: float) -> Styles:
+    """The moments `[1, S, …]` of paintings seen at a longer side of `size` pixels, for a network of any style.
 
     Raises:
       JaxstyleError: At that size one has too few pixels.
     """
-    look = jax.jit(lambda params, x: model.network.apply({"params": params}, x, method="style_of"))
-    found = [jax.device_get(look(model.params, painting.fitted(size)[None])) for painting in paintings]
+    encode = jax.jit(lambda params, x: model.network.apply({"params": params}, x, method="style_of"))
+    found = [jax.device_get(encode(model.params, painting.fitted(size)[None])) for painting in paintings]
     return Styles(jax.tree.map(lambda *leaves: np.stack(leaves, 1), *found), jnp.full(1, strength))

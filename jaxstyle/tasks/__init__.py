@@ -1,1 +1,1 @@
-"""What one training step does, one task a file: pure functions over a state. They know no loop."""
+"""Tasks, one a file: the training step, the evaluation and the config of a kind of network, as pure functions."""

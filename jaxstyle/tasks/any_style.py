@@ -8,13 +8,12 @@ from typing import Any, NamedTuple
 import jax
 import jax.numpy as jnp
 import numpy as np
-from ml_collections import ConfigDict
 
 from jaxstyle.data.augment import augment
 from jaxstyle.data.cropping import central_square
 from jaxstyle.data.folders import read_example
 from jaxstyle.data.views import random_view
-from jaxstyle.errors import JaxstyleError, did_you_mean
+from jaxstyle.errors import JaxstyleError
 from jaxstyle.features import Features
 from jaxstyle.features.vgg import VGG
 from jaxstyle.jobs.files import list_contents
@@ -22,36 +21,41 @@ from jaxstyle.models.adain import AdaIN, Styles
 from jaxstyle.models.transport_network import LAYERS, TransportNetwork
 from jaxstyle.tasks import perceptual
 from jaxstyle.tasks.common import beside, descend, scaled
-from jaxstyle.tasks.perceptual import Perceptual
+from jaxstyle.tasks.perceptual import Perceptual, StyleConfig, check_style
 from jaxstyle.training import step
-from jaxstyle.training.config import at_least
+from jaxstyle.training.config import at_least, one_of
 from jaxstyle.training.optimizers import Optimizer, make_optimizer
 from jaxstyle.training.state import TrainState
-from jaxstyle.training.task import Batch, Metrics, Setting
+from jaxstyle.training.task import Batch, Metrics, RunInfo
 
 NETWORKS = ("transport", "adain")
 
-FIXED = ("features",)
-"""What cannot change when a run goes on: the encoder is the features'."""
+
+@dataclasses.dataclass(frozen=True)
+class ModelConfig:
+    """The network."""
+
+    network: str = "transport"  # or "adain"
+    layer: str = "relu4_1"  # of the features, a VGG: where the encoder of "adain" ends
+    width: int = 16  # of "transport"
+    blocks: int = 3  # of "transport"
 
 
-def defaults() -> ConfigDict:
-    """A training recipe with this task's own fields."""
-    config = perceptual.defaults()
-    config.task = "jaxstyle.tasks.any_style"
-    # Here style_size is the side of the paintings' central squares, parts of which are seen; 0 is twice a photo's.
-    config.model.network = "transport"  # or "adain"
-    config.model.layer = "relu4_1"  # of the features, a VGG: where the encoder of "adain" ends
-    config.model.update(width=16, blocks=3)  # of "transport"
-    return config
+@dataclasses.dataclass(frozen=True)
+class Config(StyleConfig):
+    """The fields of the training of a network of any style.
 
-
-def fields(config: Any) -> tuple[str, ...]:
-    """The fields of an example, and a look at what can be wrong with photos and paintings.
-
-    Raises:
-      JaxstyleError: See `perceptual.fields`; or there are more paintings than the devices may be given.
+    Here `style_size` is the side of the paintings' central squares, parts of which are seen; 0 is twice a photo's.
     """
+
+    FIXED = (*StyleConfig.FIXED, "features")  # the encoder is the features'
+
+    task: str = "jaxstyle.tasks.any_style"
+    model: ModelConfig = dataclasses.field(default_factory=ModelConfig)
+
+
+def check(config: Config) -> None:
+    """Raises `JaxstyleError` for photos, paintings or numbers that cannot be, or too many paintings for the devices."""
     paintings = list_contents(config.styles)
     most, side = config.data.resident_megabytes, config.style_size or 2 * (config.augment.crop or config.data.size)
     need = len(paintings) * 3 * side**2 / 1e6
@@ -60,41 +64,40 @@ def fields(config: Any) -> tuple[str, ...]:
             f"{len(paintings)} paintings of {side} px take {need:.0f} MB on every device, more than "
             f"data.resident_megabytes={most:g}: name fewer, see them smaller by style_size, or raise that bound"
         )
-    return perceptual.fields(config, paintings)
+    one_of(config, {"model.network": NETWORKS})
+    at_least(config, {"model.width": 1, "model.blocks": 0})
+    check_style(config, paintings)
 
 
-def make(config: Any, setting: Setting) -> AnyStyle:
-    """The task of a config, whose fields `defaults` tells. The paintings are not read before a run begins.
+def fields(config: Config) -> tuple[str, ...]:
+    """Names of the example's fields that the task wants."""
+    return ("image",)
+
+
+def make(config: Config, info: RunInfo) -> AnyStyle:
+    """Makes the task; the paintings are not read before a run begins.
 
     Raises:
-      JaxstyleError: The features are no VGG or lack the encoder's layer, or a setting cannot be.
+      JaxstyleError: The features are no VGG or lack the encoder's layer, or the photos do not suit.
     """
-    judge = perceptual.perceptual(config, setting)
-    side = perceptual.side_of(config, setting)
+    judge, side = perceptual.perceptual(config, info), perceptual.side_of(config, info)
     return AnyStyle(
-        network_of(config, judge.features),
-        make_optimizer(config.optimizer, setting.extent, setting.steps, config.ema_decay),
-        judge,
-        tuple(config.styles),
-        config.style_size or 2 * side,
-        side,
-        config.augment.crop,
-        config.augment.flip,
+        network=network_of(config, judge.features),
+        optimizer=make_optimizer(config.optimizer, info.extent, info.steps, config.ema_decay),
+        judge=judge,
+        styles=config.styles,
+        style_size=config.style_size or 2 * side,
+        side=side,
+        crop=config.augment.crop,
+        flip=config.augment.flip,
     )
 
 
-def network_of(config: Any, features: Features) -> AdaIN | TransportNetwork:
-    """The network that a config describes, whose encoder is the features'.
-
-    Raises:
-      JaxstyleError: There is no such network, or its encoder cannot be.
-    """
+def network_of(config: Config, features: Features) -> AdaIN | TransportNetwork:
+    """Makes the network of a config, whose encoder is the features'; raises `JaxstyleError` where that cannot be."""
     model, dtype = config.model, jnp.dtype(config.dtype)
-    if model.network not in NETWORKS:
-        raise JaxstyleError(f"unknown model.network {model.network!r}; {did_you_mean(model.network, NETWORKS)}")
     if model.network == "adain":
         return AdaIN(encoder_widths(features, model.layer), dtype)
-    at_least(config, {"model.width": 1, "model.blocks": 0})
     return TransportNetwork(encoder_widths(features, LAYERS[-1]), model.width, model.blocks, dtype)
 
 
@@ -217,8 +220,8 @@ class AnyStyle:
         """Whole paintings `[N, S, S, 3]` at the size of a step's."""
         return jax.image.resize(paintings, (len(paintings), self.side, self.side, 3), "linear")
 
-    def stylist(self, state: TrainState) -> tuple[AdaIN | TransportNetwork, Any, tuple[str, ...]]:
-        """What is kept of a training: the network that paints, its parameters, and the styles that it has, none."""
+    def style_network(self, state: TrainState) -> tuple[AdaIN | TransportNetwork, Any, tuple[str, ...]]:
+        """The network that stylises, its parameters, and the names of styles that it has learnt, none."""
         return self.network, self.variables(state.best_params, self.judge.features.params)["params"], ()
 
     def pictures(self, state: TrainState, batch: Batch, key: jax.Array) -> dict[str, jax.Array]:

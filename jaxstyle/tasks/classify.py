@@ -1,90 +1,100 @@
-"""Telling classes apart: cross entropy, on the small CNN or a residual network."""
+"""Image classification by cross entropy, with the small CNN or a residual network."""
 
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Mapping
 from typing import Any
 
 import jax
 import jax.numpy as jnp
 import numpy as np
-from ml_collections import ConfigDict
 
 from jaxstyle.data.augment import augment, mixup
-from jaxstyle.errors import JaxstyleError, did_you_mean
+from jaxstyle.errors import JaxstyleError
 from jaxstyle.losses.classification import cross_entropy, smoothed_labels
 from jaxstyle.media.charts import confusion_chart
 from jaxstyle.metrics import confusion
 from jaxstyle.models.cnn import SmallCNN
 from jaxstyle.models.resnet import ResNet, blocks_of
+from jaxstyle.runtime.settings import named
 from jaxstyle.tasks.common import descend, scaled
-from jaxstyle.training import config as configs
 from jaxstyle.training import step
-from jaxstyle.training.config import at_least
+from jaxstyle.training.config import TrainingConfig, at_least, one_of
 from jaxstyle.training.optimizers import Optimizer, make_optimizer
 from jaxstyle.training.state import TrainState
-from jaxstyle.training.task import Batch, Metrics, Setting
+from jaxstyle.training.task import Batch, Metrics, RunInfo
 
 MODELS = ("cnn", "resnet")
 LEAST = 4  # pixels a side, of which halving twice leaves one
 
 
-def defaults() -> ConfigDict:
-    """A training recipe with this task's own fields."""
-    config = configs.defaults()
-    config.task = "jaxstyle.tasks.classify"
-    config.model.update(name="cnn", dropout=0.0)
-    config.model.update(depth=20, width=16)  # of a resnet: layers, and channels of its first stage
-    config.label_smoothing = 0.0  # share of every target that all classes share
-    config.mixup = 0.0  # α of mixup; 0 is none
-    config.best = "accuracy"
-    return config
+@dataclasses.dataclass(frozen=True)
+class ModelConfig:
+    """The network."""
+
+    name: str = "cnn"  # or resnet
+    dropout: float = 0.0
+    depth: int = 20  # layers of a resnet
+    width: int = 16  # channels of a resnet's first stage
 
 
-def fields(config: Any) -> tuple[str, ...]:
-    """The fields of an example that this task wants."""
+@dataclasses.dataclass(frozen=True)
+class Config(TrainingConfig):
+    """The fields of a classifier's training."""
+
+    task: str = "jaxstyle.tasks.classify"
+    model: ModelConfig = dataclasses.field(default_factory=ModelConfig)
+    label_smoothing: float = 0.0  # share of every target that all classes share
+    mixup: float = 0.0  # α of mixup; 0 is none
+    best: str = "accuracy"
+
+
+def check(config: Config) -> None:
+    """Raises `JaxstyleError` for a network or a number that cannot be."""
+    one_of(config, {"model.name": MODELS})
+    at_least(config, {"augment.pad": 0, "mixup": 0, "model.width": 1})
+    for name, value in {"model.dropout": config.model.dropout, "label_smoothing": config.label_smoothing}.items():
+        if not 0 <= value < 1:
+            raise JaxstyleError(f"{named(name)} is {value:g}; it must be from 0 to below 1")
+    blocks_of(config.model.depth)
+
+
+def fields(config: Config) -> tuple[str, ...]:
+    """Names of the example's fields that the task wants."""
     return ("image", "label")
 
 
-def make(config: Any, setting: Setting) -> Classify:
-    """The task of a config, whose fields `defaults` tells.
+def make(config: Config, info: RunInfo) -> Classify:
+    """Makes the task.
 
     Raises:
-      JaxstyleError: The dataset has no classes, the network is unknown, or a number cannot be.
+      JaxstyleError: The dataset has no classes, or its pictures are too small.
     """
-    if not setting.classes:
+    shape = info.spec["image"].shape
+    if not info.classes:
         raise JaxstyleError("the dataset has no class labels; a folder needs one sub-folder a class")
-    model = config.model
-    if model.name not in MODELS:
-        raise JaxstyleError(f"unknown model.name {model.name!r}; {did_you_mean(model.name, MODELS)}")
-    if config.augment.pad < 0:
-        raise JaxstyleError(f"augment.pad is {config.augment.pad}; it must be at least 0 pixels")
-    shares = {"model.dropout": model.dropout, "label_smoothing": config.label_smoothing}
-    for name, value in shares.items():
-        if not 0 <= value < 1:
-            raise JaxstyleError(f"{name} is {value:g}; it must be from 0 to below 1")
-    if not config.mixup >= 0:
-        raise JaxstyleError(f"mixup is {config.mixup:g}; it must be at least 0")
-    blocks_of(model.depth)
-    at_least(config, {"model.width": 1} if model.name == "resnet" else {})
-    height, width = setting.spec["image"].shape[:2]
-    if min(height, width) < LEAST:
-        raise JaxstyleError(f"pictures of {width}x{height} px are too small; the networks want {LEAST} a side")
-    common: dict[str, Any] = {"classes": len(setting.classes), "dropout": model.dropout}
-    common |= {"dtype": jnp.dtype(config.dtype), "remat": config.remat}
-    network: Any = SmallCNN(**common)
-    if model.name == "resnet":
-        network = ResNet(depth=model.depth, width=model.width, **common)
+    if min(shape[:2]) < LEAST:
+        raise JaxstyleError(f"pictures of {shape[1]}x{shape[0]} px are too small; the networks want {LEAST} a side")
     return Classify(
-        network,
-        make_optimizer(config.optimizer, setting.extent, setting.steps, config.ema_decay),
-        setting.spec["image"].shape,
-        setting.classes,
-        config.augment.pad,
-        config.augment.flip,
-        config.label_smoothing,
-        config.mixup,
+        model=make_network(config, len(info.classes)),
+        optimizer=make_optimizer(config.optimizer, info.extent, info.steps, config.ema_decay),
+        shape=shape,
+        classes=info.classes,
+        pad=config.augment.pad,
+        flip=config.augment.flip,
+        label_smoothing=config.label_smoothing,
+        mixup=config.mixup,
     )
+
+
+def make_network(config: Config, classes: int) -> SmallCNN | ResNet:
+    """Makes the network of a config."""
+    common: dict[str, Any] = {"classes": classes, "dropout": config.model.dropout}
+    common |= {"dtype": jnp.dtype(config.dtype), "remat": config.remat}
+    if config.model.name == "resnet":
+        return ResNet(depth=config.model.depth, width=config.model.width, **common)
+    return SmallCNN(**common)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -135,7 +145,7 @@ class Classify:
         return descend(self.optimizer, state, terms)
 
     def examples(self, batch: Batch, keys: jax.Array) -> tuple[jax.Array, jax.Array]:
-        """Training pictures `[N, H, W, C]` in [0, 1], changed at random, and their targets, labels or probabilities."""
+        """Augmented pictures `[N, H, W, C]` in [0, 1], and labels `[N]` or probabilities `[N, classes]` as targets."""
         images = scaled(augment(batch["image"], keys, pad=self.pad, flip=self.flip))
         if not (self.label_smoothing or self.mixup):
             return images, batch["label"]
@@ -146,34 +156,33 @@ class Classify:
         return mixup(images, targets, keys, self.mixup, step.AXIS)
 
     def eval_step(self, state: TrainState, batch: Batch, keys: jax.Array) -> Metrics:
-        """Of every example: loss `[N]`, and the cell of the confusion matrix that it is in, `[N, C, C]`."""
+        """The loss `[N]` of every example, and its cell of the confusion matrix `[N, C, C]`."""
         logits, _ = self.logits_and_features(state, scaled(batch["image"]))
-        said = jnp.argmax(logits, -1).astype(jnp.int32)
-        cells = jax.vmap(lambda label, said: confusion.confusion_matrix(label, said, len(self.classes)))
-        return {"loss": cross_entropy(logits, batch["label"]), "confusion": cells(batch["label"], said)}
+        predicted = jnp.argmax(logits, -1).astype(jnp.int32)
+        cells = jax.vmap(lambda label, one: confusion.confusion_matrix(label, one, len(self.classes)))
+        return {"loss": cross_entropy(logits, batch["label"]), "confusion": cells(batch["label"], predicted)}
 
-    def summary(self, metrics: dict[str, Any]) -> dict[str, Any]:
-        """What an evaluation reports, of its means: with the confusion matrix, as shares of all examples, what it
-        tells of all classes and, as lists, of every single one."""
-        return {"loss": metrics["loss"], **confusion.summary(np.asarray(metrics["confusion"], np.float64))}
+    def summary(self, means: Mapping[str, Any]) -> dict[str, Any]:
+        """An evaluation's metrics: the loss, the confusion matrix as shares of all examples, and its scores."""
+        return {"loss": means["loss"], **confusion.summary(np.asarray(means["confusion"], np.float64))}
 
-    def charts(self, scores: dict[str, Any]) -> dict[str, np.ndarray]:
-        """The confusion matrix as a picture `[H, W, 3]`, of what `summary` returned."""
+    def charts(self, scores: Mapping[str, Any]) -> dict[str, np.ndarray]:
+        """The confusion matrix as a picture `[H, W, 3]`, of the metrics that `summary` returned."""
         return {"confusion": confusion_chart(np.asarray(scores["confusion"]), self.classes)}
 
     def features(self, state: TrainState, images: jax.Array) -> tuple[jax.Array, jax.Array]:
-        """What generated pictures are scored with.
+        """Features and logits of pictures; generated ones are scored with them.
 
         Args:
           state: Of a trained classifier.
           images: `[N, H, W, C]` in [0, 1], of the size it was trained on.
 
         Returns:
-          What the last layer sees, `[N, features]`, and the logits, `[N, classes]`.
+          The last layer's input, `[N, features]`, and the logits, `[N, classes]`.
         """
         logits, features = self.logits_and_features(state, images)
         return features, logits
 
     def logits_and_features(self, state: TrainState, images: jax.Array) -> tuple[jax.Array, jax.Array]:
-        """What the trained network sees in `[N, H, W, C]` in [0, 1]."""
+        """The trained network's output for pictures `[N, H, W, C]` in [0, 1]."""
         return self.model.apply({"params": state.best_params, **state.collections}, images)

@@ -47,8 +47,8 @@ def descend(optimizer: Optimizer, state: TrainState, terms: Terms) -> tuple[Trai
     grads, (value, (means, statistics)) = step.gradients(loss, state.params)
     rate = jnp.asarray(optimizer.schedule(state.step), jnp.float32)
     metrics = {"loss": value, **means, "gradient": step.norm(grads), "learning_rate": rate}
-    collections = optimizer.follow_statistics(state.collections, statistics, state.step)
-    return optimizer.move(state, grads, collections), metrics
+    collections = optimizer.averaged_statistics(state.collections, statistics, state.step)
+    return optimizer.apply_gradients(state, grads, collections), metrics
 
 
 def beside(pictures: jax.Array, others: jax.Array) -> jax.Array:

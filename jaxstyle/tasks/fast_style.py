@@ -9,56 +9,69 @@ from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
-from ml_collections import ConfigDict
 
 from jaxstyle.data.augment import augment
 from jaxstyle.errors import JaxstyleError
 from jaxstyle.models.style_network import StyleNetwork
 from jaxstyle.tasks import perceptual
 from jaxstyle.tasks.common import beside, descend, scaled
-from jaxstyle.tasks.perceptual import Perceptual, Styles
+from jaxstyle.tasks.perceptual import Perceptual, StyleConfig, Styles, check_style
 from jaxstyle.training import step
 from jaxstyle.training.config import at_least
 from jaxstyle.training.optimizers import Optimizer, make_optimizer
 from jaxstyle.training.state import TrainState
-from jaxstyle.training.task import Batch, Metrics, Setting
-
-FIXED = ("styles",)
-"""What cannot change when a run goes on: a style's number is its place."""
+from jaxstyle.training.task import Batch, Metrics, RunInfo
 
 
-def defaults() -> ConfigDict:
-    """A training recipe with this task's own fields."""
-    config = perceptual.defaults()
-    config.task = "jaxstyle.tasks.fast_style"
-    config.model.update(width=32, blocks=5, output="sigmoid")  # as StyleNetwork has them
-    return config
+@dataclasses.dataclass(frozen=True)
+class ModelConfig:
+    """The network; see `StyleNetwork`."""
+
+    width: int = 32
+    blocks: int = 5
+    output: str = "sigmoid"
 
 
-def fields(config: Any) -> tuple[str, ...]:
-    """The fields of an example, and a look at what can be wrong with photos and paintings."""
-    return perceptual.fields(config, config.styles)
+@dataclasses.dataclass(frozen=True)
+class Config(StyleConfig):
+    """The fields of the training of a network that learns its styles."""
+
+    FIXED = (*StyleConfig.FIXED, "styles")  # a style's number is its place
+
+    task: str = "jaxstyle.tasks.fast_style"
+    model: ModelConfig = dataclasses.field(default_factory=ModelConfig)
 
 
-def make(config: Any, setting: Setting) -> FastStyle:
-    """The task of a config, whose fields `defaults` tells. The paintings are not read before a run begins.
+def check(config: Config) -> None:
+    """Raises `JaxstyleError` for photos, paintings or numbers that cannot be, or two styles of one name."""
+    at_least(config, {"model.width": 1, "model.blocks": 0})
+    check_style(config, config.styles)
+    style_names(config.styles)
+
+
+def fields(config: Config) -> tuple[str, ...]:
+    """Names of the example's fields that the task wants."""
+    return ("image",)
+
+
+def make(config: Config, info: RunInfo) -> FastStyle:
+    """Makes the task; the paintings are not read before a run begins.
 
     Raises:
-      JaxstyleError: Two styles have one name, there are no such features, or a setting cannot be.
+      JaxstyleError: There are no such features, or the photos do not suit.
     """
-    at_least(config, {"model.width": 1, "model.blocks": 0})
     model = config.model
     network = StyleNetwork(len(config.styles), model.width, model.blocks, model.output, jnp.dtype(config.dtype))
     network.check()
     return FastStyle(
-        network,
-        make_optimizer(config.optimizer, setting.extent, setting.steps, config.ema_decay),
-        perceptual.perceptual(config, setting),
-        tuple(config.styles),
-        style_names(config.styles),
-        config.style_size or max(setting.spec["image"].shape[:2]),
-        config.augment.crop,
-        config.augment.flip,
+        network=network,
+        optimizer=make_optimizer(config.optimizer, info.extent, info.steps, config.ema_decay),
+        judge=perceptual.perceptual(config, info),
+        paintings=config.styles,
+        names=style_names(config.styles),
+        style_size=config.style_size or max(info.spec["image"].shape[:2]),
+        crop=config.augment.crop,
+        flip=config.augment.flip,
     )
 
 
@@ -138,8 +151,8 @@ class FastStyle:
         """The weighted terms of every photo, each `[N]`."""
         return self.terms(state.best_params, state.fixed, scaled(batch["image"]), keys)
 
-    def stylist(self, state: TrainState) -> tuple[StyleNetwork, Any, tuple[str, ...]]:
-        """What is kept of a training: the network that paints, its parameters, and the names of its styles."""
+    def style_network(self, state: TrainState) -> tuple[StyleNetwork, Any, tuple[str, ...]]:
+        """The network that stylises, its parameters, and the names of its styles."""
         return self.network, state.best_params, self.names
 
     def pictures(self, state: TrainState, batch: Batch, key: jax.Array) -> dict[str, jax.Array]:

@@ -1,92 +1,109 @@
-"""The settings of a GAN's training: their defaults, and what cannot be together."""
+"""The config of a GAN's training: its defaults, and its checks."""
 
 from __future__ import annotations
 
+import dataclasses
 import math
-from typing import Any
 
 from ml_collections import ConfigDict
 
-from jaxstyle.errors import JaxstyleError, did_you_mean
+from jaxstyle.errors import JaxstyleError
 from jaxstyle.losses.adversarial import ADVERSARIAL_LOSSES
 from jaxstyle.ops.diff_augment import check_policy
-from jaxstyle.training import config as training
-from jaxstyle.training.config import unused
+from jaxstyle.runtime.settings import named
+from jaxstyle.training.config import OptimizerConfig, TrainingConfig, at_least, one_of, unused
 
 ARCHITECTURES = ("dcgan", "resnet")
 UPDATES = ("alternating", "simultaneous")
 
 
-def defaults() -> ConfigDict:
-    """A recipe with this task's fields: those of `config.model`, and an optimiser for each player."""
-    config = training.defaults()
-    config.task = "jaxstyle.tasks.gan"
-    config.optimizer.update(learning_rate=2e-4, b1=0.5)  # of the generator
-    config.discriminator_optimizer = config.optimizer.copy_and_resolve_references()
-    config.model = ConfigDict(
-        {
-            "architecture": "dcgan",  # or resnet
-            "generator_width": 64,  # channels; see the network's docstring
-            "discriminator_width": 64,
-            "hidden": 0,  # units of a dense layer in each of dcgan's networks; 0 for none
-            "latents": 100,
-            "conditional": False,  # on the dataset's labels
-            "objective": "non-saturating",  # minimax, non-saturating, least-squares, wasserstein, hinge
-            "updates": "alternating",  # or simultaneous
-            "discriminator_steps": 1,  # a generator step; they share the batch
-            "codes": 0,  # among which the noise chooses, as if it were labels; the discriminator guesses them
-            "information": 1.0,  # weight of the information that a picture has of its code
-            "self_modulation": False,  # of the generator's batch normalisations, by the noise
-            "batch_norm": False,  # of the discriminator
-            "spectral_norm": False,  # of the discriminator
-            "r1": 0.0,  # weight γ of the penalty at real pictures
-            "gradient_penalty": 0.0,  # weight of WGAN-GP's penalty
-            "penalty_every": 1,  # which examples are penalised: every one, every second, fourth …
-            "clip_weights": 0.0,  # limit of the discriminator's parameters; 0 is none
-            "augment": (),  # differentiable augmentation: color, translation, cutout
-        }
-    )
-    return config
+@dataclasses.dataclass(frozen=True)
+class ModelConfig:
+    """The generator, the discriminator, and how they are trained."""
+
+    architecture: str = "dcgan"  # or resnet
+    generator_width: int = 64  # channels; see the network's docstring
+    discriminator_width: int = 64
+    hidden: int = 0  # units of a dense layer in each of dcgan's networks; 0 for none
+    latents: int = 100
+    conditional: bool = False  # on the dataset's labels
+    objective: str = "non-saturating"  # minimax, non-saturating, least-squares, wasserstein, hinge
+    updates: str = "alternating"  # or simultaneous
+    discriminator_steps: int = 1  # a generator step; they share the batch
+    codes: int = 0  # among which the noise chooses, as if it were labels; the discriminator guesses them
+    information: float = 1.0  # weight of the information that a picture has of its code
+    self_modulation: bool = False  # of the generator's batch normalisations, by the noise
+    batch_norm: bool = False  # of the discriminator
+    spectral_norm: bool = False  # of the discriminator
+    r1: float = 0.0  # weight γ of the penalty at real pictures
+    gradient_penalty: float = 0.0  # weight of WGAN-GP's penalty
+    penalty_every: int = 1  # which examples are penalised: every one, every second, fourth …
+    clip_weights: float = 0.0  # limit of the discriminator's parameters; 0 is none
+    augment: tuple[str, ...] = ()  # differentiable augmentation: color, translation, cutout
 
 
-def check(config: Any) -> None:
-    """Refuses settings that cannot be; see `make`."""
+def adam() -> OptimizerConfig:
+    """Adam as DCGAN has it (Radford et al. 2016, section 4)."""
+    return OptimizerConfig(learning_rate=2e-4, b1=0.5)
+
+
+@dataclasses.dataclass(frozen=True)
+class Config(TrainingConfig):
+    """The fields of a GAN's training."""
+
+    task: str = "jaxstyle.tasks.gan"
+    model: ModelConfig = dataclasses.field(default_factory=ModelConfig)
+    optimizer: OptimizerConfig = dataclasses.field(default_factory=adam)  # of the generator
+    discriminator_optimizer: OptimizerConfig = dataclasses.field(default_factory=adam)
+
+
+def check(config: Config) -> None:
+    """Raises `JaxstyleError` for fields that cannot be, alone or together."""
     model = config.model
-    known = {"architecture": ARCHITECTURES, "objective": tuple(ADVERSARIAL_LOSSES), "updates": UPDATES}
-    for name, names in known.items():
-        if model[name] not in names:
-            raise JaxstyleError(f"unknown {name} {model[name]!r}; {did_you_mean(model[name], names)}")
+    known = {
+        "model.architecture": ARCHITECTURES,
+        "model.objective": tuple(ADVERSARIAL_LOSSES),
+        "model.updates": UPDATES,
+    }
+    one_of(config, known)
     check_policy(model.augment)
-    for name in ("generator_width", "discriminator_width", "latents", "discriminator_steps", "penalty_every"):
-        if model[name] < 1:
-            raise JaxstyleError(f"model.{name} is {model[name]}; it must be at least 1")
+    widths = ("generator_width", "discriminator_width", "latents", "discriminator_steps", "penalty_every")
+    at_least(config, {f"model.{name}": 1 for name in widths})
     if model.discriminator_steps > config.batch_size:
         raise JaxstyleError(
-            f"model.discriminator_steps is {model.discriminator_steps}, and they share a batch of {config.batch_size}: "
-            "make batch_size a multiple of it"
+            f"{named('model.discriminator_steps')} is {model.discriminator_steps}, and they share a batch of "
+            f"{config.batch_size}: make {named('batch_size')} a multiple of it"
         )
     if model.codes and not (2 <= model.codes <= model.latents):
-        raise JaxstyleError(f"model.codes is {model.codes}; it must be from 2 to model.latents, {model.latents}, or 0")
+        most = f"{named('model.latents')}, {model.latents}"
+        raise JaxstyleError(f"{named('model.codes')} is {model.codes}; it must be from 2 to {most}, or 0")
     if model.codes and model.conditional:
-        raise JaxstyleError("model.codes are in place of labels: set them to 0, or model.conditional to False")
+        both = named("model.codes"), named("model.conditional")
+        raise JaxstyleError(f"{both[0]} are in place of labels: set them to 0, or {both[1]} to False")
     for name in ("r1", "gradient_penalty", "clip_weights", "information"):
-        if not 0 <= model[name] < math.inf:
-            raise JaxstyleError(f"model.{name} is {model[name]:g}; it must be a number from 0")
-    penalised = model.r1 > 0 or model.gradient_penalty > 0
-    if model.hidden < 0 or (model.hidden and model.architecture != "dcgan"):
-        raise JaxstyleError(f"model.hidden is {model.hidden}; it is for the architecture 'dcgan', from 0")
-    if model.batch_norm and model.architecture != "dcgan":
-        raise JaxstyleError("model.batch_norm is for the architecture 'dcgan'; 'resnet' takes model.spectral_norm")
-    if model.batch_norm and penalised:
-        raise JaxstyleError(
-            "a penalty on the discriminator's gradient takes each picture for itself, and batch normalisation mixes "
-            "them: set model.batch_norm to False, or model.r1 and model.gradient_penalty to 0"
-        )
+        if not 0 <= getattr(model, name) < math.inf:
+            raise JaxstyleError(f"{named(f'model.{name}')} is {getattr(model, name):g}; it must be a number from 0")
+    check_architecture(model)
     unused(config, "augment.pad", "augment.flip")
 
 
+def check_architecture(model: ModelConfig) -> None:
+    """Raises `JaxstyleError` for fields that do not suit the architecture, or each other."""
+    if model.hidden < 0 or (model.hidden and model.architecture != "dcgan"):
+        raise JaxstyleError(f"{named('model.hidden')} is {model.hidden}; it is for the architecture 'dcgan', from 0")
+    if model.batch_norm and model.architecture != "dcgan":
+        way_out = f"'resnet' takes {named('model.spectral_norm')}"
+        raise JaxstyleError(f"{named('model.batch_norm')} is for the architecture 'dcgan'; {way_out}")
+    if model.batch_norm and (model.r1 > 0 or model.gradient_penalty > 0):
+        raise JaxstyleError(
+            "a penalty on the discriminator's gradient takes each picture for itself, and batch normalisation mixes "
+            f"them: set {named('model.batch_norm')} to False, or {named('model.r1')} and "
+            f"{named('model.gradient_penalty')} to 0"
+        )
+
+
 def small(config: ConfigDict) -> ConfigDict:
-    """A recipe cut down to some steps of narrow networks on `jaxstyle_shapes/tiny`, which needs nothing."""
+    """A recipe cut down to some steps of narrow networks on `jaxstyle_shapes/tiny`, which needs no download."""
     config.data.update(name="jaxstyle_shapes/tiny", data_dir="{workdir}/data", folder="", size=16)
     config.update(train_steps=6, eval_steps=3, checkpoint_steps=3, log_steps=2, batch_size=64)
     config.model.update(generator_width=8, discriminator_width=8, hidden=min(config.model.hidden, 16))

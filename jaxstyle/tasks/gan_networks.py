@@ -1,4 +1,4 @@
-"""The two players of a GAN's game: what each is given, what it makes of it, and what it loses."""
+"""The two networks of a GAN, and their losses on a minibatch."""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ from jaxstyle.ops.diff_augment import diff_augment
 from jaxstyle.training import step
 from jaxstyle.training.task import Metrics
 
-LATENTS, REAL, FAKE, MIX = range(4)  # what an example's randomness is for
+LATENTS, REAL, FAKE, MIX = range(4)  # uses of an example's randomness
 
 
-class Hand(NamedTuple):
-    """What one update is given.
+class Minibatch(NamedTuple):
+    """The examples of one update.
 
     Attributes:
       images: `[N, H, W, C]` in [-1, 1], real.
@@ -34,23 +34,25 @@ class Hand(NamedTuple):
     labels: jax.Array | None
     keys: jax.Array
 
-    def every(self, stride: int, first: int = 0) -> Hand:
+    def every(self, stride: int, first: int = 0) -> Minibatch:
         """Every so many-th example: the same ones of the global batch, however many devices share it."""
         return jax.tree.map(lambda leaf: leaf[first::stride], self)
 
-    def own(self, purpose: int) -> jax.Array:
-        """`[N]` keys for one purpose."""
-        return jax.vmap(lambda key: jax.random.fold_in(key, purpose))(self.keys)
+    def keys_for(self, use: int) -> jax.Array:
+        """`[N]` keys for one use, such as `LATENTS`."""
+        return jax.vmap(lambda key: jax.random.fold_in(key, use))(self.keys)
 
 
 @dataclasses.dataclass(frozen=True)
-class Players:
-    """Two networks and the rules between them; `gan_config.defaults()` tells what the rules mean.
+class Networks:
+    """Generator and discriminator, and the terms of their losses.
 
     Attributes:
       generator: (noise `[N, Z]`, labels, train) -> pictures in (-1, 1).
       discriminator: (pictures, labels, train) -> logits `[N]`.
-      objective: What each makes small.
+      objective: The adversarial loss of each.
+      latents: Z.
+      codes: See `gan_config.ModelConfig`, as for all that follow.
     """
 
     generator: Any
@@ -69,103 +71,137 @@ class Players:
         """Normal noise `[N, Z]` of keys `[N]`."""
         return jax.vmap(lambda key: jax.random.normal(key, (self.latents,)))(keys)
 
-    def deal(self, images: jax.Array, labels: jax.Array | None, keys: jax.Array) -> Hand:
-        """A hand of images `[N, H, W, C]`, their labels `[N]` where there are classes, and keys `[N]`.
+    def minibatch(self, images: jax.Array, labels: jax.Array | None, keys: jax.Array) -> Minibatch:
+        """A minibatch of images `[N, H, W, C]`, their labels `[N]` where there are classes, and keys `[N]`.
 
-        Codes are as likely as each other in training, so that none is lost before it means something.
+        With codes these are its labels: the codes of the noise that its keys draw. In training all codes are equally
+        likely, so that none is lost before it means something.
         """
-        hand = Hand(images, labels, keys)
+        batch = Minibatch(images, labels, keys)
         if not self.codes:
-            return hand
-        return hand._replace(labels=sample_codes(self.noise(hand.own(LATENTS)), self.equal_shares()))
+            return batch
+        return batch._replace(labels=sample_codes(self.noise(batch.keys_for(LATENTS)), self.equal_shares()))
 
     def equal_shares(self) -> jax.Array:
         """`[codes]`, of sum 1."""
         return jnp.full(self.codes, 1 / self.codes)
 
-    def generate(self, params: Any, hand: Hand) -> tuple[jax.Array, Any]:
-        """Pictures for a hand's keys and labels, and their batch statistics; inside the devices' axis."""
-        noise = self.noise(hand.own(LATENTS))
-        images, seen = self.generator.apply({"params": params}, noise, hand.labels, True, mutable=["batch_stats"])
-        return images, seen.get("batch_stats", {})
+    def generate(self, params: Any, batch: Minibatch) -> tuple[jax.Array, Any]:
+        """Generated pictures for a minibatch's keys and labels, and batch statistics; inside the devices' axis."""
+        noise = self.noise(batch.keys_for(LATENTS))
+        images, collections = self.generator.apply(
+            {"params": params}, noise, batch.labels, True, mutable=["batch_stats"]
+        )
+        return images, collections.get("batch_stats", {})
 
-    def judge(self, params: Any, vectors: Any, images: jax.Array, labels: jax.Array | None) -> tuple[jax.Array, Any]:
-        """Logits `[N]`, and the collections of what was seen: batch statistics and guesses of codes, where there are
-        any; `vectors` are spectral normalisation's. Inside the devices' axis."""
+    def discriminate(
+        self, params: Any, vectors: Any, images: jax.Array, labels: jax.Array | None
+    ) -> tuple[jax.Array, Any]:
+        """The discriminator's output, inside the devices' axis.
+
+        Args:
+          params: Of the discriminator.
+          vectors: Of spectral normalisation's power iteration.
+          images: `[N, H, W, C]` in [-1, 1].
+          labels: `[N]` or None.
+
+        Returns:
+          Logits `[N]`, and collections: `batch_stats`, and of `codes` the logits `[N, codes]`, where there are any.
+        """
         if self.spectral_norm:
             params = spectral_norm.normalize(params, vectors)
         return self.discriminator.apply({"params": params}, images, labels, True, mutable=["batch_stats", "codes"])
 
-    def judge_fake(self, params: Any, vectors: Any, hand: Hand, fake: jax.Array) -> tuple[jax.Array, Metrics]:
-        """Logits `[N]` of fakes; with codes also the `information` that pictures have of theirs, nats, at most the
-        logarithm of their number: a lower bound, as sharp as they are guessed (InfoGAN, eq. 5)."""
-        logits, seen = self.judge(params, vectors, self.augmented(fake, hand, FAKE), hand.labels)
+    def discriminate_fake(
+        self, params: Any, vectors: Any, batch: Minibatch, fake: jax.Array
+    ) -> tuple[jax.Array, Metrics]:
+        """Logits `[N]` of generated pictures and, with codes, the mutual `information` of pictures and their codes.
+
+        That is InfoGAN's lower bound (Chen et al. 2016, eq. 5) in nats, at most the logarithm of the number of codes.
+        """
+        logits, collections = self.discriminate(params, vectors, self.augmented(fake, batch, FAKE), batch.labels)
         if not self.codes:
             return logits, {}
-        (guess,) = jax.tree.leaves(seen["codes"])
-        missed = optax.softmax_cross_entropy_with_integer_labels(guess, hand.labels)
+        (guess,) = jax.tree.leaves(collections["codes"])
+        missed = optax.softmax_cross_entropy_with_integer_labels(guess, batch.labels)
         return logits, {"information": math.log(self.codes) - jnp.mean(missed)}
 
-    def pleased(self, logits: jax.Array, informed: Metrics) -> jax.Array:
-        """The generator's mean loss of fakes' logits `[N]`, less what information is worth."""
-        return jnp.mean(self.objective.generator(logits)) - self.worth(informed)
+    def generator_term(self, logits: jax.Array, information: Metrics) -> jax.Array:
+        """The generator's mean loss by logits `[N]` of generated pictures, less the weighted information."""
+        return jnp.mean(self.objective.generator(logits)) - self.information_term(information)
 
-    def worth(self, informed: Metrics) -> jax.Array | float:
-        """By how much information lowers the loss of either player."""
-        return self.information * informed["information"] if informed else 0.0
+    def information_term(self, information: Metrics) -> jax.Array | float:
+        """The weighted information, which is subtracted from both networks' losses; 0 without codes."""
+        return self.information * information["information"] if information else 0.0
 
-    def augmented(self, images: jax.Array, hand: Hand, purpose: int) -> jax.Array:
-        """What the discriminator sees in place of pictures."""
-        return diff_augment(images, hand.own(purpose), self.augment) if self.augment else images
+    def augmented(self, images: jax.Array, batch: Minibatch, use: int) -> jax.Array:
+        """Pictures as the discriminator gets them, by differentiable augmentation if there is any."""
+        return diff_augment(images, batch.keys_for(use), self.augment) if self.augment else images
 
-    def generator_loss(self, params: Any, vectors: Any, hand: Hand, fake: jax.Array) -> jax.Array:
+    def generator_loss(self, params: Any, vectors: Any, batch: Minibatch, fake: jax.Array) -> jax.Array:
         """The generator's mean loss by the discriminator's parameters."""
-        return self.pleased(*self.judge_fake(params, vectors, hand, fake))
+        return self.generator_term(*self.discriminate_fake(params, vectors, batch, fake))
 
-    def discriminator_loss(self, params: Any, vectors: Any, hand: Hand, fake: jax.Array) -> tuple[jax.Array, Any]:
-        """The discriminator's mean loss, and (metrics, what it saw of real pictures, the generator's loss).
+    def discriminator_loss(
+        self, params: Any, vectors: Any, batch: Minibatch, fake: jax.Array
+    ) -> tuple[jax.Array, tuple[Metrics, Any, jax.Array]]:
+        """The discriminator's mean loss, inside the devices' axis.
 
-        That is its batch statistics as `discriminator` and, with codes, their shares of real pictures as `codes`.
+        Args:
+          params: Of the discriminator.
+          vectors: Of spectral normalisation.
+          batch: The minibatch.
+          fake: `[N, H, W, C]`, generated for it.
+
+        Returns:
+          The loss, and (metrics, statistics of the real pictures, the generator's loss). Statistics are those of batch
+          normalisation as `discriminator` and, with codes, `code_shares`.
         """
-        real_logits, seen = self.judge(params, vectors, self.augmented(hand.images, hand, REAL), hand.labels)
-        fake_logits, informed = self.judge_fake(params, vectors, hand, fake)
-        terms = self.penalties(params, vectors, hand, lax.stop_gradient(fake))
-        loss = jnp.mean(self.objective.discriminator(real_logits, fake_logits)) - self.worth(informed)
+        real_logits, collections = self.discriminate(
+            params, vectors, self.augmented(batch.images, batch, REAL), batch.labels
+        )
+        fake_logits, information = self.discriminate_fake(params, vectors, batch, fake)
+        terms = self.penalties(params, vectors, batch, lax.stop_gradient(fake))
+        loss = jnp.mean(self.objective.discriminator(real_logits, fake_logits)) - self.information_term(information)
         for name, term in terms.items():
             loss += getattr(self, name) * term
         logits = {"real_logit": jnp.mean(real_logits), "fake_logit": jnp.mean(fake_logits)}
-        metrics = {"loss": loss, **logits, **informed, **terms}
-        statistics = {"discriminator": seen.get("batch_stats", {}), **self.shares(seen)}
-        return loss, (metrics, statistics, self.pleased(fake_logits, informed))
+        metrics = {"loss": loss, **logits, **information, **terms}
+        statistics = {"discriminator": collections.get("batch_stats", {}), **self.code_shares(collections)}
+        return loss, (metrics, statistics, self.generator_term(fake_logits, information))
 
-    def shares(self, seen: Any) -> dict[str, Any]:
-        """How often each code is guessed for real pictures, by what was seen of them; empty without codes.
+    def code_shares(self, collections: Any) -> dict[str, Any]:
+        """The mean probability of each code among real pictures, `{"codes": {"shares": [codes]}}`; empty without codes.
 
-        Codes chosen as likely as each other paint a kind too often that has too many of them. With these shares they
-        are a mixture's components, weighted as in the M step of expectation maximisation (Dempster, Laird & Rubin
-        1977): ones were 15 % of painted digits before, and 11 % then, as of real ones. Inside the devices' axis.
+        Training draws all codes equally often, but real pictures are not spread evenly over them, so equal shares
+        would generate rare kinds of pictures too often. Samples are therefore drawn by these shares: the weights of a
+        mixture, as in the M step of expectation maximisation (Dempster, Laird & Rubin 1977). Of generated digits, 15 %
+        were ones with equal shares and 11 % with these, as of real digits. Inside the devices' axis.
+
+        Args:
+          collections: The discriminator's collections for real pictures.
         """
         if not self.codes:
             return {}
-        (guess,) = jax.tree.leaves(seen["codes"])
+        (guess,) = jax.tree.leaves(collections["codes"])
         return {"codes": {"shares": lax.pmean(jnp.mean(lax.stop_gradient(jax.nn.softmax(guess)), 0), step.AXIS)}}
 
-    def penalties(self, params: Any, vectors: Any, hand: Hand, fake: jax.Array) -> Metrics:
+    def penalties(self, params: Any, vectors: Any, batch: Minibatch, fake: jax.Array) -> Metrics:
         """The penalties that have a weight, each the mean over every `penalty_every`-th example.
 
         In expectation, and in time, that is StyleGAN 2's "lazy" penalty (Karras et al. 2020, section 3.1), every so
         many-th step with so many times the weight; but all steps are alike, and nothing is inside a branch.
         """
-        few = hand.every(self.penalty_every)
+        few = batch.every(self.penalty_every)
 
         def discriminate(images: jax.Array) -> jax.Array:
-            return self.judge(params, vectors, self.augmented(images, few, REAL), few.labels)[0]
+            return self.discriminate(params, vectors, self.augmented(images, few, REAL), few.labels)[0]
 
         terms = {}
         if self.r1:
             terms["r1"] = jnp.mean(r1_penalty(discriminate, few.images))
         if self.gradient_penalty:
-            mix = jax.vmap(jax.random.uniform)(few.own(MIX))
+            mix = jax.vmap(jax.random.uniform)(few.keys_for(MIX))
             terms["gradient_penalty"] = jnp.mean(
                 gradient_penalty(discriminate, few.images, fake[:: self.penalty_every], mix)
             )
@@ -173,12 +209,12 @@ class Players:
 
 
 def great_circle(start: jax.Array, end: jax.Array, shares: jax.Array) -> jax.Array:
-    """From one noise to another by way of noise as long as they are (White 2016, "Sampling Generative Networks").
+    """Spherical interpolation between two noise vectors (White 2016, "Sampling Generative Networks").
 
     Args:
       start: `[Z]`.
       end: `[Z]`.
-      shares: `[K]` in [0, 1], of the way.
+      shares: `[K]` in [0, 1], from `start` to `end`.
 
     Returns:
       `[K, Z]`.

@@ -1,49 +1,49 @@
-"""How the autoencoders see pictures: grey levels or fresh binary draws, and under which likelihood."""
+"""The data of autoencoders: grey levels or fresh binary draws of pictures, and their likelihood."""
 
 from __future__ import annotations
 
 import dataclasses
-from typing import Any
 
 import jax
 import jax.numpy as jnp
 
-from jaxstyle.errors import JaxstyleError, did_you_mean
+from jaxstyle.errors import JaxstyleError
 from jaxstyle.losses.variational import LIKELIHOODS
+from jaxstyle.runtime.settings import named
 from jaxstyle.tasks.common import scaled
-from jaxstyle.training.config import unused
+from jaxstyle.training.config import TrainingConfig, one_of, unused
 
 BINARIZE = ("none", "dynamic")
 
 
 @dataclasses.dataclass(frozen=True)
+class AutoencoderModelConfig:
+    """The fields of `model` that all autoencoders have."""
+
+    widths: tuple[int, ...] = (32, 64)  # channels; each layer halves the sides
+    likelihood: str = "bernoulli"  # or gaussian, discretized_logistic
+    binarize: str = "none"  # or dynamic
+
+
+@dataclasses.dataclass(frozen=True)
 class Observation:
-    """What is taken for data, and its likelihood.
+    """A likelihood and the data that it is of.
 
     Attributes:
       likelihood: Name in `jaxstyle.losses.variational.LIKELIHOODS`.
-      binarize: "none": grey levels; "dynamic": every look at a picture draws each pixel from a Bernoulli distribution
+      binarize: "none": grey levels; "dynamic": each pixel is drawn anew, every time, from a Bernoulli distribution
         with its grey level as mean (Burda et al. 2016).
-
-    Raises:
-      JaxstyleError: An unknown name.
     """
 
     likelihood: str = "bernoulli"
     binarize: str = "none"
 
-    def __post_init__(self) -> None:
-        for name, known in (("likelihood", tuple(LIKELIHOODS)), ("binarize", BINARIZE)):
-            given = getattr(self, name)
-            if given not in known:
-                raise JaxstyleError(f"unknown model.{name} {given!r}; {did_you_mean(given, known)}")
-
     @property
-    def scaled(self) -> bool:
-        """Whether the likelihood has a scale to learn."""
+    def learned_scale(self) -> bool:
+        """True where the likelihood has a scale to learn."""
         return self.likelihood != "bernoulli"
 
-    def see(self, images: jax.Array, keys: jax.Array) -> jax.Array:
+    def draw(self, images: jax.Array, keys: jax.Array) -> jax.Array:
         """Pictures `[N, H, W, C]` float32 in [0, 1] of `images` `[N, H, W, C]` uint8 and their keys `[N]`."""
         pictures = scaled(images)
         if self.binarize == "none":
@@ -55,13 +55,9 @@ class Observation:
         return LIKELIHOODS[self.likelihood](*decoded, pictures)
 
 
-def observation(config: Any) -> Observation:
-    """How a config wants pictures seen.
-
-    Raises:
-      JaxstyleError: A name is unknown, a layer has no channels, or a setting is given that autoencoders do not have.
-    """
+def check_autoencoder(config: TrainingConfig, model: AutoencoderModelConfig) -> None:
+    """Raises `JaxstyleError` for an unknown name, a layer without channels, or a field that no autoencoder has."""
     unused(config, "augment.pad", "augment.flip")
-    if not config.model.widths or min(config.model.widths) < 1:
-        raise JaxstyleError("model.widths must be channels of at least one layer, each at least 1")
-    return Observation(config.model.likelihood, config.model.binarize)
+    if not model.widths or min(model.widths) < 1:
+        raise JaxstyleError(f"{named('model.widths')} must be channels of at least one layer, each at least 1")
+    one_of(config, {"model.likelihood": tuple(LIKELIHOODS), "model.binarize": BINARIZE})

@@ -22,9 +22,9 @@ from jaxstyle.ops.warping import warp
 from jaxstyle.perceptual.style import Style, StyleObjective, Targets, Weights
 from jaxstyle.pixels.config import StyleTransferConfig
 from jaxstyle.pixels.schedule import least_longer_side
-from jaxstyle.training import config as configs
-from jaxstyle.training.config import at_least
-from jaxstyle.training.task import Metrics, Setting
+from jaxstyle.training.config import AugmentConfig, TrainingConfig, at_least
+from jaxstyle.training.run_info import RunInfo
+from jaxstyle.training.task import Metrics
 
 SHARED = ("features", "content_layers", "style_layers", "layer_weights", "style_loss", "content_weight", "tv_weight")
 """Settings that mean what they mean to `jaxstyle stylize`, and have its defaults."""
@@ -33,17 +33,29 @@ Styles = dict[str, Style]  # layer -> target, with a leading axis of pictures
 Paint = Callable[[jax.Array], jax.Array]  # photos [N, H, W, 3] to pictures
 
 
-def defaults() -> ConfigDict:
-    """A training recipe with the fields that these tasks share."""
-    config = configs.defaults()
-    config.styles = ()  # paintings
-    config.style_size = 0  # longer side at which they are seen, pixels; 0 is the photos', or see `any_style`
-    for name in SHARED:
-        config[name] = getattr(StyleTransferConfig(), name)
-    config.temporal_weight = 0.0  # of what flickers; above 0 the network sees every photo a second time, moved
-    config.motion = 8.0  # pixels by which it is moved, see random_motion
-    config.augment.crop = 0  # pixels of squares cut out of the photos
-    return config
+@dataclasses.dataclass(frozen=True)
+class StyleAugmentConfig(AugmentConfig):
+    """Random changes of training photos."""
+
+    crop: int = 0  # pixels of squares cut out of the photos
+
+
+@dataclasses.dataclass(frozen=True)
+class StyleConfig(TrainingConfig):
+    """The fields that the trainings of stylisation networks share."""
+
+    styles: tuple[str, ...] = ()  # paintings
+    style_size: int = 0  # longer side at which they are seen, pixels; 0 is the photos', or see `any_style`
+    features: str = StyleTransferConfig.features
+    content_layers: tuple[str, ...] = StyleTransferConfig.content_layers
+    style_layers: tuple[str, ...] = StyleTransferConfig.style_layers
+    layer_weights: tuple[float, ...] = StyleTransferConfig.layer_weights
+    style_loss: str = StyleTransferConfig.style_loss
+    content_weight: float = StyleTransferConfig.content_weight
+    tv_weight: float = StyleTransferConfig.tv_weight
+    temporal_weight: float = 0.0  # of what flickers; above 0 the network sees every photo a second time, moved
+    motion: float = 8.0  # pixels by which it is moved, see random_motion
+    augment: StyleAugmentConfig = dataclasses.field(default_factory=StyleAugmentConfig)
 
 
 def small(config: ConfigDict) -> ConfigDict:
@@ -57,31 +69,30 @@ def small(config: ConfigDict) -> ConfigDict:
     return config
 
 
-def check(config: Any, setting: Setting) -> None:
-    """Raises `JaxstyleError` for changes to photos, or weights, that cannot be."""
-    at_least(config, {"style_size": 0, "temporal_weight": 0, "motion": 0, "augment.crop": 0})
-    height, width, channels = setting.spec["image"].shape
-    if channels != 3:
-        raise JaxstyleError(f"the photos have {channels} channels; stylisation wants the 3 of RGB")
-    if config.augment.pad:
-        raise JaxstyleError("augment.pad puts black around photos; cut squares out of them by augment.crop")
-    if config.augment.crop > min(height, width):
-        raise JaxstyleError(f"augment.crop is {config.augment.crop}; it must be at most the photos' {width}x{height}")
-
-
-def fields(config: Any, paintings: Sequence[str]) -> tuple[str, ...]:
-    """The fields of an example; and, as it is the first that a run asks for, a look at photos and paintings.
+def check_style(config: StyleConfig, paintings: Sequence[str]) -> None:
+    """Checks photos, paintings and numbers.
 
     Raises:
-      JaxstyleError: No photos or paintings are named, or a painting cannot be read.
+      JaxstyleError: No photos or paintings are named, a painting cannot be read, or a number cannot be.
     """
     if not (config.data.folder or config.data.name):
         raise JaxstyleError("there are no photos to train on: name a folder of them by --config.data.folder=DIR")
     if not paintings:
         raise JaxstyleError("there is no style to learn: name paintings by --config.styles=\"('painting.jpg',)\"")
+    at_least(config, {"style_size": 0, "temporal_weight": 0, "motion": 0, "augment.crop": 0})
+    if config.augment.pad:
+        raise JaxstyleError("augment.pad puts black around photos; cut squares out of them by augment.crop")
     for path in paintings:
         read(path, "style")
-    return ("image",)
+
+
+def check_photos(config: StyleConfig, info: RunInfo) -> None:
+    """Raises `JaxstyleError` for photos without colours, or smaller than the squares that are cut out of them."""
+    height, width, channels = info.spec["image"].shape
+    if channels != 3:
+        raise JaxstyleError(f"the photos have {channels} channels; stylisation wants the 3 of RGB")
+    if config.augment.crop > min(height, width):
+        raise JaxstyleError(f"augment.crop is {config.augment.crop}; it must be at most the photos' {width}x{height}")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -176,18 +187,18 @@ class Perceptual:
         return resize(painting, *fit_size(height, width, max(least, min(size, height, width))))
 
 
-def perceptual(config: Any, setting: Setting) -> Perceptual:
+def perceptual(config: StyleConfig, info: RunInfo) -> Perceptual:
     """The judge that a config describes.
 
     Raises:
       JaxstyleError: There are no such features or layers, the photos are too small for them, or a setting cannot be.
     """
-    check(config, setting)
-    settings = StyleTransferConfig.from_mapping({name: as_declared(config, name) for name in SHARED})
+    check_photos(config, info)
+    settings = StyleTransferConfig.from_mapping({name: getattr(config, name) for name in SHARED})
     features = load(settings.features)
     features.check((*settings.content_layers, *settings.style_layers))
     layers = (settings.content_layers, settings.style_layers)
-    side, least = side_of(config, setting), features.least_side((*layers[0], *layers[1]))
+    side, least = side_of(config, info), features.least_side((*layers[0], *layers[1]))
     if side < least:
         raise JaxstyleError(f"photos of {side} px are too small for the layers, which want {least}; cut larger ones")
     if config.remat and not isinstance(features.network, VGG):
@@ -199,11 +210,6 @@ def perceptual(config: Any, setting: Setting) -> Perceptual:
     return Perceptual(features, objective, judge, config.temporal_weight, config.motion)
 
 
-def side_of(config: Any, setting: Setting) -> int:
+def side_of(config: StyleConfig, info: RunInfo) -> int:
     """The shorter side of the photos in a step, pixels."""
-    return config.augment.crop or min(setting.spec["image"].shape[:2])
-
-
-def as_declared(config: Any, name: str) -> Any:
-    """A shared setting in the type that `jaxstyle stylize` declares."""
-    return StyleTransferConfig.as_declared(name, config[name])
+    return config.augment.crop or min(info.spec["image"].shape[:2])

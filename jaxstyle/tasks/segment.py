@@ -1,4 +1,4 @@
-"""A class for every pixel: a U-Net trained by cross entropy, Dice and focal losses, in any mixture."""
+"""Semantic segmentation: a U-Net trained by cross entropy, Dice and focal losses, in any mixture."""
 
 from __future__ import annotations
 
@@ -10,7 +10,6 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 import numpy as np
-from ml_collections import ConfigDict
 
 from jaxstyle.data.augment import augment_with_masks, check_changes, shift_tones
 from jaxstyle.errors import JaxstyleError
@@ -19,74 +18,94 @@ from jaxstyle.media.charts import confusion_chart
 from jaxstyle.media.overlay import colorize, overlay
 from jaxstyle.metrics import confusion
 from jaxstyle.models.unet import UNet
+from jaxstyle.runtime.settings import named
 from jaxstyle.tasks.common import SHOWN, beside, descend, scaled
-from jaxstyle.training import config as configs
 from jaxstyle.training import step
-from jaxstyle.training.config import at_least
+from jaxstyle.training.config import AugmentConfig, TrainingConfig, at_least
 from jaxstyle.training.optimizers import Optimizer, make_optimizer
 from jaxstyle.training.state import TrainState
-from jaxstyle.training.task import Batch, Metrics, Setting
+from jaxstyle.training.task import Batch, Metrics, RunInfo
 
 
-def defaults() -> ConfigDict:
-    """A training recipe with this task's own fields."""
-    config = configs.defaults()
-    config.task = "jaxstyle.tasks.segment"
-    config.model.update(width=16, levels=4)  # channels at full size, halvings; the paper has 64 and 4
-    config.loss = ConfigDict({"cross_entropy": 1.0, "dice": 1.0, "focal": 0.0})  # weights of the sum
-    config.focal_gamma = 2.0
-    config.augment.update(crop=0, turn=False, color=0.0)  # pixels of squares cut out; quarter turns; see shift_tones
-    config.best = "dice"
-    return config
+@dataclasses.dataclass(frozen=True)
+class ModelConfig:
+    """The U-Net; the paper has a width of 64 and 4 levels."""
+
+    width: int = 16  # channels at full size
+    levels: int = 4  # halvings
 
 
-def fields(config: Any) -> tuple[str, ...]:
-    """The fields of an example that this task wants.
+@dataclasses.dataclass(frozen=True)
+class LossConfig:
+    """Weights of the losses in their sum."""
 
-    Raises:
-      JaxstyleError: The config does not say where the masks are, or what their values mean.
-    """
+    cross_entropy: float = 1.0
+    dice: float = 1.0
+    focal: float = 0.0
+
+
+@dataclasses.dataclass(frozen=True)
+class SegmentAugmentConfig(AugmentConfig):
+    """Random changes of training pictures and their masks."""
+
+    crop: int = 0  # pixels of squares cut out
+    turn: bool = False  # quarter turns
+    color: float = 0.0  # of the pictures alone; strength of `shift_tones`
+
+
+@dataclasses.dataclass(frozen=True)
+class Config(TrainingConfig):
+    """The fields of a segmentation's training."""
+
+    task: str = "jaxstyle.tasks.segment"
+    model: ModelConfig = dataclasses.field(default_factory=ModelConfig)
+    loss: LossConfig = dataclasses.field(default_factory=LossConfig)
+    focal_gamma: float = 2.0
+    augment: SegmentAugmentConfig = dataclasses.field(default_factory=SegmentAugmentConfig)
+    best: str = "dice"
+
+
+def check(config: Config) -> None:
+    """Raises `JaxstyleError` where no masks or classes are named, or a number cannot be."""
     if config.data.folder and not config.data.masks:
-        raise JaxstyleError("data.folder has pictures only: name the folder of their masks by --config.data.masks=DIR")
+        way_out = f"name the folder of their masks by {named('data.masks')}=DIR"
+        raise JaxstyleError(f"{named('data.folder')} has pictures only: {way_out}")
     if not config.data.mask_classes:
         raise JaxstyleError(
-            "data.mask_classes is empty: name the masks' values, that of 0 first, such as "
-            "--config.data.mask_classes=\"('background','nucleus')\""
+            f"{named('data.mask_classes')} is empty: name the masks' values, that of 0 first, such as "
+            "\"('background','nucleus')\""
         )
+    at_least(config, {"model.width": 1, "model.levels": 1, "focal_gamma": 0, "augment.crop": 0, "augment.color": 0})
+    weights = dataclasses.asdict(config.loss)
+    at_least(config, {f"loss.{name}": 0 for name in weights})
+    if not any(weights.values()):
+        raise JaxstyleError(
+            f"all weights of {named('loss')} are 0; give one of cross_entropy, dice and focal some weight"
+        )
+    if config.augment.pad:
+        way_out = f"for segmentation cut squares out by {named('augment.crop')}"
+        raise JaxstyleError(f"{named('augment.pad')} is for whole pictures; {way_out}")
+
+
+def fields(config: Config) -> tuple[str, ...]:
+    """Names of the example's fields that the task wants."""
     return ("image", "mask")
 
 
-def make(config: Any, setting: Setting) -> Segment:
-    """The task of a config, whose fields `defaults` tells.
-
-    Raises:
-      JaxstyleError: A number cannot be, or the changes to training pictures do not suit their size.
-    """
-    at_least(config, {"model.width": 1, "model.levels": 1, "focal_gamma": 0, "augment.crop": 0, "augment.color": 0})
-    at_least(config, {f"loss.{name}": 0 for name in config.loss})
-    if not any(config.loss.values()):
-        raise JaxstyleError("all weights of loss are 0; give one of cross_entropy, dice and focal some weight")
-    if config.augment.pad:
-        raise JaxstyleError("augment.pad is for whole pictures; for segmentation cut squares out by augment.crop")
-    check_changes(config.augment, setting.spec["image"].shape)
-    model = UNet(
-        classes=len(config.data.mask_classes),
-        width=config.model.width,
-        levels=config.model.levels,
-        dtype=jnp.dtype(config.dtype),
-        remat=config.remat,
-    )
-    optimizer = make_optimizer(config.optimizer, setting.extent, setting.steps, config.ema_decay)
+def make(config: Config, info: RunInfo) -> Segment:
+    """Makes the task; raises `JaxstyleError` where the changes to training pictures do not suit their size."""
+    changes, names = dataclasses.asdict(config.augment), config.data.mask_classes
+    check_changes(changes, info.spec["image"].shape)
+    width, levels, dtype = config.model.width, config.model.levels, jnp.dtype(config.dtype)
     losses = {"cross_entropy": pixel_cross_entropy, "dice": dice_loss}
     losses["focal"] = partial(focal_loss, gamma=config.focal_gamma)
-    changes = {name: config.augment[name] for name in ("crop", "flip", "turn")}
     return Segment(
-        model=model,
-        optimizer=optimizer,
-        names=tuple(config.data.mask_classes),
-        channels=setting.spec["image"].shape[-1],
-        losses={name: (weight, losses[name]) for name, weight in config.loss.items() if weight},
-        changes=changes,
+        model=UNet(classes=len(names), width=width, levels=levels, dtype=dtype, remat=config.remat),
+        optimizer=make_optimizer(config.optimizer, info.extent, info.steps, config.ema_decay),
+        names=names,
+        channels=info.spec["image"].shape[-1],
+        losses={name: (weight, losses[name]) for name, weight in dataclasses.asdict(config.loss).items() if weight},
+        changes={name: changes[name] for name in ("crop", "flip", "turn")},
         color=config.augment.color,
     )
 
@@ -142,18 +161,18 @@ class Segment:
     def eval_step(self, state: TrainState, batch: Batch, keys: jax.Array) -> Metrics:
         """Losses `[N]`, the confusion matrix `[N, C, C]` and `picture_dice` `[N]` of every example.
 
-        `picture_dice` is the mean Dice coefficient of the classes but 0 that are in the picture or said to be; 1 where
-        there are none.
+        `picture_dice` is the mean Dice coefficient of the classes but 0 that are in the picture or predicted there; 1
+        where there are none.
         """
         logits = self.logits(state, scaled(batch["image"]))
-        labels, said = batch["mask"].astype(jnp.int32), jnp.argmax(logits, -1)
+        labels, predicted = batch["mask"].astype(jnp.int32), jnp.argmax(logits, -1)
         count = partial(confusion.confusion_matrix, classes=self.model.classes)
-        matrices = jax.vmap(count)(labels, said)
+        matrices = jax.vmap(count)(labels, predicted)
         scores = {"picture_dice": picture_dice(matrices), "confusion": matrices}
         return {**self.loss_terms(logits, batch["mask"]), **scores}
 
     def summary(self, means: Mapping[str, Any]) -> dict[str, Any]:
-        """An evaluation's means, with all that the confusion matrix of all pixels together tells.
+        """An evaluation's metrics: its means, and the scores of the confusion matrix of all pixels together.
 
         `dice`, `iou`, `precision` and `recall` are those of class 1 where there are two classes, else the mean over
         the classes that are there, as `mean_iou` always is. `class_…` list them by class; `confusion` counts pixels,
@@ -172,11 +191,11 @@ class Segment:
         return {**{k: v for k, v in means.items() if k != "confusion"}, **scores, **lists, "confusion": matrix}
 
     def charts(self, scores: Mapping[str, Any]) -> dict[str, np.ndarray]:
-        """The confusion matrix as a picture `[H, W, 3]`, of what `summary` returned."""
+        """The confusion matrix as a picture `[H, W, 3]`, of the metrics that `summary` returned."""
         return {"confusion": confusion_chart(np.asarray(scores["confusion"]), self.names)}
 
     def logits(self, state: TrainState, pictures: jax.Array) -> jax.Array:
-        """What the trained network sees.
+        """The trained network's logits of every pixel.
 
         Args:
           state: Its moving average is used where there is one.
@@ -190,13 +209,13 @@ class Segment:
     def pictures(self, state: TrainState, batch: Batch, key: jax.Array) -> dict[str, jax.Array]:
         """True masks, each with the predicted one after it: alone, and laid over their pictures; in [0, 1]."""
         pictures, truth = scaled(batch["image"][:SHOWN]), batch["mask"][:SHOWN].astype(jnp.int32)
-        said, classes = jnp.argmax(self.logits(state, pictures), -1), self.model.classes
-        over = beside(overlay(pictures, truth, classes), overlay(pictures, said, classes))
-        return {"overlays": over, "masks": beside(colorize(truth, classes), colorize(said, classes))}
+        predicted, classes = jnp.argmax(self.logits(state, pictures), -1), self.model.classes
+        over = beside(overlay(pictures, truth, classes), overlay(pictures, predicted, classes))
+        return {"overlays": over, "masks": beside(colorize(truth, classes), colorize(predicted, classes))}
 
 
 def picture_dice(matrices: jax.Array) -> jax.Array:
-    """See `Segment.eval_step`; of confusion matrices `[N, C, C]`, `[N]`."""
+    """The mean Dice coefficient `[N]` of confusion matrices `[N, C, C]`; see `Segment.eval_step`."""
     both = jnp.diagonal(matrices, axis1=1, axis2=2)[:, 1:]
     either = (jnp.sum(matrices, 1) + jnp.sum(matrices, 2))[:, 1:]
     present = either > 0

@@ -8,7 +8,6 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 from jax import lax
-from ml_collections import ConfigDict
 
 from jaxstyle.errors import JaxstyleError
 from jaxstyle.losses import variational
@@ -16,64 +15,86 @@ from jaxstyle.metrics.iwae import iwae_bound
 from jaxstyle.models.autoencoder import coarse_shape
 from jaxstyle.models.vae import VAE
 from jaxstyle.tasks.common import SHOWN, beside, descend
-from jaxstyle.tasks.observation import Observation, observation
-from jaxstyle.training import config as configs
+from jaxstyle.tasks.observation import AutoencoderModelConfig, Observation, check_autoencoder
 from jaxstyle.training import step
-from jaxstyle.training.config import at_least
+from jaxstyle.training.config import TrainingConfig, at_least
 from jaxstyle.training.optimizers import Optimizer, make_optimizer
 from jaxstyle.training.state import TrainState
-from jaxstyle.training.task import Batch, Metrics, Setting
+from jaxstyle.training.task import Batch, Metrics, RunInfo
 
 DECODED = 1024  # pictures that the importance weighted bound decodes at once, on one device
 REACH = 3.0  # standard deviations either way in a traversal
 
 
-def defaults() -> ConfigDict:
-    """A training recipe with this task's own fields."""
-    config = configs.defaults()
-    config.task = "jaxstyle.tasks.vae"
-    config.model.update(latents=32, widths=(32, 64), hidden=256, blocks=0, conditional=False)
-    config.model.update(likelihood="bernoulli", binarize="none")  # or gaussian, discretized_logistic; dynamic
-    config.beta = 1.0  # weight of the KL
-    configs.duration(config, "kl_warmup")  # over which that weight rises from 0
-    config.free_bits = 0.0  # nats that each latent may have for nothing
-    config.iwae_samples = 0  # of the importance weighted bound in evaluations; 0 leaves it out
-    config.best, config.best_mode = "loss", "min"
-    return config
+@dataclasses.dataclass(frozen=True)
+class ModelConfig(AutoencoderModelConfig):
+    """The network."""
+
+    latents: int = 32
+    hidden: int = 256
+    blocks: int = 0
+    conditional: bool = False  # on the dataset's labels
 
 
-def fields(config: Any) -> tuple[str, ...]:
-    """The fields of an example that this task wants."""
+@dataclasses.dataclass(frozen=True)
+class Config(TrainingConfig):
+    """The fields of a variational autoencoder's training."""
+
+    task: str = "jaxstyle.tasks.vae"
+    model: ModelConfig = dataclasses.field(default_factory=ModelConfig)
+    beta: float = 1.0  # weight of the KL
+    kl_warmup_steps: int = 0  # over which that weight rises from 0
+    kl_warmup_examples: int = 0
+    kl_warmup_epochs: float = 0.0
+    free_bits: float = 0.0  # nats that each latent may have for nothing
+    iwae_samples: int = 0  # of the importance weighted bound in evaluations; 0 leaves it out
+    best: str = "loss"
+    best_mode: str = "min"
+
+
+def check(config: Config) -> None:
+    """Raises `JaxstyleError` for a name or a number that cannot be."""
+    at_least(config, {"beta": 0, "free_bits": 0, "iwae_samples": 0})
+    at_least(config, {"model.latents": 1, "model.hidden": 1, "model.blocks": 0})
+    check_autoencoder(config, config.model)
+
+
+def fields(config: Config) -> tuple[str, ...]:
+    """Names of the example's fields that the task wants."""
     return ("image", "label") if config.model.conditional else ("image",)
 
 
-def make(config: Any, setting: Setting) -> VariationalAutoencoder:
-    """The task of a config, whose fields `defaults` tells.
+def make(config: Config, info: RunInfo) -> VariationalAutoencoder:
+    """Makes the task.
 
     Raises:
-      JaxstyleError: Classes are wanted and there are none, the pictures cannot be halved, or a number cannot be.
+      JaxstyleError: Classes are wanted and there are none, or the pictures cannot be halved.
     """
-    if config.model.conditional and not setting.classes:
+    options, shape = config.model, info.spec["image"].shape
+    if options.conditional and not info.classes:
         raise JaxstyleError("a conditional model needs class labels; a folder needs one sub-folder a class")
-    at_least(config, {"beta": 0, "free_bits": 0, "iwae_samples": 0})
-    at_least(config, {"model.latents": 1, "model.hidden": 1, "model.blocks": 0})
-    seen = observation(config)
-    coarse_shape(setting.spec["image"].shape, tuple(config.model.widths))
-    classes = len(setting.classes) if config.model.conditional else 0
+    coarse_shape(shape, options.widths)
+    observation = Observation(options.likelihood, options.binarize)
     model = VAE(
-        setting.spec["image"].shape,
-        config.model.latents,
-        tuple(config.model.widths),
-        config.model.hidden,
-        config.model.blocks,
-        classes,
-        seen.scaled,
-        jnp.dtype(config.dtype),
-        config.remat,
+        shape=shape,
+        latents=options.latents,
+        widths=options.widths,
+        hidden=options.hidden,
+        blocks=options.blocks,
+        classes=len(info.classes) if options.conditional else 0,
+        learned_scale=observation.learned_scale,
+        dtype=jnp.dtype(config.dtype),
+        remat=config.remat,
     )
-    optimizer = make_optimizer(config.optimizer, setting.extent, setting.steps, config.ema_decay)
-    warmup = setting.extent.steps(config, "kl_warmup")
-    return VariationalAutoencoder(model, optimizer, seen, config.beta, warmup, config.free_bits, config.iwae_samples)
+    return VariationalAutoencoder(
+        model=model,
+        optimizer=make_optimizer(config.optimizer, info.extent, info.steps, config.ema_decay),
+        observation=observation,
+        beta=config.beta,
+        warmup=info.extent.steps(config, "kl_warmup"),
+        free_bits=config.free_bits,
+        iwae_samples=config.iwae_samples,
+    )
 
 
 @dataclasses.dataclass(frozen=True)
@@ -81,9 +102,9 @@ class VariationalAutoencoder:
     """Pure functions of a variational autoencoder's training.
 
     Attributes:
-      model: Pictures and noise -> what the likelihood takes, and the posterior.
+      model: Pictures and noise -> logits and log scale of the pixels, and the posterior.
       optimizer: Of all its parameters.
-      seen: What is taken for data, and its likelihood.
+      observation: The data and their likelihood.
       beta: Weight of the KL in training.
       warmup: Steps over which it rises from 0.
       free_bits: Nats a latent that cost nothing in training.
@@ -92,7 +113,7 @@ class VariationalAutoencoder:
 
     model: VAE
     optimizer: Optimizer
-    seen: Observation
+    observation: Observation
     beta: float = 1.0
     warmup: int = 0
     free_bits: float = 0.0
@@ -132,15 +153,15 @@ class VariationalAutoencoder:
     def terms(self, params: Any, batch: Batch, keys: jax.Array) -> tuple[jax.Array, jax.Array]:
         """Minus the log likelihood `[N]` and the KL `[N, latents]`, nats, with one draw an example."""
         draws, keys, _ = split(keys)
-        pictures = self.seen.see(batch["image"], draws)
+        pictures = self.observation.draw(batch["image"], draws)
         noise = jax.vmap(lambda key: jax.random.normal(key, (self.model.latents,)))(keys)
         logits, scale, mean, log_variance = self.apply(params, pictures, noise, self.labels(batch))
-        return -self.seen.log_likelihood((logits, scale), pictures), variational.gaussian_kl(mean, log_variance)
+        return -self.observation.log_likelihood((logits, scale), pictures), variational.gaussian_kl(mean, log_variance)
 
     def importance_weighted(self, params: Any, batch: Batch, keys: jax.Array) -> jax.Array:
-        """The importance weighted bound `[N]`, nats, of the same pictures that `terms` sees."""
+        """The importance weighted bound `[N]`, nats, of the same pictures as `terms` draws."""
         draws, _, keys = split(keys)
-        pictures, labels = self.seen.see(batch["image"], draws), self.labels(batch)
+        pictures, labels = self.observation.draw(batch["image"], draws), self.labels(batch)
         mean, log_variance = self.apply(params, pictures, labels, method="encode")
         mean, log_variance = mean[:, None], log_variance[:, None]
 
@@ -150,7 +171,7 @@ class VariationalAutoencoder:
             latents = mean + jnp.exp(log_variance / 2) * noise
             again = None if labels is None else jnp.repeat(labels, each)
             decoded = self.apply(params, latents.reshape(-1, self.model.latents), again, method="decode")
-            likelihood = self.seen.log_likelihood(decoded, jnp.repeat(pictures, each, 0)).reshape(keys.shape)
+            likelihood = self.observation.log_likelihood(decoded, jnp.repeat(pictures, each, 0)).reshape(keys.shape)
             prior = variational.gaussian_log_density(latents, jnp.zeros_like(mean), jnp.zeros_like(mean))
             return likelihood + jnp.sum(prior - variational.gaussian_log_density(latents, mean, log_variance), -1)
 
@@ -200,7 +221,7 @@ class VariationalAutoencoder:
         """
         params, labels = state.best_params, self.labels(batch)
         draws, *_ = split(jax.vmap(lambda place: jax.random.fold_in(key, place))(jnp.arange(len(batch["image"]))))
-        pictures = self.seen.see(batch["image"], draws)
+        pictures = self.observation.draw(batch["image"], draws)
         mean, log_variance = self.apply(params, pictures, labels, method="encode")
         rows = max(1, min(SHOWN, len(pictures) // 2))
         between = interpolated(mean[:rows], mean[-rows:])

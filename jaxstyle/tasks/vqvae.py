@@ -10,7 +10,6 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 from jax import lax
-from ml_collections import ConfigDict
 
 from jaxstyle.errors import JaxstyleError
 from jaxstyle.losses import variational
@@ -18,54 +17,65 @@ from jaxstyle.losses.classification import cross_entropy
 from jaxstyle.models.autoencoder import coarse_shape
 from jaxstyle.models.vqvae import VQVAE
 from jaxstyle.tasks.common import SHOWN, beside, descend
-from jaxstyle.tasks.observation import Observation, observation
-from jaxstyle.training import config as configs
+from jaxstyle.tasks.observation import AutoencoderModelConfig, Observation, check_autoencoder
 from jaxstyle.training import step
-from jaxstyle.training.config import at_least
+from jaxstyle.training.config import TrainingConfig, at_least
 from jaxstyle.training.optimizers import Optimizer, make_optimizer
 from jaxstyle.training.state import TrainState
-from jaxstyle.training.task import Batch, Metrics, Setting
+from jaxstyle.training.task import Batch, Metrics, RunInfo
 
 
-def defaults() -> ConfigDict:
-    """A training recipe with this task's own fields."""
-    config = configs.defaults()
-    config.task = "jaxstyle.tasks.vqvae"
-    config.model.update(codes=64, code_width=8, widths=(32, 64), blocks=1, prior_blocks=3)
-    config.model.update(likelihood="bernoulli", binarize="none")  # or gaussian, discretized_logistic; dynamic
-    config.commitment = 0.25  # weight of the commitment loss against the codebook's
-    config.best, config.best_mode = "loss", "min"
-    return config
+@dataclasses.dataclass(frozen=True)
+class ModelConfig(AutoencoderModelConfig):
+    """The network."""
+
+    codes: int = 64
+    code_width: int = 8
+    blocks: int = 1
+    prior_blocks: int = 3
 
 
-def fields(config: Any) -> tuple[str, ...]:
-    """The fields of an example that this task wants."""
+@dataclasses.dataclass(frozen=True)
+class Config(TrainingConfig):
+    """The fields of a vector-quantised autoencoder's training."""
+
+    task: str = "jaxstyle.tasks.vqvae"
+    model: ModelConfig = dataclasses.field(default_factory=ModelConfig)
+    commitment: float = 0.25  # weight of the commitment loss against the codebook's
+    best: str = "loss"
+    best_mode: str = "min"
+
+
+def check(config: Config) -> None:
+    """Raises `JaxstyleError` for a name or a number that cannot be."""
+    at_least(config, {"commitment": 0, "model.codes": 2, "model.code_width": 2, "model.blocks": 0})
+    at_least(config, {"model.prior_blocks": 0})
+    check_autoencoder(config, config.model)
+
+
+def fields(config: Config) -> tuple[str, ...]:
+    """Names of the example's fields that the task wants."""
     return ("image",)
 
 
-def make(config: Any, setting: Setting) -> VectorQuantised:
-    """The task of a config, whose fields `defaults` tells.
-
-    Raises:
-      JaxstyleError: The pictures cannot be halved, or a number cannot be.
-    """
-    at_least(config, {"commitment": 0, "model.codes": 2, "model.code_width": 2, "model.blocks": 0})
-    at_least(config, {"model.prior_blocks": 0})
-    seen, model = observation(config), config.model
-    coarse_shape(setting.spec["image"].shape, tuple(config.model.widths))
-    network = VQVAE(
-        setting.spec["image"].shape,
-        model.codes,
-        model.code_width,
-        tuple(model.widths),
-        model.blocks,
-        model.prior_blocks,
-        seen.scaled,
-        jnp.dtype(config.dtype),
-        config.remat,
+def make(config: Config, info: RunInfo) -> VectorQuantised:
+    """Makes the task; raises `JaxstyleError` where the pictures cannot be halved."""
+    options, shape = config.model, info.spec["image"].shape
+    coarse_shape(shape, options.widths)
+    observation = Observation(options.likelihood, options.binarize)
+    model = VQVAE(
+        shape=shape,
+        codes=options.codes,
+        code_width=options.code_width,
+        widths=options.widths,
+        blocks=options.blocks,
+        prior_blocks=options.prior_blocks,
+        learned_scale=observation.learned_scale,
+        dtype=jnp.dtype(config.dtype),
+        remat=config.remat,
     )
-    optimizer = make_optimizer(config.optimizer, setting.extent, setting.steps, config.ema_decay)
-    return VectorQuantised(network, optimizer, seen, config.commitment)
+    optimizer = make_optimizer(config.optimizer, info.extent, info.steps, config.ema_decay)
+    return VectorQuantised(model=model, optimizer=optimizer, observation=observation, commitment=config.commitment)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -76,15 +86,15 @@ class VectorQuantised:
     `-log p(z)`. Training descends on both, each for its own parameters, and on the losses of quantisation.
 
     Attributes:
-      model: Pictures -> what the likelihood and the losses of quantisation take, and the prior's logits.
+      model: Pictures -> logits and log scale of the pixels, encoded and quantised vectors, and the prior's logits.
       optimizer: Of all its parameters.
-      seen: What is taken for data, and its likelihood.
+      observation: The data and their likelihood.
       commitment: Weight of the commitment loss against the codebook's.
     """
 
     model: VQVAE
     optimizer: Optimizer
-    seen: Observation
+    observation: Observation
     commitment: float = 0.25
 
     def init(self, key: jax.Array) -> TrainState:
@@ -120,9 +130,9 @@ class VectorQuantised:
 
     def terms(self, params: Any, batch: Batch, keys: jax.Array) -> tuple[jax.Array, jax.Array, dict[str, jax.Array]]:
         """Minus the log likelihood and minus the prior's log probability, `[N]` nats, and what the model returned."""
-        pictures = self.seen.see(batch["image"], keys)
+        pictures = self.observation.draw(batch["image"], keys)
         out: dict[str, jax.Array] = self.apply(params, pictures)
-        likelihood = self.seen.log_likelihood((out["logits"], out["log_scale"]), pictures)
+        likelihood = self.observation.log_likelihood((out["logits"], out["log_scale"]), pictures)
         return -likelihood, jnp.sum(cross_entropy(out["prior"], out["indices"]), (1, 2)), out
 
     def apply(self, params: Any, *inputs: Any, method: str = "__call__") -> Any:
@@ -167,6 +177,6 @@ class VectorQuantised:
     def pictures(self, state: TrainState, batch: Batch, key: jax.Array) -> dict[str, jax.Array]:
         """Reconstructions beside their originals, and samples, in [0, 1]."""
         keys = jax.vmap(lambda place: jax.random.fold_in(key, place))(jnp.arange(len(batch["image"])))
-        pictures = self.seen.see(batch["image"], keys)
+        pictures = self.observation.draw(batch["image"], keys)
         shown = jax.nn.sigmoid(self.apply(state.best_params, pictures)["logits"])
         return {"reconstructions": beside(pictures, shown), "samples": self.sample(state, key, SHOWN**2)}

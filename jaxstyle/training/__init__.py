@@ -1,1 +1,1 @@
-"""A network is the parameter: the pmapped loop, and what a loop needs. It knows no task by name."""
+"""Training of networks: the pmapped loop, and the state, checkpoints, config and writers of a run."""

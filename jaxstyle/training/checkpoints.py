@@ -12,6 +12,7 @@ from etils import epath
 from orbax.checkpoint.checkpoint_managers import preservation_policy
 
 from jaxstyle.errors import JaxstyleError
+from jaxstyle.runtime.settings import named
 
 SHOWN = 6  # differences listed before "and more"
 
@@ -23,16 +24,17 @@ class Checkpoints:
       folder: Absolute; with a relative one orbax's `save` returns True and fails only later.
       keep: How many of the newest are kept.
       best: Metric by which one more is kept; "" for none.
-      mode: "max" or "min", what is better.
+      mode: "max" or "min", whichever is better.
 
     Raises:
       JaxstyleError: A mode or a number that cannot be.
     """
 
     def __init__(self, folder: epath.Path, keep: int = 2, best: str = "", mode: str = "max"):
-        if mode not in ("max", "min") or keep < 1:
-            wrong = f"best_mode is {mode!r}; write 'max' or 'min'" if keep >= 1 else f"keep is {keep}; at least 1"
-            raise JaxstyleError(wrong)
+        if mode not in ("max", "min"):
+            raise JaxstyleError(f"{named('best_mode')} is {mode!r}; write 'max' or 'min'")
+        if keep < 1:
+            raise JaxstyleError(f"{named('keep')} is {keep}; it must be at least 1")
         self.folder, self.best = folder, best
         policies: list[Any] = [preservation_policy.LatestN(keep)]
         tracked: dict[str, Any] = {}
@@ -51,28 +53,30 @@ class Checkpoints:
         self.manager = ocp.CheckpointManager(folder, options=options, item_handlers=ocp.StandardCheckpointHandler())
 
     def steps(self) -> list[int]:
-        """Steps of which there is a checkpoint, oldest first."""
+        """Steps of the checkpoints, oldest first."""
         return sorted(self.manager.all_steps())
 
     def best_step(self) -> int | None:
-        """The step that was best by the metric, None where none was measured."""
+        """The step of the best checkpoint by the metric; None where none was measured."""
         return self.manager.best_step()
 
     def save(self, state: Any, metrics: dict[str, float] | None = None) -> None:
-        """Begins to write a state under its `step`; of a step that is there already nothing is written.
+        """Begins to write a state under its `step`, unless a checkpoint of that step is there already.
 
         Args:
           state: Pytree with a scalar `step`; it may be donated as soon as this returns.
           metrics: Of the evaluation at this step, if there was one.
 
         Raises:
-          JaxstyleError: They lack the metric by which the best one is chosen.
+          JaxstyleError: `metrics` lack the one by which the best is chosen.
         """
         step = int(state.step)
         if self.best and metrics is not None and self.best not in metrics:
-            raise JaxstyleError(f"best is {self.best!r}, and the evaluation gave only {', '.join(sorted(metrics))}")
+            raise JaxstyleError(
+                f"{named('best')} is {self.best!r}, and the evaluation gave only {', '.join(sorted(metrics))}"
+            )
         if step not in self.manager.all_steps():
-            # As numpy: of several processes each has equal arrays of its own, which orbax cannot tell from shards.
+            # As numpy: several processes have equal arrays of their own, which orbax would take for shards.
             # Copied: what device_get gives may be the CPU's buffer, into which the next step already writes.
             host = jax.tree.map(lambda leaf: np.array(leaf, copy=True), jax.device_get(state))
             self.manager.save(step, args=ocp.args.StandardSave(host), metrics=metrics, force=True)
@@ -82,8 +86,8 @@ class Checkpoints:
 
         Args:
           template: Pytree of arrays of the wanted shapes and dtypes; its values are not used.
-          step: Of which one, None for the newest.
-          fallback: Whether to take the one before, where one cannot be read.
+          step: Of the checkpoint; None for the newest.
+          fallback: Whether to take the one before, where a checkpoint cannot be read.
           way_out: The option that takes the one before; "" is the `--checkpoint STEP` of the reading commands.
 
         Returns:
@@ -127,12 +131,12 @@ class Checkpoints:
             raise JaxstyleError(f"{where} cannot be read, it is torn: {brief(error)}{hint}") from error
 
     def drop_after(self, step: int) -> None:
-        """Deletes checkpoints newer than the one gone on from: they are broken, and stand in the way of new ones."""
+        """Deletes checkpoints newer than a step: they are broken, and stand in the way of new ones."""
         for newer in [s for s in self.steps() if s > step]:
             self.manager.delete(newer)
 
     def close(self) -> None:
-        """Waits until everything is written; errors of writing surface here."""
+        """Waits until all checkpoints are written, and raises errors of writing."""
         self.manager.wait_until_finished()
         self.manager.close()
 
@@ -151,7 +155,7 @@ def shape_text(shape: tuple[int, ...]) -> str:
 
 
 def compare(stored: dict[str, str], wanted: dict[str, str]) -> list[str]:
-    """What differs between two descriptions, one sentence each."""
+    """The differences of two descriptions, one sentence each."""
     missing = [f"{name} is missing" for name in wanted if name not in stored]
     unknown = [f"{name} is not known here" for name in stored if name not in wanted]
     both = [name for name in wanted if name in stored and stored[name] != wanted[name]]

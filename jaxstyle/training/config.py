@@ -1,90 +1,161 @@
-"""The fields every training recipe has, with their defaults, and overriding them by name."""
+"""The settings of a training: typed dataclasses that hold every default, and their form as flags.
+
+A task adds fields of its own in a subclass of `TrainingConfig`. A recipe in `configs/` makes a `ConfigDict` of it by
+`as_config`, so that `--config.optimizer.learning_rate=0.01` changes one field; the loop turns it back by `typed`.
+"""
 
 from __future__ import annotations
 
 import dataclasses
-import json
 import os
-from collections.abc import Mapping, Sequence
-from typing import Any
+import types
+import typing
+from collections.abc import Mapping
+from typing import Any, ClassVar, TypeVar
 
-from etils import epath
+import numpy as np
 from ml_collections import ConfigDict
 
 from jaxstyle.data.config import DataConfig
 from jaxstyle.errors import JaxstyleError, did_you_mean
-from jaxstyle.runtime import buckets
-from jaxstyle.runtime.buckets import in_bucket
+from jaxstyle.runtime.settings import named
 
-FIXED = ("task", "seed", "batch_size", "data", "model")
-"""What cannot change when a run goes on: the batches and the network would not be the same. A task's module may have
-more, in a `FIXED` of its own."""
-
-FREE = ("data.data_dir", "data.eval_split", "data.resident_megabytes")
-"""What of it can: neither what is trained on nor the network depends on it."""
-
-PATHS = ("folder", "masks", "data_dir")
-"""Fields of `data` that are places."""
-
-NAMES = ("features", "styles")
-"""Fields that some recipes have, of one name or several: of files, or of what jaxstyle knows (`example:mosaic`)."""
-
+T = TypeVar("T")
 DTYPES = ("float32", "bfloat16", "float16")
+PROGRESS = ("auto", "on", "off")
+ACCEPTED: dict[Any, Any] = {
+    bool: (bool, np.bool_),
+    int: (int, np.integer),
+    float: (int, float, np.integer, np.floating),
+    str: (str, os.PathLike),
+}
+WANTED = {bool: "True or False", int: "a whole number", float: "a number", str: "a text"}
 
 
-def defaults() -> ConfigDict:
-    """A training recipe with nothing decided but the ordinary.
+@dataclasses.dataclass(frozen=True)
+class AugmentConfig:
+    """Random changes of training pictures; see `jaxstyle.data.augment`."""
+
+    pad: int = 0  # pixels of random cropping
+    flip: bool = False  # mirrorings
+
+
+@dataclasses.dataclass(frozen=True)
+class OptimizerConfig:
+    """The update rule of a network's parameters; see `jaxstyle.training.optimizers`."""
+
+    name: str = "adam"
+    learning_rate: float = 1e-3
+    schedule: str = "constant"
+    final: float = 0.0  # share of the learning rate that is left at the end
+    warmup_steps: int = 0
+    warmup_examples: int = 0
+    warmup_epochs: float = 0.0
+    b1: float = 0.9
+    b2: float = 0.999
+    eps: float = 1e-8
+    weight_decay: float = 0.0
+    momentum: float = 0.0
+    nesterov: bool = False
+    clip_norm: float = 0.0  # of the gradient; 0 clips nothing
+    accumulate: int = 1  # steps whose gradients make one update
+
+
+@dataclasses.dataclass(frozen=True)
+class TrainingConfig:
+    """The fields that every task has.
 
     Durations end in `_steps`, `_examples` or `_epochs`; 0 is "not given", and steps count before examples before
     epochs. Recipes therefore state epochs.
     """
-    config = ConfigDict()
-    config.run = "jaxstyle.training.loop:run"
-    config.task = "jaxstyle.tasks.classify"
-    config.seed = 0
-    config.batch_size = 128  # over all devices and processes
-    config.devices = 0  # local devices used; 0 is all
-    config.dtype = "float32"  # in which the network computes; its parameters are float32 always
-    config.ema_decay = 0.0
-    duration(config, "train", epochs=10.0)
-    duration(config, "eval", epochs=1.0)
-    duration(config, "checkpoint", epochs=1.0)
-    config.log_steps = 50
-    config.keep = 2  # newest checkpoints kept; the best one is kept besides
-    config.best = ""  # metric of the evaluation by which a checkpoint is best
-    config.best_mode = "max"
-    config.fallback = False  # whether a broken newest checkpoint is passed over for the one before it
-    config.profile_steps = 0  # traced for TensorBoard's profile page; 0 is none
-    config.progress = "auto"  # on, off, or auto: on a terminal
-    config.data = ConfigDict(dataclasses.asdict(DataConfig()))
-    config.augment = ConfigDict({"pad": 0, "flip": False})  # pixels of random cropping; mirrorings
-    config.remat = False  # whether the backward pass works activations out again: less memory, more time
-    config.optimizer = optimizer()
-    config.model = ConfigDict()
-    return config
+
+    FIXED: ClassVar[tuple[str, ...]] = ("task", "seed", "batch_size", "data", "model")
+    """Fields that cannot change when a run goes on: the batches or the network would not be the same."""
+
+    run: str = "jaxstyle.training.loop:run"
+    task: str = "jaxstyle.tasks.classify"
+    seed: int = 0
+    batch_size: int = 128  # over all devices and processes
+    devices: int = 0  # local devices used; 0 is all
+    dtype: str = "float32"  # in which the network computes; its parameters are float32 always
+    ema_decay: float = 0.0
+    train_steps: int = 0
+    train_examples: int = 0
+    train_epochs: float = 10.0
+    eval_steps: int = 0
+    eval_examples: int = 0
+    eval_epochs: float = 1.0
+    checkpoint_steps: int = 0
+    checkpoint_examples: int = 0
+    checkpoint_epochs: float = 1.0
+    log_steps: int = 50
+    keep: int = 2  # newest checkpoints kept; the best one is kept besides
+    best: str = ""  # metric of the evaluation by which a checkpoint is best
+    best_mode: str = "max"
+    fallback: bool = False  # whether a broken newest checkpoint is passed over for the one before it
+    profile_steps: int = 0  # traced for TensorBoard's profile page; 0 is none
+    progress: str = "auto"  # on, off, or auto: on a terminal
+    data: DataConfig = dataclasses.field(default_factory=DataConfig)
+    augment: AugmentConfig = dataclasses.field(default_factory=AugmentConfig)
+    remat: bool = False  # whether the backward pass works activations out again: less memory, more time
+    optimizer: OptimizerConfig = dataclasses.field(default_factory=OptimizerConfig)
 
 
-def optimizer() -> ConfigDict:
-    """How a network's parameters are moved."""
-    config = ConfigDict({"name": "adam", "learning_rate": 1e-3, "schedule": "constant", "final": 0.0})
-    duration(config, "warmup")
-    config.update(b1=0.9, b2=0.999, eps=1e-8, weight_decay=0.0, momentum=0.0, nesterov=False)
-    config.update(clip_norm=0.0, accumulate=1)
-    return config
+def as_config(config: Any) -> ConfigDict:
+    """A config dataclass as a `ConfigDict`, which flags can change."""
+    return ConfigDict(dataclasses.asdict(config))
 
 
-def duration(config: ConfigDict, name: str, *, steps: int = 0, examples: int = 0, epochs: float = 0.0) -> None:
-    """Adds a duration's three fields."""
-    config[f"{name}_steps"], config[f"{name}_examples"], config[f"{name}_epochs"] = steps, examples, float(epochs)
+def typed(kind: type[T], values: Any, prefix: str = "") -> T:
+    """A config dataclass with the declared type of every field.
+
+    Args:
+      kind: The dataclass, whose fields are numbers, texts, truths, tuples of these, or dataclasses likewise.
+      values: A mapping or `ConfigDict`; fields that it lacks have their defaults. One of `kind` is returned as it is.
+      prefix: What stands before its fields' names in a sentence.
+
+    Raises:
+      JaxstyleError: A name that `kind` has not, or a value of another type.
+    """
+    if isinstance(values, kind):
+        return values
+    if not isinstance(values, (Mapping, ConfigDict)):
+        raise JaxstyleError(
+            f"{named(prefix.rstrip('.')) if prefix else 'the config'} is {values!r}; it must have fields"
+        )
+    declared, known = typing.get_type_hints(kind), [field.name for field in dataclasses.fields(kind)]  # type: ignore[arg-type]
+    for name in values:
+        if name not in known:
+            near = did_you_mean(prefix + name, [prefix + each for each in known])
+            raise JaxstyleError(f"the config has no {prefix + name!r}; {near}")
+    return kind(**{name: converted(declared[name], value, prefix + name) for name, value in values.items()})
 
 
-def override(config: ConfigDict, changes: Mapping[str, Any]) -> ConfigDict:
+def converted(kind: Any, value: Any, name: str) -> Any:
+    """A value in a field's declared type: lists become tuples, whole numbers floats, NumPy's numbers Python's.
+
+    Raises:
+      JaxstyleError: It is of another type.
+    """
+    if dataclasses.is_dataclass(kind):
+        return typed(kind, value, f"{name}.")  # type: ignore[arg-type]
+    if typing.get_origin(kind) is tuple and isinstance(value, (list, tuple)):
+        return tuple(converted(typing.get_args(kind)[0], element, name) for element in value)
+    for one in typing.get_args(kind) if isinstance(kind, types.UnionType) else (kind,):
+        if isinstance(value, ACCEPTED.get(one, ())) and isinstance(value, (bool, np.bool_)) == (one is bool):
+            return os.fspath(value) if one is str else one(value)
+    raise JaxstyleError(f"{named(name)} is {value!r}; it must be {WANTED.get(kind, 'a tuple')}")
+
+
+def override(config: T, changes: Mapping[str, Any]) -> T:
     """A copy with some fields changed, named as on the command line: `{"optimizer.learning_rate": 0.01}`.
 
     Raises:
-      JaxstyleError: A name that the config has not; the nearest one is told.
+      JaxstyleError: A name that the config has not, and the nearest one; of a dataclass also a value of another type.
     """
-    changed = ConfigDict(config.to_dict())
+    if not isinstance(config, ConfigDict):
+        return typed(type(config), override(as_config(config), changes))
+    changed: Any = ConfigDict(config.to_dict())
     known = flat(changed)
     for name, value in changes.items():
         if name not in known:
@@ -96,61 +167,32 @@ def override(config: ConfigDict, changes: Mapping[str, Any]) -> ConfigDict:
 def flat(config: Any, prefix: str = "") -> dict[str, Any]:
     """All fields with their dotted names."""
     fields = {}
-    for name, value in config.items():
+    for name, value in (dataclasses.asdict(config) if dataclasses.is_dataclass(config) else config).items():  # type: ignore
         inner = flat(value, f"{prefix}{name}.") if isinstance(value, (Mapping, ConfigDict)) else {}
         fields.update(inner or {f"{prefix}{name}": value})
     return fields
 
 
-def absolute(workdir: str | os.PathLike) -> epath.Path:
-    """A workdir as an absolute path; `gs://…` stays as it is."""
-    text = os.fspath(workdir)
-    return epath.Path(text if in_bucket(text) else os.path.abspath(os.path.expanduser(text)))
-
-
-def check(config: Any, workdir: epath.Path) -> None:
-    """Looks at the settings that no one else does.
+def check_common(config: TrainingConfig) -> None:
+    """Checks the fields that no one else does.
 
     Raises:
-      JaxstyleError: A dtype in which nothing computes, a seed below 0, a workdir that is a file or below one, or in a
-        bucket that cannot be reached, or where profiles cannot be written.
+      JaxstyleError: An unknown `dtype` or `progress`, or a seed below 0.
     """
-    if config.dtype not in DTYPES:
-        raise JaxstyleError(f"unknown dtype {config.dtype!r}; {did_you_mean(config.dtype, DTYPES)}")
-    if config.seed < 0:
-        raise JaxstyleError(f"seed is {config.seed}; it must be at least 0")
-    if in_bucket(workdir):
-        if config.profile_steps:
-            raise JaxstyleError("profiles are written on disk only: leave out profile_steps, or give a --workdir there")
-        buckets.check("the workdir", workdir)
-        return
-    for place in (workdir, *workdir.parents):
-        if place.exists():
-            if not place.is_dir():
-                raise JaxstyleError(f"there can be no workdir {os.fspath(workdir)!r}: {os.fspath(place)!r} is a file")
-            break
+    one_of(config, {"dtype": DTYPES, "progress": PROGRESS})
+    at_least(config, {"seed": 0})
 
 
-def with_absolute_paths(config: ConfigDict) -> ConfigDict:
-    """A config whose places mean the same from every folder: later commands read it, wherever they are run."""
-    given = {f"data.{name}": config.data[name] for name in PATHS if config.data[name]}
-    changes: dict[str, Any] = {name: path if settled(path) else os.path.abspath(path) for name, path in given.items()}
-    for name in NAMES:
-        if isinstance(one := config.get(name, ()), str):
-            changes |= {name: absolute_name(one)} if one else {}
-        elif one:
-            changes[name] = tuple(map(absolute_name, one))
-    return override(config, changes)
+def one_of(config: Any, known: Mapping[str, Any]) -> None:
+    """Checks names of a config, such as `{"model.cell": ("lstm", "gru")}`.
 
-
-def settled(path: str) -> bool:
-    """Whether a place is of a bucket, or named after the workdir."""
-    return in_bucket(path) or path.startswith("{")
-
-
-def absolute_name(name: str) -> str:
-    """A file's name from every folder; any other name as it is."""
-    return os.path.abspath(name) if not in_bucket(name) and os.path.exists(name) else name
+    Raises:
+      JaxstyleError: One is not among those known.
+    """
+    given = flat(config)
+    for name, names in known.items():
+        if given[name] not in names:
+            raise JaxstyleError(f"unknown {named(name)} {given[name]!r}; {did_you_mean(given[name], names)}")
 
 
 def at_least(config: Any, least: Mapping[str, float]) -> None:
@@ -162,67 +204,12 @@ def at_least(config: Any, least: Mapping[str, float]) -> None:
     given = flat(config)
     for name, bound in least.items():
         if not given[name] >= bound:
-            raise JaxstyleError(f"{name} is {given[name]:g}; it must be at least {bound:g}")
+            raise JaxstyleError(f"{named(name)} is {given[name]:g}; it must be at least {bound:g}")
 
 
-def unused(config: Any, *names: str) -> None:
-    """Raises `JaxstyleError` for a setting which every recipe has, a task has no use for, and somebody has set."""
-    known, before = flat(config), flat(defaults())
+def unused(config: TrainingConfig, *names: str) -> None:
+    """Raises `JaxstyleError` for a field that every recipe has, the task has no use for, and somebody has set."""
+    given, default = flat(config), flat(TrainingConfig())
     for name in names:
-        if known[name] != before[name]:
-            raise JaxstyleError(f"{name} is {known[name]!r}, and {config.task} does nothing with it; leave it out")
-
-
-def read_config(workdir: str | os.PathLike) -> ConfigDict:
-    """The config with which a workdir's run was started.
-
-    Raises:
-      JaxstyleError: It has none, or what it has is no config.
-    """
-    path = absolute(workdir) / "config.json"
-    try:
-        return ConfigDict(json.loads(path.read_text()))
-    except FileNotFoundError:
-        raise JaxstyleError(f"{os.fspath(workdir)!r} holds no run: there is no config.json") from None
-    except ValueError:
-        raise JaxstyleError(f"{os.fspath(path)!r} is no config: it is not JSON") from None
-
-
-def completed(config: ConfigDict, base: ConfigDict) -> ConfigDict:
-    """A saved config, with this version's defaults for the fields that the version which saved it did not know."""
-
-    def fill(saved: Mapping[str, Any], base: Mapping[str, Any]) -> dict[str, Any]:
-        nested = {name: fill(value, base[name]) for name, value in saved.items() if isinstance(base.get(name), dict)}
-        return {**base, **saved, **nested}
-
-    return ConfigDict(fill(config.to_dict(), base.to_dict()))
-
-
-def as_json(config: ConfigDict) -> str:
-    """A config as it is kept in the workdir."""
-    return json.dumps(config.to_dict(), indent=2, default=list)
-
-
-def check_same_run(workdir: epath.Path, config: ConfigDict, base: ConfigDict, more: Sequence[str] = ()) -> None:
-    """Checks that a run begun in a workdir, if there is one, can go on with this config, of which `base` is default.
-
-    Args:
-      workdir: Absolute.
-      config: With absolute paths.
-      base: Of its task.
-      more: Fields that cannot change either, beside `FIXED`.
-
-    Raises:
-      JaxstyleError: Fields that cannot change have changed; they are listed.
-    """
-    if (workdir / "config.json").exists():
-        # What is new since the run began has the default, which is how the run was begun.
-        saved = with_absolute_paths(completed(read_config(workdir), base))
-        before, now = (flat(json.loads(as_json(one))) for one in (saved, config))
-        names = sorted(name for name in {*before, *now} if name.split(".")[0] in {*FIXED, *more} and name not in FREE)
-        changed = [f"{n} was {before.get(n)!r}, is {now.get(n)!r}" for n in names if before.get(n) != now.get(n)]
-        if changed:
-            raise JaxstyleError(
-                f"the run in {os.fspath(workdir)!r} cannot go on with another config: {'; '.join(changed)}. "
-                "Give the old values, or another --workdir"
-            )
+        if given[name] != default[name]:
+            raise JaxstyleError(f"{named(name)} is {given[name]!r}, but {config.task} does not use it: leave it out")

@@ -1,4 +1,4 @@
-"""Which devices a run uses, and joining several processes to one run."""
+"""The devices of a run, and several processes joined to one run."""
 
 from __future__ import annotations
 
@@ -11,11 +11,12 @@ import numpy as np
 from jax.experimental import multihost_utils
 
 from jaxstyle.errors import JaxstyleError
+from jaxstyle.runtime.settings import named
 
 T = TypeVar("T")
 
-AGREE_SECONDS = 1.0  # how often processes ask each other whether to stop
-AGREE_CALLS = 10  # the same, in steps at most
+AGREE_SECONDS = 1.0  # between exchanges of requests to stop
+AGREE_CALLS = 10  # the same in steps, at most
 
 
 def choose_devices(wanted: int, batch_size: int) -> list[jax.Device]:
@@ -26,18 +27,20 @@ def choose_devices(wanted: int, batch_size: int) -> list[jax.Device]:
       batch_size: Over all devices and processes.
 
     Raises:
-      JaxstyleError: There are not so many, or the batch cannot be shared out evenly.
+      JaxstyleError: There are fewer, or the batch cannot be divided evenly.
     """
     local = jax.local_devices()
     if not 0 <= wanted <= len(local):
-        raise JaxstyleError(f"devices is {wanted}; this machine has {len(local)} ({local[0].platform})")
+        raise JaxstyleError(f"{named('devices')} is {wanted}; this machine has {len(local)} ({local[0].platform})")
     if wanted and wanted < len(local) and jax.process_count() > 1:
-        raise JaxstyleError("with several processes all of their devices are used; leave devices at 0")
+        raise JaxstyleError(f"with several processes all of their devices are used; leave {named('devices')} at 0")
     devices = local[: wanted or len(local)]
     share = len(devices) * jax.process_count()
     if batch_size < 1 or batch_size % share:
         near = max(share, round(batch_size / share) * share)
-        raise JaxstyleError(f"batch_size {batch_size} cannot be shared by {share} devices; the nearest is {near}")
+        raise JaxstyleError(
+            f"{named('batch_size')} {batch_size} cannot be shared by {share} devices; the nearest is {near}"
+        )
     return devices
 
 
@@ -52,16 +55,16 @@ def check_share(batch_size: int, devices: int, parts: int) -> None:
     share = devices * jax.process_count()
     if batch_size % (share * parts):
         raise JaxstyleError(
-            f"batch_size {batch_size} cannot be shared by {share} devices and {parts} parts of each one's share; "
-            f"{share * parts} and its multiples can"
+            f"{named('batch_size')} {batch_size} cannot be shared by {share} devices and {parts} parts of each one's "
+            f"share; {share * parts} and its multiples can"
         )
 
 
 def leader_first(make: Callable[[], T]) -> T:
-    """What `make` returns, called by process 0 first, so that the others find what it leaves on disk.
+    """Calls `make` in process 0 first, so that the others find the files it leaves on disk; returns its result.
 
     Raises:
-      JaxstyleError: `make` failed in another process, which tells why; else this one would wait for it in vain.
+      JaxstyleError: `make` failed in another process, whose own error has the reason; this one would wait in vain.
     """
     if jax.process_count() == 1:
         return make()
@@ -77,7 +80,7 @@ def leader_first(make: Callable[[], T]) -> T:
         if problem:
             raise problem
         if failed.size:
-            raise JaxstyleError(f"process {failed[0]} cannot go on; it tells why")
+            raise JaxstyleError(f"process {failed[0]} cannot go on; its own message has the reason")
     return made[0]
 
 
@@ -112,17 +115,17 @@ def join(coordinator: str = "", processes: int = 0, process: int = -1) -> None:
             "processes that train together each need --coordinator HOST:PORT, --processes (how many) and --process "
             "(which one, from 0)"
         )
-    jax.config.update("jax_cpu_collectives_implementation", "gloo")  # only CPU devices look at it
+    jax.config.update("jax_cpu_collectives_implementation", "gloo")  # for CPU devices only
     jax.distributed.initialize(coordinator, processes, process)
 
 
 class Agreement:
-    """Whether to stop. Several processes must stop at the same step, or those that go on wait for ever.
+    """The decision to stop, at the same step in all processes: those that went on would wait for ever.
 
-    They ask each other about once a second, and because they tell each other how long it took, all at the same steps.
+    They exchange requests about once a second and, as they exchange times too, all at the same steps.
 
     Args:
-      stop: Whether this process is asked to.
+      stop: Returns True once this process is asked to stop.
     """
 
     def __init__(self, stop: Callable[[], bool]):
@@ -130,15 +133,15 @@ class Agreement:
         self.since, self.every, self.left = time.perf_counter(), 1, 1
 
     def __call__(self) -> bool:
-        """Called by every process at every step."""
+        """True once all processes are to stop; every process calls this at every step."""
         if jax.process_count() == 1:
             self.asked = self.stop()
             return self.asked
         self.left -= 1
         if not self.left:
             now = time.perf_counter()
-            told = multihost_utils.process_allgather(np.array([self.stop(), now - self.since], np.float32))
-            self.asked = bool(np.any(told[:, 0]))
-            self.since, calls = now, AGREE_SECONDS * self.every / max(float(np.max(told[:, 1])), 1e-6)
+            requests = multihost_utils.process_allgather(np.array([self.stop(), now - self.since], np.float32))
+            self.asked = bool(np.any(requests[:, 0]))
+            self.since, calls = now, AGREE_SECONDS * self.every / max(float(np.max(requests[:, 1])), 1e-6)
             self.every = self.left = int(np.clip(calls, 1, AGREE_CALLS))
         return self.asked

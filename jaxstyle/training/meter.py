@@ -1,4 +1,4 @@
-"""How fast a run is, what it waits for, and the metrics nobody looked at yet."""
+"""The speed of a run, its waiting for data, and the metrics that are still on the devices."""
 
 from __future__ import annotations
 
@@ -8,11 +8,11 @@ from typing import Any
 import jax
 from etils import epath
 
-PROFILE_AFTER = 10  # steps of the run before the profile begins: compilation is not of interest
+PROFILE_AFTER = 10  # steps before the profile begins, which compile
 
 
 class Meter:
-    """Steps whose metrics nobody looked at yet, and how the time went.
+    """Counts time and steps, and keeps the metrics of steps until they are fetched.
 
     Args:
       batch_size: Examples in a step, over all devices and processes.
@@ -25,7 +25,7 @@ class Meter:
         self.restart()
 
     def restart(self) -> None:
-        """Time is counted from now on, and steps with it."""
+        """Counts time and steps from now on."""
         self.began, self.waited, self.counted = time.perf_counter(), 0.0, 0
 
     def waiting(self) -> Any:
@@ -33,14 +33,14 @@ class Meter:
         return Waiting(self)
 
     def took(self, metrics: Any) -> None:
-        """A step was begun; waits for the one before, so that never more than two are in flight."""
+        """Notes that a step was begun; waits for the one before, so that never more than two are in flight."""
         self.pending.append(metrics)
         self.step, self.counted = self.step + 1, self.counted + 1
         if len(self.pending) > 1:
             jax.block_until_ready(self.pending[-2])
 
     def fetch(self) -> tuple[list[Any], dict[str, float]]:
-        """The metrics not looked at yet, and examples a second, seconds a step and the share of waiting for data."""
+        """Fetches the metrics kept so far; and examples a second, seconds a step and the share of waiting for data."""
         fetched, self.pending = jax.device_get(self.pending), []
         seconds, counted = max(time.perf_counter() - self.began, 1e-9), self.counted
         speed = {
@@ -81,7 +81,7 @@ class Profiler:
         self.active = False
 
     def before(self, step: int) -> None:
-        """Called before every step."""
+        """Begins or ends the trace where it is due; called before every step."""
         if step == self.begin < self.end:
             jax.profiler.start_trace(str(self.folder))
             self.active = True

@@ -1,4 +1,4 @@
-"""Optimisers by name, with clipping, accumulation over steps and the moving average of parameters."""
+"""Optimisers by name, with gradient clipping, accumulation over steps and an exponential moving average."""
 
 from __future__ import annotations
 
@@ -12,8 +12,10 @@ import optax
 import optax.contrib
 
 from jaxstyle.errors import JaxstyleError, did_you_mean
+from jaxstyle.runtime.settings import named
+from jaxstyle.training.config import OptimizerConfig
 from jaxstyle.training.durations import Extent
-from jaxstyle.training.schedules import make_schedule
+from jaxstyle.training.schedules import SCHEDULES, make_schedule
 from jaxstyle.training.state import TrainState, copied
 
 OPTIMIZERS = ("adam", "adamw", "muon", "sgd", "rmsprop")
@@ -23,17 +25,17 @@ LIMITS = {
     **dict.fromkeys(("learning_rate", "final", "weight_decay", "clip_norm", "eps"), math.inf),
     **dict.fromkeys(("b1", "b2", "momentum"), 1),
 }
-"""Below what numbers must be; all are at least 0."""
+"""Numbers and the limits they must be below; all are at least 0."""
 
 STATISTICS_DECAY = 0.9
-"""Of the running averages of batch statistics where the parameters have no moving average."""
+"""Decay of the running averages of batch statistics where the parameters have no moving average."""
 
 ADAM_RMS = 0.2  # root mean square of Adam's updates at learning rate 1, so that Muon wants the same rates
 
 
 @dataclasses.dataclass(frozen=True)
 class Optimizer:
-    """An optax transformation, and how it is driven.
+    """An optax transformation, with what surrounds it: schedule, accumulation, moving average.
 
     Attributes:
       transform: Of the gradients, the learning rate included.
@@ -52,14 +54,14 @@ class Optimizer:
         ema = copied(params) if self.ema_decay else None
         return TrainState(jnp.int32(0), params, self.transform.init(params), ema, collections or {})
 
-    def move(self, state: TrainState, grads: Any, collections: Any = None) -> TrainState:
+    def apply_gradients(self, state: TrainState, grads: Any, collections: Any = None) -> TrainState:
         """The state after a step with these gradients, already averaged over the devices."""
         params, optimizer = self.update(state.params, state.optimizer, grads)
         return state.replace(
             step=state.step + 1,
             params=params,
             optimizer=optimizer,
-            ema=self.follow(state.ema, params, state.step),
+            ema=self.averaged(state.ema, params, state.step),
             collections=state.collections if collections is None else collections,
         )
 
@@ -68,8 +70,8 @@ class Optimizer:
         updates, optimizer = self.transform.update(grads, optimizer, params)
         return optax.apply_updates(params, updates), optimizer
 
-    def follow(self, ema: Any, params: Any, step: jax.Array) -> Any:
-        """The moving average after a step; it follows faster in the beginning, and only where something moved."""
+    def averaged(self, ema: Any, params: Any, step: jax.Array) -> Any:
+        """The moving average after a step; it follows faster in the beginning, and only steps that made an update."""
         if ema is None:
             return None
         updates = (step + 1) // self.accumulate
@@ -77,7 +79,7 @@ class Optimizer:
         decay = jnp.where((step + 1) % self.accumulate == 0, decay, 1.0)
         return jax.tree.map(lambda old, new: decay * old + (1 - decay) * new, ema, params)
 
-    def follow_statistics(self, collections: Any, statistics: Any, step: jax.Array) -> Any:
+    def averaged_statistics(self, collections: Any, statistics: Any, step: jax.Array) -> Any:
         """Collections after a step: those of batch statistics are averaged as the parameters that they belong to.
 
         Args:
@@ -86,29 +88,29 @@ class Optimizer:
           step: Number of the step, scalar.
         """
         rule = dataclasses.replace(self, ema_decay=self.ema_decay or STATISTICS_DECAY)
-        running = {name: rule.follow(collections[name], seen, step) for name, seen in statistics.items()}
+        running = {name: rule.averaged(collections[name], new, step) for name, new in statistics.items()}
         return {**collections, **running}
 
 
-def make_optimizer(config: Any, extent: Extent, steps: int, ema_decay: float = 0.0) -> Optimizer:
-    """An optimiser from its part of a config (`jaxstyle.training.config.optimizer()` tells the fields).
+def make_optimizer(
+    config: OptimizerConfig, extent: Extent, steps: int, ema_decay: float = 0.0, *, name: str = "optimizer"
+) -> Optimizer:
+    """Makes an optimiser.
+
+    Args:
+      config: Its part of a recipe.
+      extent: Turns durations into steps.
+      steps: Of the whole run.
+      ema_decay: Of the moving average of the parameters; 0 keeps none.
+      name: Field of the recipe that `config` is, for error messages.
 
     Raises:
-      JaxstyleError: Unknown optimiser or schedule, or a number that cannot be.
+      JaxstyleError: An unknown optimiser or schedule, or a number that cannot be.
     """
-    if config.name not in OPTIMIZERS:
-        raise JaxstyleError(f"unknown optimizer {config.name!r}; {did_you_mean(config.name, OPTIMIZERS)}")
-    if config.accumulate < 1:
-        raise JaxstyleError(f"optimizer.accumulate is {config.accumulate}; it must be at least 1")
-    for name, limit in LIMITS.items():
-        if not 0 <= config[name] < limit:
-            most = " to below 1" if limit == 1 else ", and finite"
-            raise JaxstyleError(f"optimizer.{name} is {config[name]:g}; it must be from 0{most}")
+    check_optimizer(config, name)
     if not 0 <= ema_decay < 1:
-        raise JaxstyleError(f"ema_decay is {ema_decay:g}; it must be from 0 to below 1")
-    if config.weight_decay and config.name not in DECAYING:
-        raise JaxstyleError(f"optimizer.weight_decay is for {' and '.join(DECAYING)}; leave it 0 for {config.name!r}")
-    schedule = make_schedule(config, extent, steps)
+        raise JaxstyleError(f"{named('ema_decay')} is {ema_decay:g}; it must be from 0 to below 1")
+    schedule = make_schedule(config, extent, steps, name)
     every, decay = config.accumulate, config.weight_decay
 
     def rate(count: Any) -> Any:  # optax counts updates, the schedule counts steps
@@ -134,16 +136,33 @@ def make_optimizer(config: Any, extent: Extent, steps: int, ema_decay: float = 0
     return Optimizer(transform, schedule, every, ema_decay)
 
 
+def check_optimizer(config: OptimizerConfig, name: str = "optimizer") -> None:
+    """Raises `JaxstyleError` for an unknown optimiser or schedule, or a number that cannot be."""
+    for field, known in (("name", OPTIMIZERS), ("schedule", SCHEDULES)):
+        if (given := getattr(config, field)) not in known:
+            raise JaxstyleError(f"unknown {named(f'{name}.{field}')} {given!r}; {did_you_mean(given, known)}")
+    if config.accumulate < 1:
+        raise JaxstyleError(f"{named(f'{name}.accumulate')} is {config.accumulate}; it must be at least 1")
+    for field, limit in LIMITS.items():
+        if not 0 <= getattr(config, field) < limit:
+            most = " to below 1" if limit == 1 else ", and finite"
+            raise JaxstyleError(f"{named(f'{name}.{field}')} is {getattr(config, field):g}; it must be from 0{most}")
+    if config.weight_decay and config.name not in DECAYING:
+        raise JaxstyleError(
+            f"{named(f'{name}.weight_decay')} is for {' and '.join(DECAYING)}; leave it 0 for {config.name!r}"
+        )
+
+
 def kernels(params: Any) -> Any:
-    """Which parameters weight decay draws to 0: kernels, neither biases nor scales."""
+    """A mask of the parameters under weight decay: kernels, neither biases nor scales."""
     return jax.tree.map(lambda leaf: leaf.ndim > 1, params)
 
 
 def matrices(params: Any) -> Any:
-    """How Muon (Jordan et al. 2024) sees parameters: kernels as matrices from all inputs to the outputs, others not."""
+    """Dimension numbers for Muon (Jordan et al. 2024): kernels are matrices from all inputs to outputs, others none."""
 
-    def seen(leaf: jax.Array) -> Any:
+    def dimensions(leaf: jax.Array) -> Any:
         inputs = tuple(range(leaf.ndim - 1))
         return optax.contrib.MuonDimensionNumbers(inputs, leaf.ndim - 1) if leaf.ndim > 1 else None
 
-    return jax.tree.map(seen, params)
+    return jax.tree.map(dimensions, params)

@@ -2,33 +2,32 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import optax
 
-from jaxstyle.errors import JaxstyleError, did_you_mean
+from jaxstyle.errors import JaxstyleError
+from jaxstyle.runtime.settings import named
+from jaxstyle.training.config import OptimizerConfig
 from jaxstyle.training.durations import Extent
 
 SCHEDULES = ("constant", "linear", "cosine")
 
 
-def make_schedule(config: Any, extent: Extent, steps: int) -> optax.Schedule:
-    """The learning rate at a step.
+def make_schedule(config: OptimizerConfig, extent: Extent, steps: int, name: str = "optimizer") -> optax.Schedule:
+    """Makes the learning rate at a step.
 
     Args:
-      config: With `learning_rate`, `schedule`, `final` (share of the learning rate at the end) and a duration
-        `warmup_…`, over which it rises linearly from 0.
+      config: Its `schedule` is one of `SCHEDULES`; `final` is the share of the learning rate at the end, and over the
+        duration `warmup_…` it rises linearly from 0.
       extent: Turns the duration into steps.
       steps: Of the whole run, warm-up included.
+      name: Field of the recipe that `config` is, for error messages.
 
     Raises:
-      JaxstyleError: Unknown schedule, or a warm-up as long as the run.
+      JaxstyleError: A warm-up as long as the run.
     """
-    if config.schedule not in SCHEDULES:
-        raise JaxstyleError(f"unknown schedule {config.schedule!r}; {did_you_mean(config.schedule, SCHEDULES)}")
     warmup = extent.steps(config, "warmup")
     if warmup >= steps:
-        raise JaxstyleError(f"the warm-up takes {warmup} steps, the whole run {steps}; make it shorter")
+        raise JaxstyleError(f"{named(f'{name}.warmup')} takes {warmup} steps, the whole run {steps}; make it shorter")
     peak, rest = config.learning_rate, steps - warmup
     after = {
         "constant": optax.constant_schedule(peak),

@@ -1,4 +1,4 @@
-"""What a training run carries from step to step: one pytree, saved and restored whole."""
+"""The state of a training run: one pytree, carried from step to step, saved and restored whole."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ FIXED = "fixed"  # its name among the collections
 
 
 class TrainState(struct.PyTreeNode):
-    """Everything a step changes. Unstacked: no leading device axis; the devices hold equal copies.
+    """The variables that a step changes. Unstacked: no leading device axis; the devices hold equal copies.
 
     Attributes:
       step: Scalar int32, steps taken.
@@ -21,7 +21,7 @@ class TrainState(struct.PyTreeNode):
       ema: Moving average of `params`, or None. Never an alias of them: donating an aliased buffer is a segfault.
       collections: Other variables of the modules, such as `{"batch_stats": …}`.
       healthy: Scalar bool; False once a step was not finite. From then on steps change nothing, so the state stays
-        the last good one however late the host looks.
+        the last good one until the host fetches the metrics.
     """
 
     step: jax.Array
@@ -33,17 +33,17 @@ class TrainState(struct.PyTreeNode):
 
     @property
     def fixed(self) -> Any:
-        """What steps look at and never change, such as a pretrained network, or None."""
+        """The arrays that steps read and never change, such as a pretrained network; None without any."""
         return self.collections.get(FIXED)
 
     def with_fixed(self, fixed: Any) -> TrainState:
-        """The same state with other `fixed`; None for none, as it is saved, since the task has it (`Task.fixed`)."""
+        """The same state with other `fixed`; None leaves them out, as checkpoints do (see `task.HasFixed`)."""
         others = {name: value for name, value in self.collections.items() if name != FIXED}
         return self.replace(collections=others if fixed is None else {**others, FIXED: fixed})
 
     @property
     def best_params(self) -> Any:
-        """What to evaluate and sample with: the moving average where there is one."""
+        """The parameters for evaluation and sampling: the moving average where there is one."""
         return self.params if self.ema is None else self.ema
 
 

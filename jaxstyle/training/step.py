@@ -1,6 +1,6 @@
-"""A task's functions made into programs for all devices, and what every task's step needs.
+"""Compiled programs of a task for all devices, and the parts of a step that every task needs.
 
-The state stays unstacked and is donated; the batch is `[devices, per device, …]`; everything that comes back is
+The state stays unstacked and is donated; the batch is `[devices, per device, …]`; everything returned is
 equal on all devices, because the task averaged it.
 """
 
@@ -20,7 +20,7 @@ from jaxstyle.training.task import Batch, Metrics, Task
 
 AXIS = "batch"
 WEIGHT = "example_weight"
-"""Field of an evaluation batch: 1 for an example, 0 for what fills up the last batch."""
+"""Field of an evaluation batch: 1 for an example, 0 for padding of the last batch."""
 INDEX = "example_index"
 """Field of an evaluation batch: the example's place in the split, of which its key is made."""
 

@@ -1,61 +1,50 @@
-"""What the loop asks of a task, and what it tells it: the only things the two know of each other."""
+"""The protocols by which the loop and the commands of `jaxstyle.inference` reach a task, and nothing else of it.
+
+A task is a module of the form `TaskModule`, whose `make` gives an object of the form `Task`. Every other protocol here
+is a capability that such an object may have besides; `isinstance` finds it.
+"""
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Mapping
 from importlib import import_module
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 import jax
-from ml_collections import ConfigDict
+import numpy as np
 
 from jaxstyle.errors import JaxstyleError
-from jaxstyle.training.config import defaults
-from jaxstyle.training.durations import Extent
+from jaxstyle.training.config import TrainingConfig, typed
+from jaxstyle.training.run_info import RunInfo
 from jaxstyle.training.state import TrainState
 
 Batch = Mapping[str, jax.Array]
 Metrics = dict[str, jax.Array]
 
 
-@dataclasses.dataclass(frozen=True)
-class Setting:
-    """What a task is told about the run, beside its config.
+class TaskModule(Protocol):
+    """A module of `jaxstyle.tasks`, or any other that `config.task` names.
 
     Attributes:
-      extent: Examples an epoch, examples a batch; turns durations into steps.
-      steps: Of the whole run.
-      spec: Shape and dtype of every field of one example.
-      classes: What the labels mean; empty where there are none.
+      Config: Its fields and their defaults.
     """
 
-    extent: Extent
-    steps: int
-    spec: Mapping[str, jax.ShapeDtypeStruct]
-    classes: tuple[str, ...] = ()
+    Config: type[TrainingConfig]
+
+    def check(self, config: Any) -> None:
+        """Raises `JaxstyleError` for mistakes in the config and the files it names; called before all else."""
+
+    def fields(self, config: Any) -> tuple[str, ...]:
+        """Names of the example's fields that the task wants, such as `("image", "label")`; pure."""
+        ...
+
+    def make(self, config: Any, info: RunInfo) -> Task:
+        """The task; raises `JaxstyleError` where config and data do not suit each other."""
+        ...
 
 
 class Task(Protocol):
-    """Pure functions over a state; any object that has them is a task. A module of tasks has
-    `fields(config) -> names of the example fields it wants` and `make(config, setting) -> Task`.
-
-    A task may also have `pictures(state, batch, key) -> {name: [N, H, W, C] in [0, 1]}`, a function that is jitted
-    on one device and written at every evaluation, `films(state, batch, key) -> {name: [N, T, H, W, C] in [0, 1]}`
-    likewise, and `summary(metrics) -> metrics`, applied on the host to the means of an evaluation; of what that returns
-    `charts(metrics) -> {name: [H, W, 3] in [0, 1]}` draws on the host.
-
-    A task whose steps look at arrays that never change, such as a pretrained network, has `fixed() -> pytree`, which is
-    called once, on the host; steps find it in `state.fixed`, and checkpoints do not have it.
-
-    A task that divides a device's share of the batch has `parts`, into how many.
-
-    A task that generates has `sample(state, key, count, labels=None) -> [count, H, W, C] in [0, 1]`.
-    There `count` is static, `labels` `[count]` int32; a conditional model draws the labels where none are given, and
-    another raises `JaxstyleError` where some are. A classifier has `features(state, images [N, H, W, C] in [0, 1]) ->
-    ([N, D] features, [N, classes] logits)`. A forecaster has `foresee(state, inputs [N, T, H, W, C] in [0, 1], count)
-    -> [N, count, H, W, C] in [0, 1]`, with static `count`, and `inputs` and `outputs`, the frames it was trained on.
-    """
+    """Pure functions over a state."""
 
     def init(self, key: jax.Array) -> TrainState:
         """The state before the first step; `key` is a typed PRNG key."""
@@ -71,7 +60,7 @@ class Task(Protocol):
         ...
 
     def eval_step(self, state: TrainState, batch: Batch, keys: jax.Array) -> Metrics:
-        """Metrics of every example, each `[per device, …]`; the loop masks and averages them.
+        """Metrics of every example, each `[per device, …]`; the evaluation masks and averages them.
 
         `keys` `[per device]` has one key an example, made of its place in the split, so that an evaluation that draws
         does not depend on the batch size.
@@ -79,25 +68,168 @@ class Task(Protocol):
         ...
 
 
-def defaults_of(config: Any) -> ConfigDict:
-    """The fields of a config's task with their defaults; of a task that adds none, every recipe's."""
-    module = load_task(config)
-    return module.defaults() if hasattr(module, "defaults") else defaults()
+@runtime_checkable
+class HasFixed(Protocol):
+    """Steps read arrays that never change, such as a pretrained network: from `state.fixed`; checkpoints lack them."""
+
+    def fixed(self) -> Any:
+        """The arrays, a pytree; called once, on the host."""
+        ...
 
 
-def load_task(config: Any) -> Any:
+@runtime_checkable
+class SplitsBatches(Protocol):
+    """A step divides a device's share of the batch into `parts` of equal size."""
+
+    @property
+    def parts(self) -> int:
+        """The number of parts, at least 1."""
+        ...
+
+
+@runtime_checkable
+class Summarizes(Protocol):
+    """An evaluation's means are not yet what it gives."""
+
+    def summary(self, means: Mapping[str, Any]) -> dict[str, Any]:
+        """Metrics, of every mean that `eval_step` has a metric for; on the host."""
+        ...
+
+
+@runtime_checkable
+class DrawsCharts(Protocol):
+    """Every evaluation writes charts."""
+
+    def charts(self, scores: Mapping[str, Any]) -> dict[str, np.ndarray]:
+        """Charts `[H, W, 3]` in [0, 1] by name, of an evaluation's metrics; on the host."""
+        ...
+
+
+@runtime_checkable
+class ShowsPictures(Protocol):
+    """Every evaluation writes pictures."""
+
+    def pictures(self, state: TrainState, batch: Batch, key: jax.Array) -> dict[str, jax.Array]:
+        """Pictures `[N, H, W, C]` in [0, 1] by name, of 64 examples of the split or fewer; jitted on one device."""
+        ...
+
+
+@runtime_checkable
+class ShowsFilms(Protocol):
+    """Every evaluation writes films."""
+
+    def films(self, state: TrainState, batch: Batch, key: jax.Array) -> dict[str, jax.Array]:
+        """Films `[N, T, H, W, C]` in [0, 1] by name; otherwise as `ShowsPictures`."""
+        ...
+
+
+@runtime_checkable
+class Samples(Protocol):
+    """A generator of pictures."""
+
+    def sample(self, state: TrainState, key: jax.Array, count: int, labels: jax.Array | None = None) -> jax.Array:
+        """`[count, H, W, C]` in [0, 1]; `count` is static.
+
+        Labels are `[count]` int32. Without them a conditional model draws its own; with them another raises
+        `JaxstyleError`.
+        """
+        ...
+
+
+@runtime_checkable
+class Classifies(Protocol):
+    """A classifier of pictures."""
+
+    def features(self, state: TrainState, images: jax.Array) -> tuple[jax.Array, jax.Array]:
+        """Features `[N, D]` and logits `[N, classes]` of images `[N, H, W, C]` in [0, 1]."""
+        ...
+
+
+@runtime_checkable
+class Segments(Protocol):
+    """A classifier of pixels.
+
+    Attributes:
+      model: Its `factor` (sides must be multiples of it) and `radius` (pixels on which one pixel's logits depend).
+      channels: Of the pictures, 1 or 3.
+    """
+
+    @property
+    def model(self) -> Any: ...
+    @property
+    def channels(self) -> int: ...
+    def logits(self, state: TrainState, pictures: jax.Array) -> jax.Array:
+        """`[N, H, W, classes]` of pictures `[N, H, W, C]` in [0, 1]."""
+        ...
+
+
+@runtime_checkable
+class Forecasts(Protocol):
+    """A forecaster of clips.
+
+    Attributes:
+      inputs: Frames that it is given.
+      outputs: Frames that it forecast in training.
+      classes: Names of the clips' classes; empty where it does not classify them.
+    """
+
+    @property
+    def inputs(self) -> int: ...
+    @property
+    def outputs(self) -> int: ...
+    @property
+    def classes(self) -> tuple[str, ...]: ...
+    def forecast(self, state: TrainState, inputs: jax.Array, count: int) -> jax.Array:
+        """The frames that follow, `[N, count, H, W, C]` in [0, 1] of clips `[N, T, H, W, C]`; `count` is static."""
+        ...
+
+    def class_logits(self, state: TrainState, clips: jax.Array) -> jax.Array:
+        """`[N, classes]` of clips `[N, T, H, W, C]` in [0, 1]."""
+        ...
+
+
+@runtime_checkable
+class Stylizes(Protocol):
+    """The training of a network that stylises pictures."""
+
+    def style_network(self, state: TrainState) -> tuple[Any, Any, tuple[str, ...]]:
+        """The network, its parameters, and the names of the styles it has learnt (none if it takes any style)."""
+        ...
+
+
+def fixed_of(task: Task) -> Any:
+    """The arrays that a task's steps read and never change, or None."""
+    return task.fixed() if isinstance(task, HasFixed) else None
+
+
+def template(task: Task) -> TrainState:
+    """Arrays of the shapes and dtypes of a task's state; to compute the first state would only take time."""
+    shapes = jax.eval_shape(task.init, jax.random.key(0))
+    return jax.tree.map(lambda leaf: np.zeros(leaf.shape, leaf.dtype), shapes)
+
+
+def load_task(name: str) -> TaskModule:
     """The module that `config.task` names.
 
     Raises:
       JaxstyleError: There is none, or it is no task.
     """
     try:
-        module = import_module(config.task)
+        module: Any = import_module(name)
     except ModuleNotFoundError as error:
-        if error.name and not config.task.startswith(error.name):
+        if error.name and not name.startswith(error.name):
             raise
-        raise JaxstyleError(f"there is no task {config.task!r}; write for example 'jaxstyle.tasks.classify'") from None
-    missing = [name for name in ("make", "fields") if not hasattr(module, name)]
+        raise JaxstyleError(f"there is no task {name!r}; write for example 'jaxstyle.tasks.classify'") from None
+    missing = [part for part in ("Config", "check", "fields", "make") if not hasattr(module, part)]
     if missing:
-        raise JaxstyleError(f"{config.task!r} is no task: it has no function {' or '.join(missing)}")
+        raise JaxstyleError(f"{name!r} is no task: it has no {' and no '.join(missing)}")
     return module
+
+
+def typed_config(config: Any) -> TrainingConfig:
+    """A recipe's `ConfigDict` as its task's dataclass.
+
+    Raises:
+      JaxstyleError: There is no such task, or a field that the task has not, or a value of another type.
+    """
+    return config if isinstance(config, TrainingConfig) else typed(load_task(config.task).Config, config)

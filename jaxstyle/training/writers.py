@@ -1,4 +1,4 @@
-"""Where a run's numbers, pictures and films go: JSON lines, TensorBoard, PNG and GIF files, the progress bar.
+"""Writers of a run's numbers, pictures and films: JSON lines, TensorBoard, PNG and GIF files, the progress bar.
 
 Process 0 writes.
 """
@@ -26,7 +26,7 @@ FPS = 8  # of films
 
 
 class Writers:
-    """Everything that is written while a run goes on; on processes other than 0 it does nothing.
+    """Writes what a run reports while it goes on; on processes other than 0 it does nothing.
 
     Args:
       workdir: Absolute; may be `gs://…`.
@@ -49,7 +49,7 @@ class Writers:
             self.board = SummaryWriter(str(workdir / "tensorboard"), purge_step=step + 1 if step else None)
 
     def scalars(self, step: int, kind: str, values: Mapping[str, Any]) -> None:
-        """One row of numbers.
+        """Writes one row of numbers.
 
         Args:
           step: At which they were taken.
@@ -65,7 +65,7 @@ class Writers:
                 self.board.add_scalar(f"{kind}/{name}", value, step)
 
     def has(self, step: int, kind: str) -> bool:
-        """Whether a row of this kind is written, of this step; on every process, as process 0 sees it."""
+        """True where a row of this kind and step is written; on every process the answer of process 0."""
         found = any((row["step"], row["kind"]) == (step, kind) for row in map(json.loads, self.lines))
         return found if jax.process_count() == 1 else bool(multihost_utils.broadcast_one_to_all(np.array(found)))
 
@@ -79,8 +79,8 @@ class Writers:
             atomic.write_text(self.workdir / METRICS, "".join(self.lines))
 
     def pictures(self, step: int, pictures: Mapping[str, Any]) -> None:
-        """Grids of pictures `[N, H, W, C]` in [0, 1], as PNG and in TensorBoard."""
-        if not self.active:
+        """Writes grids of pictures `[N, H, W, C]` in [0, 1], as PNG and in TensorBoard."""
+        if not (self.active and pictures):
             return
         folder = self.workdir / "pictures"
         folder.mkdir(exist_ok=True)
@@ -91,8 +91,8 @@ class Writers:
             self.board.add_image(name, sheet, step, dataformats="HWC")
 
     def films(self, step: int, films: Mapping[str, Any]) -> None:
-        """Grids of films `[N, T, H, W, C]` in [0, 1], as GIF."""
-        if not self.active:
+        """Writes grids of films `[N, T, H, W, C]` in [0, 1], as GIF."""
+        if not (self.active and films):
             return
         folder = self.workdir / "films"
         folder.mkdir(exist_ok=True)

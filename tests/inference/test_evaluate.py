@@ -6,16 +6,17 @@ import math
 import jax
 import numpy as np
 import pytest
-from tiny_task import Tiny
+import tiny_task
 
 import jaxstyle
 from jaxstyle import cli, metrics
 from jaxstyle.cli.evaluate import table
 from jaxstyle.errors import JaxstyleError
 from jaxstyle.inference import evaluate, feature_space
-from jaxstyle.training import loop
-from jaxstyle.training.config import absolute
-from jaxstyle.training.workdir import open_run
+from jaxstyle.inference.run import open_run
+from jaxstyle.inference.sample_metrics import FeatureSet, label_check
+from jaxstyle.training.config_file import absolute
+from jaxstyle.training.evaluation import Evaluation
 
 
 @pytest.fixture
@@ -40,8 +41,9 @@ def test_the_tasks_own_metrics_are_those_of_the_run(workdir):
 def by_hand(workdir, count):
     """Features and probabilities of real pictures and samples, each step written out; classes are asked for in turn."""
     run = open_run(workdir)
-    training = loop.Training(run.config, absolute(workdir), trains=False)
-    images = np.asarray(training.eval_data(np.arange(100)[None].repeat(2, 0))["image"])[0] / np.float32(255)
+    evaluation, _ = evaluate.reopened(run)
+    every = np.arange(100)[None].repeat(len(evaluation.devices), 0)
+    images = np.asarray(evaluation.data(every)["image"])[0] / np.float32(255)
     drawn = np.rint(jaxstyle.sample(workdir, count, labels=np.arange(count) % 10) * 255) / np.float32(255)
     seen = [jax.device_get(run.task.features(run.state, pictures)) for pictures in (images, drawn)]
     return seen[0][0], seen[1][0], np.asarray(jax.nn.softmax(seen[1][1]))
@@ -80,20 +82,20 @@ def test_generative_metrics_are_those_of_the_pictures(workdir, capsys):
 def test_one_picture_a_class_has_the_label_and_no_recall():
     rng = np.random.default_rng(0)
     labels = np.arange(200, dtype=np.int32) % 2
-    real = evaluate.Seen(rng.normal(10 * labels[:, None], 1, (200, 4)), None, labels)
+    real = FeatureSet(rng.normal(10 * labels[:, None], 1, (200, 4)), None, labels)
     sure = np.eye(2)[labels]
-    same = evaluate.Seen(np.where(labels[:, None] > 0, 10.0, 0.0) + np.zeros((200, 4)), sure, labels)
-    alike = evaluate.Seen(rng.normal(10 * labels[:, None], 1, (200, 4)), sure, labels)
+    same = FeatureSet(np.where(labels[:, None] > 0, 10.0, 0.0) + np.zeros((200, 4)), sure, labels)
+    alike = FeatureSet(rng.normal(10 * labels[:, None], 1, (200, 4)), sure, labels)
     swapped = alike._replace(probabilities=np.eye(2)[1 - labels])
-    found = [evaluate.label_check(real, drawn) for drawn in (same, alike, swapped)]
+    found = [label_check(real, drawn) for drawn in (same, alike, swapped)]
     assert [one["label"] for one in found] == [1.0, 1.0, 0.0]
     assert max(found[0]["recall_by_class"]) < 0.02 and min(found[1]["recall_by_class"]) > 0.7
-    few = evaluate.Seen(real.features[:6], sure[:6], labels[:6])  # three of each class are too few for k = 3
-    assert np.isnan(evaluate.label_check(real, few)["recall_by_class"]).all()
+    few = FeatureSet(real.features[:6], sure[:6], labels[:6])  # three of each class are too few for k = 3
+    assert np.isnan(label_check(real, few)["recall_by_class"]).all()
 
 
 def test_only_what_is_asked_for_is_measured(workdir, monkeypatch):
-    monkeypatch.setattr(loop.Training, "evaluate", None)  # the task's own evaluation is not run
+    monkeypatch.setattr(Evaluation, "scores", None)  # the task's own evaluation is not run
     report = jaxstyle.evaluate(workdir, ["recall", "kid"], features=workdir, count=20, split="test[:12]")
     assert (report.real, report.drawn) == (12, 20)
     assert (list(report.own), list(report.generative)) == ([], ["recall", "kid", "kid_deviation"])
@@ -119,7 +121,7 @@ def test_a_device_count_that_cannot_share_the_batch_is_no_hindrance(workdir, mon
     ],
 )
 def test_the_command_tells_what_cannot_be_before_anything_is_drawn(workdir, monkeypatch, capsys, words, sentence):
-    monkeypatch.setattr(loop.Training, "evaluate", None)
+    monkeypatch.setattr(Evaluation, "scores", None)
     assert cli.main(["evaluate", str(workdir), *words]) == 2
     assert sentence in capsys.readouterr().err
 
@@ -128,7 +130,7 @@ def test_a_space_that_does_not_fit_is_told(workdir, monkeypatch, tiny_features):
     with pytest.raises(JaxstyleError, match="measures no pictures; give Inception-v3 or a classifier's workdir"):
         jaxstyle.evaluate(workdir, features=tiny_features)
     with monkeypatch.context() as patch:
-        patch.delattr(Tiny, "features")
+        patch.setattr(tiny_task, "Tiny", tiny_task.Bare)
         with pytest.raises(JaxstyleError, match="the task 'tiny_task' is no classifier"):
             jaxstyle.evaluate(workdir, features=workdir)
     space = feature_space.classifier_space(workdir)._replace(shape=(28, 28, 1))
@@ -139,7 +141,7 @@ def test_a_space_that_does_not_fit_is_told(workdir, monkeypatch, tiny_features):
 
 def test_a_space_without_classes_gives_the_rest(workdir, monkeypatch):
     space = feature_space.classifier_space(workdir)
-    blind = space._replace(look=lambda params, x: (space.look(params, x)[0], None), name="blind", fid=True)
+    blind = space._replace(extract=lambda params, x: (space.extract(params, x)[0], None), name="blind", fid=True)
     monkeypatch.setattr("jaxstyle.inference.evaluate.open_space", lambda _: blind)
     report = jaxstyle.evaluate(workdir, features="any", count=20)
     assert {"frechet", "recall"} < set(report.generative) and "confidence" not in report.generative
@@ -151,7 +153,7 @@ def test_labels_are_checked_by_a_classifier_of_the_same_classes(workdir, monkeyp
     space = feature_space.classifier_space(workdir)._replace(classes=("a", "b"))
     monkeypatch.setattr("jaxstyle.inference.evaluate.open_space", lambda _: space)
     assert "label" not in jaxstyle.evaluate(workdir, features="any", count=40).generative
-    with pytest.raises(JaxstyleError, match="'label' compares what is asked for with what is seen"):
+    with pytest.raises(JaxstyleError, match="'label' compares the label asked for with the predicted one"):
         jaxstyle.evaluate(workdir, ["label"], features="any")
 
 
@@ -179,11 +181,11 @@ def test_json_has_null_where_there_is_no_number(workdir, monkeypatch, capsys):
 
 
 def test_real_pictures_are_of_all_classes_where_they_lie_one_after_the_other(workdir):
-    training = evaluate.reopened(open_run(workdir))
-    read, every = training.eval_data, np.arange(100)[None].repeat(len(training.devices), 0)
+    evaluation, _ = evaluate.reopened(open_run(workdir))
+    read, every = evaluation.data, np.arange(100)[None].repeat(len(evaluation.devices), 0)
     order = np.argsort(np.asarray(read(every)["label"])[0], kind="stable")
-    training.eval_data = lambda places: read(order[places])
-    seen = evaluate.look_at_real(training, feature_space.classifier_space(workdir), 50)
+    evaluation.data = lambda places: read(order[places])
+    seen = evaluate.real_features(evaluation, feature_space.classifier_space(workdir), 50)
     assert len(set(seen.labels.tolist())) == 10 and len(seen.features) == 50
 
 
@@ -223,10 +225,10 @@ def test_only_the_whole_inception_is_called_fid(tmp_path):
     assert found["short"].name == "Inception-v3 short.safetensors, mixed_8 averaged over positions"
     assert found["whole"].name == "Inception-v3 whole.safetensors, pool_3"
     features, probabilities = jax.eval_shape(
-        found["whole"].look, found["whole"].params, np.zeros((2, 28, 28, 1), np.float32)
+        found["whole"].extract, found["whole"].params, np.zeros((2, 28, 28, 1), np.float32)
     )
     assert (features.shape, probabilities.shape) == ((2, 12), (2, 1008))
     features, probabilities = jax.eval_shape(
-        found["short"].look, found["short"].params, np.zeros((2, 32, 32, 3), np.float32)
+        found["short"].extract, found["short"].params, np.zeros((2, 32, 32, 3), np.float32)
     )
     assert (features.shape, probabilities) == ((2, 12), None)

@@ -12,13 +12,14 @@ from jaxstyle.media.film_reading import read_film
 from jaxstyle.media.film_writing import write_frames
 from jaxstyle.tasks import forecast
 from jaxstyle.training import loop
+from jaxstyle.training.config import as_config
 
 
 @pytest.fixture(scope="module")
 def workdir(tmp_path_factory):
     """Of one step of a tiny forecaster of colour films, 16×16."""
     workdir = tmp_path_factory.mktemp("film")
-    config = forecast.defaults()
+    config = as_config(forecast.Config())
     config.model.update(inputs=3, outputs=2, widths=(2,), patch=8)
     config.data.update(name="moving_shapes/tiny", data_dir=str(workdir / "data"), size=16, eval_split="test[:4]")
     config.update(train_steps=1, batch_size=4, devices=1, progress="off", classify=1.0)
@@ -32,16 +33,16 @@ def film(frames=5, height=16, width=16, seed=0):
 
 @pytest.mark.slow
 def test_only_the_last_frames_count(workdir):
-    foreseen = jaxstyle.forecast(workdir, film())
-    assert (foreseen.shape, foreseen.dtype) == ((2, 16, 16, 3), np.float32)
-    assert foreseen.min() >= 0 and foreseen.max() <= 1
-    np.testing.assert_array_equal(foreseen, jaxstyle.forecast(workdir, film()[2:]))
-    np.testing.assert_allclose(jaxstyle.forecast(workdir, film(), 3)[:2], foreseen, rtol=1e-4, atol=1e-6)
+    predicted = jaxstyle.forecast(workdir, film())
+    assert (predicted.shape, predicted.dtype) == ((2, 16, 16, 3), np.float32)
+    assert predicted.min() >= 0 and predicted.max() <= 1
+    np.testing.assert_array_equal(predicted, jaxstyle.forecast(workdir, film()[2:]))
+    np.testing.assert_allclose(jaxstyle.forecast(workdir, film(), 3)[:2], predicted, rtol=1e-4, atol=1e-6)
 
 
 @pytest.mark.slow
 def test_clips_are_told_apart(workdir, tmp_path, capsys):
-    films, run = [film(seed=seed) for seed in range(2)], forecasting.forecaster(workdir)
+    films, run = [film(seed=seed) for seed in range(2)], forecasting.open_forecaster(workdir)
     seen = jaxstyle.predict(workdir, films)
     expected = jax.nn.softmax(run.task.class_logits(run.state, np.stack(films)[:, 2:]))
     np.testing.assert_allclose(seen.probabilities, expected, rtol=1e-4, atol=1e-6)
@@ -52,16 +53,16 @@ def test_clips_are_told_apart(workdir, tmp_path, capsys):
 
 
 def test_frames_of_another_shape_are_cut_and_resized(workdir):
-    run = forecasting.forecaster(workdir)
+    run = forecasting.open_forecaster(workdir)
     wide = np.zeros((3, 32, 64, 3), np.float32)
     wide[:, :, 16:48] = 0.5  # the central square
-    np.testing.assert_allclose(forecasting.seen_of(run, wide), 0.5, atol=0.01)
-    grey = forecasting.seen_of(run, film()[..., :1])
+    np.testing.assert_allclose(forecasting.input_frames(run, wide), 0.5, atol=0.01)
+    grey = forecasting.input_frames(run, film()[..., :1])
     assert grey.shape == (3, 16, 16, 3)
     np.testing.assert_array_equal(grey[..., 0], film()[2:, ..., 0])
 
 
-def test_the_command_writes_what_was_seen_and_what_is_foreseen(workdir, tmp_path, capsys):
+def test_the_command_writes_inputs_and_forecast(workdir, tmp_path, capsys):
     write_frames(tmp_path / "clip", film(), 8)
     target = tmp_path / "out.gif"
     assert main(["forecast", str(workdir), str(tmp_path / "clip"), "-o", str(target), "-n", "4"]) == 0
@@ -74,11 +75,11 @@ def test_the_command_writes_what_was_seen_and_what_is_foreseen(workdir, tmp_path
 @pytest.mark.parametrize(
     ("words", "sentence"),
     [
-        (["short.npy", "-o", "a.gif"], "the film has 2 frames, and this forecaster must see 3; give a longer one"),
+        (["short.npy", "-o", "a.gif"], "the film has 2 frames, and this forecaster takes 3; give a longer one"),
         (["nowhere.gif", "-o", "a.gif"], "film 'nowhere.gif' does not exist"),
         (["clip.npy", "-o", "a.png"], "a film goes into a folder, a file ending in .gif, .apng or .mp4"),
         (["clip.npy", "-o", "no/frames"], "output folder 'no' does not exist"),
-        (["clip.npy", "-o", "a.gif", "-n", "-1"], "-1 frames cannot be foreseen"),
+        (["clip.npy", "-o", "a.gif", "-n", "-1"], "-1 frames cannot be forecast"),
         (["clip.npy", "-o", "a.gif", "--fps", "0"], "--fps is 0; it must be at least 1"),
         (["clip.npy", "-o", "a.gif", "--checkpoint", "99"], "no checkpoint of step 99"),
     ],
@@ -92,8 +93,8 @@ def test_what_cannot_be_is_told(workdir, tmp_path, monkeypatch, capsys, words, s
     assert sorted(path.name for path in tmp_path.iterdir()) == ["clip.npy", "short.npy"]
 
 
-def test_other_runs_foresee_nothing(tiny_run):
-    with pytest.raises(JaxstyleError, match="the task 'tiny_task' foresees nothing"):
+def test_other_runs_forecast_nothing(tiny_run):
+    with pytest.raises(JaxstyleError, match="the task 'tiny_task' forecasts nothing"):
         jaxstyle.forecast(tiny_run, film())
 
 

@@ -5,12 +5,13 @@ import json
 import jax
 import numpy as np
 import pytest
+import tiny_task
 from PIL import Image
 
 import jaxstyle
 from jaxstyle import cli
 from jaxstyle.errors import JaxstyleError
-from jaxstyle.training.workdir import open_run
+from jaxstyle.inference.run import open_run
 
 
 def test_probabilities_are_those_of_the_task(tiny_run):
@@ -19,7 +20,7 @@ def test_probabilities_are_those_of_the_task(tiny_run):
     run = open_run(tiny_run)
     expected = jax.nn.softmax(run.task.features(run.state, np.stack(pictures))[1])
     np.testing.assert_allclose(seen.probabilities, expected, atol=1e-5)
-    assert seen.classes == run.setting.classes
+    assert seen.classes == run.info.classes
     assert seen.labels == [seen.classes[i] for i in np.argmax(expected, -1)]
     one = jaxstyle.predict(tiny_run, pictures[3])
     np.testing.assert_allclose(one.probabilities, expected[3:4], atol=1e-5)
@@ -54,8 +55,6 @@ def test_bad_input_is_told(tiny_run, capsys, words, sentence):
 
 
 def test_a_task_that_tells_no_classes_apart_is_told(tiny_run, monkeypatch):
-    from tiny_task import Tiny
-
-    monkeypatch.delattr(Tiny, "features")
-    with pytest.raises(JaxstyleError, match="tells no classes apart; give the workdir of a classifier"):
+    monkeypatch.setattr(tiny_task, "Tiny", tiny_task.Bare)
+    with pytest.raises(JaxstyleError, match="classifies nothing; give the workdir of a classifier"):
         jaxstyle.predict(tiny_run, np.zeros((32, 32, 3), np.float32))

@@ -3,14 +3,14 @@
 import jax
 import numpy as np
 import pytest
-from tiny_task import Tiny
+import tiny_task
 
 import jaxstyle
 from jaxstyle import cli
 from jaxstyle.errors import JaxstyleError
 from jaxstyle.inference import sample
+from jaxstyle.inference.run import open_run
 from jaxstyle.inference.sample import parse_labels
-from jaxstyle.training.workdir import open_run
 
 
 @pytest.fixture
@@ -33,8 +33,7 @@ def test_pictures_are_drawn_by_label(workdir):
 
 def test_devices_agree_on_samples_and_few_are_the_first_of_many(workdir, monkeypatch):
     run, local = open_run(workdir), jax.local_devices()
-    look = lambda by, x: (x, x.mean((1, 2)) * by)  # noqa: E731
-    parts = list(sample.chunks(run, 600, look=look, params=np.float32(2)))
+    parts = list(sample.chunks(run, 600, transform=lambda by, x: (x, x.mean((1, 2)) * by), params=np.float32(2)))
     assert [len(pictures) for pictures, _ in parts] == [512, 88]  # eight devices at once
     many, means = (np.concatenate(part) for part in zip(*parts, strict=True))
     np.testing.assert_allclose(means, 2 * many.mean((1, 2)), rtol=1e-5)
@@ -59,7 +58,7 @@ def test_what_cannot_be_drawn_is_told(workdir, arguments, sentence):
 
 
 def test_a_task_that_draws_nothing_is_told(workdir, monkeypatch):
-    monkeypatch.delattr(Tiny, "sample")
+    monkeypatch.setattr(tiny_task, "Tiny", tiny_task.Bare)
     with pytest.raises(JaxstyleError, match="the task 'tiny_task' draws no pictures"):
         jaxstyle.sample(workdir)
 

@@ -12,31 +12,31 @@ import jaxstyle
 from jaxstyle import cli
 from jaxstyle.errors import JaxstyleError
 from jaxstyle.inference import segment as segmenting
+from jaxstyle.inference.run import open_run
 from jaxstyle.media.image_writing import write_mask, write_picture
 from jaxstyle.media.overlay import overlay
 from jaxstyle.tasks import segment
-from jaxstyle.training import config as configs
-from jaxstyle.training import workdir
+from jaxstyle.training import run_info
 from jaxstyle.training.checkpoints import Checkpoints
+from jaxstyle.training.config import override
+from jaxstyle.training.config_file import absolute, as_json
 from jaxstyle.training.durations import Extent
-from jaxstyle.training.task import Setting
+from jaxstyle.training.run_info import RunInfo
 
 
 def saved_run(folder, classes, channels=3):
     """A workdir as a training leaves it, of a network that knows no more than that two classes are as frequent."""
-    config = segment.defaults()
-    config.data.mask_classes = classes
-    config.model.update(width=2, levels=2)
+    config = override(segment.Config(), {"data.mask_classes": classes, "model.width": 2, "model.levels": 2})
     spec = {"image": jax.ShapeDtypeStruct((16, 16, channels), np.uint8)}
-    setting = Setting(Extent(16, 8), 10, spec)
-    (folder / "config.json").write_text(configs.as_json(config))
-    workdir.save_setting(configs.absolute(folder), setting)
-    task = segment.make(config, setting)
+    info = RunInfo(Extent(16, 8), 10, spec)
+    (folder / "config.json").write_text(as_json(config))
+    run_info.save(absolute(folder), info)
+    task = segment.make(config, info)
     state = jax.jit(task.init)(jax.random.key(3))
     if len(classes) == 2:
         picture = np.random.default_rng(9).uniform(size=(1, 32, 32, channels)).astype(np.float32)
         state.params["logits"]["bias"] = -jax.jit(task.logits)(state, picture).mean((0, 1, 2))
-    with contextlib.closing(Checkpoints(configs.absolute(folder) / "checkpoints")) as checkpoints:
+    with contextlib.closing(Checkpoints(absolute(folder) / "checkpoints")) as checkpoints:
         checkpoints.save(jax.device_get(state))
     return folder
 
@@ -56,13 +56,13 @@ def photos(tmp_path_factory):
 
 def test_tiles_give_the_logits_of_the_whole_picture(run):
     """To float rounding, wherever a tile lies; with less than the radius around it they do not."""
-    opened = workdir.open_run(run)
-    model, look = opened.task.model, jax.jit(opened.task.logits)
+    opened = open_run(run)
+    model, logits = opened.task.model, jax.jit(opened.task.logits)
     picture = np.random.default_rng(0).uniform(size=(96, 108, 3)).astype(np.float32)
-    whole = np.asarray(look(opened.state, picture[None]))[0]
+    whole = np.asarray(logits(opened.state, picture[None]))[0]
 
     def seen(tile, halo):
-        return segmenting.tiled(lambda part: np.asarray(look(opened.state, part[None]))[0], picture, tile, halo)
+        return segmenting.tiled(lambda part: np.asarray(logits(opened.state, part[None]))[0], picture, tile, halo)
 
     halo = segmenting.up_to(model.radius, model.factor)
     assert (model.radius, halo) == (23, 24)
@@ -83,13 +83,15 @@ def test_masks_by_tiles_are_those_of_the_whole_at_any_size(run):
 
 def test_large_pictures_are_tiled_by_themselves(run, monkeypatch):
     picture = np.random.default_rng(2).uniform(size=(64, 100, 3)).astype(np.float32)
-    whole, looked = jaxstyle.segment(run, picture), []
+    whole = jaxstyle.segment(run, picture)
     monkeypatch.setattr(segmenting, "WHOLE", 5000)
     monkeypatch.setattr(segmenting, "TILE", 32)
-    look = segmenting.Segmenter.look
-    monkeypatch.setattr(segmenting.Segmenter, "look", lambda self, x: looked.append(x.shape) or look(self, x))
+    classes_of, shapes = segmenting.Segmenter.classes_of, []
+    monkeypatch.setattr(
+        segmenting.Segmenter, "classes_of", lambda self, x: shapes.append(x.shape) or classes_of(self, x)
+    )
     assert np.mean(jaxstyle.segment(run, picture) != whole) < 1e-3
-    assert looked == [(64, 80, 3)] * 8  # two rows of four tiles, 24 pixels around each
+    assert shapes == [(64, 80, 3)] * 8  # two rows of four tiles, 24 pixels around each
 
 
 def test_spans_cover_every_pixel_once():

@@ -11,11 +11,13 @@ import tiny
 import jaxstyle
 from jaxstyle.cli import main
 from jaxstyle.errors import JaxstyleError
+from jaxstyle.inference.run import open_run
 from jaxstyle.inference.style_model import load_model
 from jaxstyle.media.image_writing import write_picture
 from jaxstyle.tasks import fast_style
-from jaxstyle.training import config as configs
 from jaxstyle.training import loop
+from jaxstyle.training.config import as_config, override
+from jaxstyle.training.config_file import with_absolute_paths
 
 
 @pytest.fixture(scope="module")
@@ -24,7 +26,7 @@ def workdir(shapes_dir, tiny_features, tmp_path_factory):
     folder = tmp_path_factory.mktemp("trained")
     for seed, name in enumerate(("wave", "candy")):
         write_picture(folder / f"{name}.png", tiny.picture(seed, 24, 24))
-    config = fast_style.defaults()
+    config = as_config(fast_style.Config())
     config.data.update(name="jaxstyle_shapes/tiny", data_dir=shapes_dir, size=8)
     config.data.eval_split = "test[:8]"
     config.styles = (str(folder / "wave.png"), str(folder / "candy.png"))
@@ -59,11 +61,11 @@ def test_a_workdir_is_applied_and_converted(workdir, tmp_path, capsys):
 
 
 def test_a_run_goes_on_with_its_styles_in_their_order(workdir):
-    config = configs.read_config(workdir)
+    config = open_run(workdir).config
     for path in config.styles:
         write_picture(path, tiny.picture(0, 24, 24))
     with pytest.raises(JaxstyleError, match="cannot go on with another config: styles was"):
-        loop.run(configs.override(config, {"styles": tuple(reversed(config.styles))}), workdir)
+        loop.run(override(config, {"styles": tuple(reversed(config.styles))}), workdir)
     assert load_model(workdir).styles == ("wave", "candy")
     for path in config.styles:
         os.unlink(path)
@@ -73,15 +75,13 @@ def test_paintings_and_features_mean_the_same_from_every_folder(shapes_dir, tmp_
     (tmp_path / "paint").mkdir()
     (tmp_path / "nets.npz").write_bytes(b"")
     monkeypatch.chdir(tmp_path)
-    config = configs.override(fast_style.defaults(), {"styles": ("paint", "example:mosaic"), "features": "nets.npz"})
-    made = configs.with_absolute_paths(config)
+    config = override(fast_style.Config(), {"styles": ("paint", "example:mosaic"), "features": "nets.npz"})
+    made = with_absolute_paths(config)
     assert made.styles == (str(tmp_path / "paint"), "example:mosaic") and made.features == str(tmp_path / "nets.npz")
-    assert configs.with_absolute_paths(configs.override(config, {"features": "vgg19"})).features == "vgg19"
+    assert with_absolute_paths(override(config, {"features": "vgg19"})).features == "vgg19"
 
 
 def test_what_is_kept_is_the_moving_average(workdir):
-    from jaxstyle.training.workdir import open_run
-
     state = open_run(workdir).state
     jax.tree.map(np.testing.assert_array_equal, load_model(workdir).params, state.ema)
 

@@ -13,7 +13,7 @@ from etils import epath
 
 from jaxstyle.errors import JaxstyleError
 from jaxstyle.runtime import buckets
-from jaxstyle.training import config as configs
+from jaxstyle.tasks.classify import Config
 from jaxstyle.training.loop import run
 from jaxstyle.training.writers import read_metrics
 
@@ -83,10 +83,8 @@ def test_a_bucket_that_is_not_there(bucket):
 
 
 def test_a_profile_is_not_written_in_a_bucket():
-    config = configs.defaults()
-    config.profile_steps = 3
     with pytest.raises(JaxstyleError, match="profiles are written on disk only"):
-        run(config, "gs://bucket/run")
+        run(Config(profile_steps=3), "gs://bucket/run")
 
 
 def test_without_the_libraries_the_way_out_is_told(monkeypatch):

@@ -1,4 +1,4 @@
-"""Networks of any style: the contract of every task, that the decoder alone learns, and bad input."""
+"""Networks of any style: that the decoder alone learns, and bad input; `test_contract.py` has the rest."""
 
 import contract
 import jax
@@ -11,54 +11,10 @@ from jaxstyle.errors import JaxstyleError
 from jaxstyle.features import load
 from jaxstyle.models.adain import Styles
 from jaxstyle.tasks import any_style
-from jaxstyle.training import config as configs
 from jaxstyle.training import loop
-
-LAYERS = ("relu1_1", "relu2_1")
-
-
-@pytest.fixture
-def config(shapes_dir, tiny_features, pictures):
-    """Small, with a style loss that compiles soon."""
-    config = any_style.defaults()
-    config.data.update(name="jaxstyle_shapes/tiny", data_dir=shapes_dir, size=16)
-    config.data.eval_split = "test[:40]"
-    config.styles = (str(pictures),)
-    config.update(features=str(tiny_features), content_layers=LAYERS[:1], style_layers=LAYERS[:1], layer_weights=(1.0,))
-    config.style_loss = "mean-std"
-    config.model.update(network="transport", width=2, blocks=0, layer="relu2_1")
-    config.augment.update(crop=12, flip=True)
-    config.update(train_steps=10, eval_steps=10, checkpoint_steps=5, log_steps=1, batch_size=8, progress="off")
-    return config
-
-
-@pytest.mark.slow
-def test_devices_agree(config, tmp_path):
-    contract.check_devices_agree(config, tmp_path)
-
-
-@pytest.mark.slow
-def test_processes_agree(config, tmp_path):
-    contract.check_processes_agree(config, tmp_path)
-
-
-@pytest.mark.slow
-def test_resume_after_kill_is_bit_for_bit(config, tmp_path):
-    contract.check_resume_after_kill(config, tmp_path)
-
-
-def test_preempt_saves(config, tmp_path, monkeypatch):
-    contract.check_preempt_saves(config, tmp_path, monkeypatch)
-
-
-def test_lowers_for_every_platform(config, tmp_path):
-    contract.check_lowers(config, tmp_path)
-
-
-@pytest.mark.slow
-def test_evaluation_is_whole(config, tmp_path):
-    contract.check_evaluation_is_whole(config, tmp_path, ["loss", "content", "style", "total_variation"])
-
+from jaxstyle.training.config import override
+from jaxstyle.training.config_file import absolute
+from jaxstyle.training.task import typed_config
 
 ENCODERS = {
     "adain": ["conv1_1", "conv1_2", "conv2_1"],
@@ -70,13 +26,13 @@ ENCODERS = {
 @pytest.mark.parametrize(("network", "left"), [("adain", 0.5), ("transport", 0.85)])  # transport is near from the start
 def test_the_decoder_learns_and_nothing_else_is_trained(config, tmp_path, network, left):
     changes = {"model.network": network, "devices": 1, "optimizer.learning_rate": 0.02, "content_weight": 0.001}
-    training, start, _ = contract.stepped(configs.override(config, changes), tmp_path, 1)
+    training, start, _ = contract.stepped(override(config, changes), tmp_path, 1)
     assert "encoder" not in start and not any(name.startswith("encoder") for name in start)
     first = training.evaluate()["style"]
     for number in range(1, 60):
         training.state, _ = training.train_step(training.state, training.batch(number), training.train_key)
     assert training.evaluate()["style"] < left * first  # of whole paintings, where training saw parts
-    made_by, params, styles = training.task.stylist(jax.device_get(training.state))
+    made_by, params, styles = training.task.style_network(jax.device_get(training.state))
     assert styles == ()
     given = load(config.features).params
     assert sorted(params["encoder"]) == [*ENCODERS[network], "preprocess"]
@@ -100,7 +56,7 @@ def alone(network, params, photo, painting):
 
 def test_entries_are_drawn_as_often_whatever_they_hold(config, tmp_path, pictures):
     config.styles = (str(pictures), str(pictures / "photo.png"))
-    task = loop.Training(config, configs.absolute(tmp_path)).task
+    task = loop.Training(typed_config(config), absolute(tmp_path)).task
     fixed = task.fixed()
     np.testing.assert_allclose(fixed.chances, [1 / 6, 1 / 6, 1 / 6, 1 / 2])
     drawn = jax.jit(task.drawn)(fixed, jax.random.split(jax.random.key(0), 2000))
@@ -137,12 +93,12 @@ def test_pictures_show_photos_beside_paintings_styles(config, tmp_path):
 )
 def test_bad_input_is_one_sentence(config, tmp_path, changes, message):
     with pytest.raises(JaxstyleError, match=message):
-        loop.run(configs.override(config, changes), tmp_path)
+        loop.run(override(config, changes), tmp_path)
     assert not (tmp_path / "checkpoints").exists()
 
 
 def test_a_folder_without_pictures_and_features_that_are_no_vgg_are_told(config, tmp_path):
     with pytest.raises(JaxstyleError, match="holds no pictures"):
-        loop.run(configs.override(config, {"styles": (str(tmp_path),)}), tmp_path / "run")
+        loop.run(override(config, {"styles": (str(tmp_path),)}), tmp_path / "run")
     with pytest.raises(JaxstyleError, match=r"features 'tiny' are no VGG, which the encoder must be"):
         any_style.encoder_widths(tiny.features().__class__("tiny", object(), {}), "relu2_1")

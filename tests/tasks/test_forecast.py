@@ -1,4 +1,4 @@
-"""The forecaster: the contract of every task, scheduled sampling, scores, players, strips and films."""
+"""The forecaster: scheduled sampling, scores, adversarial loss, strips and films; `test_contract.py` has the rest."""
 
 import functools
 
@@ -8,67 +8,20 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from jaxstyle.data.config import DataConfig
-from jaxstyle.data.opening import open_dataset
 from jaxstyle.errors import JaxstyleError
 from jaxstyle.metrics.structural import ssim
 from jaxstyle.tasks import forecast, forecast_config
-from jaxstyle.training import config as configs
+from jaxstyle.training.config import override
 from jaxstyle.training.durations import Extent
-from jaxstyle.training.task import Setting
-
-
-@pytest.fixture(scope="module")
-def films_dir(tmp_path_factory):
-    folder = str(tmp_path_factory.mktemp("films"))
-    open_dataset(DataConfig(name="moving_shapes/tiny", data_dir=folder), "train")
-    return folder
-
-
-@pytest.fixture
-def config(films_dir):
-    """Everything on, everything small."""
-    config = forecast.defaults()
-    config.model.update(inputs=2, outputs=2, widths=(4,), patch=8, tied=False)
-    config.data.update(name="moving_shapes/tiny", data_dir=films_dir, size=16)
-    config.update(classify=0.5, teacher_steps=20, ema_decay=0.9)
-    config.adversary.update(objective="hinge", width=2)
-    config.update(train_steps=10, eval_steps=10, checkpoint_steps=5, log_steps=1, batch_size=16, progress="off")
-    return config
-
-
-def test_devices_agree(config, tmp_path):
-    contract.check_devices_agree(config, tmp_path)
-
-
-@pytest.mark.slow
-def test_processes_agree(config, tmp_path):
-    contract.check_processes_agree(config, tmp_path)
-
-
-def test_resume_after_kill_is_bit_for_bit(config, tmp_path):
-    contract.check_resume_after_kill(config, tmp_path)
-
-
-def test_preempt_saves(config, tmp_path, monkeypatch):
-    contract.check_preempt_saves(config, tmp_path, monkeypatch)
-
-
-def test_lowers_for_every_platform(config, tmp_path):
-    contract.check_lowers(config, tmp_path)
-
-
-def test_evaluation_is_whole(config, tmp_path):
-    names = ["loss", "mse", "mae", "ssim", "psnr", "frame_mse", "accuracy", "copy_last_mse", "blank_ssim"]
-    contract.check_evaluation_is_whole(config, tmp_path, names)
+from jaxstyle.training.run_info import RunInfo
 
 
 def small(classes=(), shape=(6, 8, 8, 1), **changes):
     """A task for tiny clips, and its first state."""
-    config = forecast.defaults()
-    config.model.update(inputs=3, outputs=2, widths=(3,), patch=4)
-    setting = Setting(Extent(100, 10), 50, {"video": jax.ShapeDtypeStruct(shape, np.uint8)}, classes)
-    task = forecast.make(configs.override(config, changes), setting)
+    changes = {"model.inputs": 3, "model.outputs": 2, "model.widths": (3,), "model.patch": 4, **changes}
+    config, spec = override(forecast.Config(), changes), {"video": jax.ShapeDtypeStruct(shape, np.uint8)}
+    forecast.check(config)
+    task = forecast.make(config, RunInfo(Extent(100, 10), 50, spec, classes))
     return task, jax.jit(task.init)(jax.random.key(0))
 
 
@@ -81,13 +34,13 @@ def videos(count, seed=0, shape=(6, 8, 8, 1)):
     return np.random.default_rng(seed).integers(0, 256, (count, *shape), np.uint8)
 
 
-def seen(video):
+def scaled(video):
     """Clips in [0, 1]."""
     return jnp.asarray(video / np.float32(255))
 
 
-def foresee(task):
-    return jax.jit(lambda state, inputs: task.foresee(state, inputs, task.outputs))
+def forecasts(task):
+    return jax.jit(lambda state, inputs: task.forecast(state, inputs, task.outputs))
 
 
 def step_once(task, state, batch):
@@ -100,7 +53,7 @@ def step_once(task, state, batch):
 def test_it_learns_to_be_better_than_trivial_forecasts(config, tmp_path):
     changes = {"classify": 0.0, "adversary.objective": "", "model.widths": (16,), "model.patch": 4, "devices": 1}
     changes |= {"optimizer.learning_rate": 0.01, "teacher_steps": 0, "data.eval_split": "train"}
-    training = contract.begun(configs.override(config, changes), tmp_path)
+    training = contract.begun(override(config, changes), tmp_path)
     for number in range(60):
         training.state, _ = training.train_step(training.state, training.batch(number), training.train_key)
     scores = training.evaluate()
@@ -108,11 +61,11 @@ def test_it_learns_to_be_better_than_trivial_forecasts(config, tmp_path):
 
 
 @pytest.mark.parametrize(("fall", "half"), [("linear", 0.5), ("exponential", 0.1), ("sigmoid", 0.5)])
-def test_the_truth_is_told_less_and_less(fall, half):
-    told = forecast_config.truth_told(0.8, fall, 100)
-    values = [float(told(jnp.int32(step))) for step in (0, 50, 100, 1000)]
+def test_teacher_forcing_falls(fall, half):
+    forcing = forecast_config.teacher_forcing(0.8, fall, 100)
+    values = [float(forcing(jnp.int32(step))) for step in (0, 50, 100, 1000)]
     np.testing.assert_allclose(values, [0.8, 0.8 * half, 0, 0], atol=0.003)  # the sigmoid begins at 0.9975
-    assert float(forecast_config.truth_told(0.8, fall, 0)(jnp.int32(0))) == 0
+    assert float(forecast_config.teacher_forcing(0.8, fall, 0)(jnp.int32(0))) == 0
 
 
 def test_the_last_part_of_a_training_has_a_loss_of_its_own():
@@ -122,7 +75,9 @@ def test_the_last_part_of_a_training_has_a_loss_of_its_own():
     truth = (np.arange(3) == 0).astype(np.float32).reshape(3, 1, 1, 1, 1)
 
     def best(step):
-        slope = jax.jit(jax.grad(lambda logit: jnp.mean(task.lost(jnp.broadcast_to(logit, truth.shape), truth, step))))
+        slope = jax.jit(
+            jax.grad(lambda logit: jnp.mean(task.frame_loss(jnp.broadcast_to(logit, truth.shape), truth, step)))
+        )
         low, high = -9.0, 9.0
         for _ in range(30):
             middle = (low + high) / 2
@@ -135,15 +90,15 @@ def test_the_last_part_of_a_training_has_a_loss_of_its_own():
     assert best(50) == pytest.approx(1 / 3, abs=1e-3)  # the evaluation after the last step
 
 
-def test_clips_that_are_always_told_the_truth_cost_what_the_network_says_of_it():
+def test_with_teacher_forcing_always_on_the_losses_are_those_of_true_inputs():
     task, state = small(teacher_steps=10**9)
     batch = {"video": videos(4)}
     _, metrics = step_once(task, state, batch)
-    inputs, truth = task.parted(seen(batch["video"]))
-    follow = np.ones((4, 1), bool)
-    result = jax.jit(lambda params: task.foretell(params, inputs, 2, truth, follow))(state.params)
-    np.testing.assert_allclose(metrics["future"], jnp.mean(task.lost(result.future, truth, 0)), rtol=1e-4)
-    np.testing.assert_allclose(metrics["past"], jnp.mean(task.lost(result.past, inputs[:, 1:], 0)), rtol=1e-4)
+    inputs, truth = task.parted(scaled(batch["video"]))
+    forced = np.ones((4, 1), bool)
+    result = jax.jit(lambda params: task.apply(params, inputs, 2, truth, forced))(state.params)
+    np.testing.assert_allclose(metrics["future"], jnp.mean(task.frame_loss(result.future, truth, 0)), rtol=1e-4)
+    np.testing.assert_allclose(metrics["past"], jnp.mean(task.frame_loss(result.past, inputs[:, 1:], 0)), rtol=1e-4)
     np.testing.assert_allclose(metrics["loss"], metrics["past"] + metrics["future"], rtol=1e-5)
 
 
@@ -161,7 +116,7 @@ def test_training_clips_are_changed_as_wholes_and_others_are_not():
     task, _ = small(**{"augment.flip": True, "augment.turn": True, "augment.color": 0.5})
     video = videos(20, shape=(1, 8, 8, 1)).repeat(6, 1)
     keys = jax.random.split(jax.random.key(0), (2, 20))
-    clips = np.asarray(jax.jit(task.changed)(video, *keys))
+    clips = np.asarray(jax.jit(task.augmented)(video, *keys))
     np.testing.assert_array_equal(clips, clips[:, :1].repeat(5, 1))
     ways = []
     for clip, before in zip(clips[:, 0, ..., 0], video[:, 0, ..., 0], strict=True):
@@ -171,16 +126,16 @@ def test_training_clips_are_changed_as_wholes_and_others_are_not():
         assert max(alike) > 0.95  # 1 but for what is clipped
     assert len(set(ways)) > 4 and not np.allclose(clips.mean((1, 2, 3, 4)), video.mean((1, 2, 3, 4)) / 255, atol=0.05)
     still, _ = plain()
-    np.testing.assert_allclose(still.changed(video, *keys), video[:, :5] / 255, rtol=1e-6)
+    np.testing.assert_allclose(still.augmented(video, *keys), video[:, :5] / 255, rtol=1e-6)
 
 
 def test_scores_are_sums_over_pixels_and_means_over_frames():
     task, state = plain()
     batch = {"video": videos(3)}
     scores = jax.jit(task.eval_step)(state, batch, None)
-    inputs, truth = (np.asarray(part, np.float64) for part in task.parted(seen(batch["video"])))
-    foreseen = np.asarray(foresee(task)(state, inputs.astype(np.float32)), np.float64)
-    apart, like = foreseen - truth, np.asarray(jax.jit(lambda *both: ssim(*both, value_range=2))(foreseen, truth))
+    inputs, truth = (np.asarray(part, np.float64) for part in task.parted(scaled(batch["video"])))
+    predicted = np.asarray(forecasts(task)(state, inputs.astype(np.float32)), np.float64)
+    apart, like = predicted - truth, np.asarray(jax.jit(lambda *both: ssim(*both, value_range=2))(predicted, truth))
     np.testing.assert_allclose(scores["mse"], (apart**2).sum((2, 3, 4)).mean(1), rtol=1e-4)
     np.testing.assert_allclose(scores["frame_mse"], (apart**2).sum((2, 3, 4)), rtol=1e-4)
     np.testing.assert_allclose(scores["mae"], abs(apart).sum((2, 3, 4)).mean(1), rtol=1e-4)
@@ -192,19 +147,19 @@ def test_scores_are_sums_over_pixels_and_means_over_frames():
     np.testing.assert_allclose(scores["mean_frame_mse"], scores["blank_mse"], rtol=1e-5)  # before the first step
 
 
-def test_each_player_is_blind_to_the_others_parameters():
+def test_each_networks_gradient_is_of_its_own_loss_alone():
     task, state = small(shape=(6, 16, 16, 1), **{"adversary.objective": "non-saturating", "adversary.width": 2})
-    inputs, truth = task.parted(seen(videos(2, shape=(6, 16, 16, 1))))
+    inputs, truth = task.parted(scaled(videos(2, shape=(6, 16, 16, 1))))
 
-    def game(params, foreseen):
-        return task.play(params, inputs, truth, foreseen)
+    def losses(params, frames):
+        return task.adversarial(params, inputs, truth, frames)
 
-    foreseen = jnp.asarray(1 - truth)
-    by_params, by_frames = jax.jit(jax.grad(lambda *a: game(*a)[0], argnums=(0, 1)))(state.params, foreseen)
-    alone = jax.jit(jax.grad(lambda params: game(params, foreseen)[1]["discriminator_loss"]))(state.params)
+    predicted = jnp.asarray(1 - truth)
+    by_params, by_frames = jax.jit(jax.grad(lambda *a: losses(*a)[0], argnums=(0, 1)))(state.params, predicted)
+    alone = jax.jit(jax.grad(lambda params: losses(params, predicted)[1]["discriminator_loss"]))(state.params)
     jax.tree.map(np.testing.assert_array_equal, by_params["discriminator"], alone["discriminator"])
-    pleased = jax.jit(jax.grad(lambda frames: game(state.params, frames)[1]["adversarial_loss"]))(foreseen)
-    np.testing.assert_allclose(by_frames, pleased, rtol=1e-5, atol=1e-8)
+    generator = jax.jit(jax.grad(lambda frames: losses(state.params, frames)[1]["adversarial_loss"]))(predicted)
+    np.testing.assert_allclose(by_frames, generator, rtol=1e-5, atol=1e-8)
     assert np.any(by_frames) and not any(np.any(leaf) for leaf in jax.tree.leaves(by_params["forecaster"]))
 
 
@@ -212,9 +167,9 @@ def test_forecasts_come_from_the_moving_average():
     task, state = plain()
     other = jax.tree.map(lambda leaf: leaf + 0.1, state.params)
     inputs = videos(1)[:, :3] / np.float32(255)
-    foreseen = foresee(task)(state.replace(ema=other), inputs)
-    assert foreseen.shape == (1, 2, 8, 8, 1) and foreseen.min() >= 0 and foreseen.max() <= 1
-    np.testing.assert_array_equal(foreseen, foresee(task)(state.replace(params=other), inputs))
+    predicted = forecasts(task)(state.replace(ema=other), inputs)
+    assert predicted.shape == (1, 2, 8, 8, 1) and predicted.min() >= 0 and predicted.max() <= 1
+    np.testing.assert_array_equal(predicted, forecasts(task)(state.replace(params=other), inputs))
 
 
 def test_strips_and_films_show_what_they_say():
@@ -235,7 +190,7 @@ def test_strips_and_films_show_what_they_say():
 @pytest.mark.parametrize(
     ("changes", "sentence"),
     [
-        ({"model.inputs": 5}, "clips of 6 frames are too short for 5 to see and 2 to foresee; lower"),
+        ({"model.inputs": 5}, "clips of 6 frames are too short for 5 inputs and 2 outputs; lower"),
         ({"model.patch": 3}, r"frames of 8×8 pixels cannot be cut into patches of 3: choose .*data\.size=9"),
         (
             {"model.scales": (2, 1), "model.widths": (4, 4), "model.patch": 8},

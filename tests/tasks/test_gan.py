@@ -1,8 +1,7 @@
-"""GANs: the contract of every task in three forms of the game, and what a step does to whom."""
+"""GANs: the updates of a step, codes, samples, and bad input; `test_contract.py` has the rest."""
 
 import dataclasses
 
-import contract
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -12,82 +11,31 @@ import scipy.special
 from jaxstyle.errors import JaxstyleError
 from jaxstyle.losses.adversarial import r1_penalty
 from jaxstyle.tasks import gan
-from jaxstyle.tasks.gan_config import defaults
-from jaxstyle.tasks.gan_networks import LATENTS, Hand, great_circle
-from jaxstyle.training import config as configs
-from jaxstyle.training.config import absolute
-from jaxstyle.training.task import Setting
-
-FORMS = {
-    "alternating": {"r1": 0.5, "penalty_every": 2, "augment": ("translation",)},
-    "simultaneous": {
-        "updates": "simultaneous",
-        "architecture": "resnet",
-        "objective": "hinge",
-        "spectral_norm": True,
-        "conditional": True,
-    },
-    "wasserstein": {"objective": "wasserstein", "discriminator_steps": 2, "gradient_penalty": 10.0},
-    "codes": {"codes": 3, "self_modulation": True, "spectral_norm": True},
-}
-
-
-@pytest.fixture
-def config(shapes_dir):
-    config = defaults()
-    config.data.update(name="jaxstyle_shapes/tiny", data_dir=shapes_dir, size=16)  # pixels, to be fast
-    config.update(train_steps=10, eval_epochs=0.0, checkpoint_steps=5, log_steps=1, batch_size=16, progress="off")
-    config.model.update(generator_width=4, discriminator_width=4, latents=8)
-    config.ema_decay = 0.9
-    return config
+from jaxstyle.tasks.gan_networks import LATENTS, Minibatch, great_circle
+from jaxstyle.training import loop
+from jaxstyle.training.config import override, typed
+from jaxstyle.training.config_file import absolute
+from jaxstyle.training.durations import Extent
+from jaxstyle.training.run_info import RunInfo
 
 
 def changed(config, **changes):
-    """The config with other rules of the game."""
-    return configs.override(config, {f"model.{name}": value for name, value in changes.items()})
-
-
-@pytest.mark.parametrize(
-    "form", [pytest.param(form, marks=[pytest.mark.slow] * (form != "alternating")) for form in FORMS]
-)
-def test_devices_agree(config, tmp_path, form):
-    """Batch normalisation, penalties, augmentation and who is given which example, among it."""
-    contract.check_devices_agree(changed(config, **FORMS[form]), tmp_path)
-
-
-@pytest.mark.slow
-def test_processes_agree(config, tmp_path):
-    contract.check_processes_agree(configs.override(config, {"eval_steps": 10}), tmp_path)
-
-
-def test_resume_after_kill_is_bit_for_bit(config, tmp_path):
-    contract.check_resume_after_kill(config, tmp_path)
-
-
-def test_preempt_saves(config, tmp_path, monkeypatch):
-    contract.check_preempt_saves(config, tmp_path, monkeypatch)
-
-
-def test_lowers_for_every_platform(config, tmp_path):
-    contract.check_lowers(changed(config, **FORMS["alternating"]), tmp_path)
-
-
-def test_evaluation_is_whole(config, tmp_path):
-    contract.check_evaluation_is_whole(
-        changed(config, spectral_norm=True), tmp_path, ["loss", "real_logit", "fake_logit"]
-    )
+    """The config with another model."""
+    return override(config, {f"model.{name}": value for name, value in changes.items()})
 
 
 def made(config, classes=tuple("abcdefghij"), shape=(16, 16, 3)):
     """The task, without data."""
+    config = typed(gan.Config, config)
+    gan.check(config)
     spec = {"image": jax.ShapeDtypeStruct(shape, np.uint8), "label": jax.ShapeDtypeStruct((), np.int32)}
-    return gan.make(config, Setting(contract.loop.Extent(512, config.batch_size), 10, spec, classes))
+    return gan.make(config, RunInfo(Extent(512, config.batch_size), 10, spec, classes))
 
 
 IMAGES = np.random.default_rng(0).integers(0, 256, (16, 16, 16, 3), np.uint8)
 
 
-def played(config, change=lambda state: state):
+def stepped(config, change=lambda state: state):
     """The task, its first state once changed, the state after one step on one device, and its metrics."""
     task = made(config)
     first = change(jax.jit(task.init)(jax.random.key(0)))
@@ -100,14 +48,14 @@ def guesses(task, images):
     """Discriminator's parameters -> the logits of codes that it guesses."""
 
     def guess(params):
-        return task.players.discriminator.apply({"params": params}, images, None, True, mutable=["codes"])[1]["codes"]
+        return task.networks.discriminator.apply({"params": params}, images, None, True, mutable=["codes"])[1]["codes"]
 
     return jax.jit(guess)
 
 
 def own_noise(keys):
     """Keys of an update's noise."""
-    return Hand(None, None, keys).own(LATENTS)
+    return Minibatch(None, None, keys).keys_for(LATENTS)
 
 
 def alone(function, *arguments):
@@ -120,10 +68,10 @@ def distance(a, b):
     return max(float(np.abs(x - y).max()) for x, y in zip(jax.tree.leaves(a), jax.tree.leaves(b), strict=True))
 
 
-def test_a_step_moves_both_players_their_average_and_the_statistics(config):
-    task, first, state, metrics = played(changed(config, r1=0.5, penalty_every=2))
-    for player in ("generator", "discriminator"):  # Adam's first step is of its learning rate's length
-        assert distance(first.params[player], state.params[player]) == pytest.approx(2e-4, rel=1e-2)
+def test_a_step_moves_both_networks_their_average_and_the_statistics(config):
+    task, first, state, metrics = stepped(changed(config, r1=0.5, penalty_every=2))
+    for name in ("generator", "discriminator"):  # Adam's first step is of its learning rate's length
+        assert distance(first.params[name], state.params[name]) == pytest.approx(2e-4, rel=1e-2)
     decay = 2 / 11  # with which the average begins
     expected = jax.tree.map(lambda old, new: decay * old + (1 - decay) * new, first.params, state.params)
     assert distance(expected["generator"], state.ema["generator"]) < 1e-6
@@ -132,8 +80,8 @@ def test_a_step_moves_both_players_their_average_and_the_statistics(config):
     assert set(metrics) == names | {"generator_gradient", "discriminator_gradient"}
     assert int(state.step) == 1
     # R1 at every second real picture, by the discriminator as it was before the step.
-    judge, few = task.players.discriminator, IMAGES[::2] / np.float32(127.5) - 1
-    penalty = r1_penalty(lambda images: judge.apply({"params": first.params["discriminator"]}, images), few)
+    discriminator, few = task.networks.discriminator, IMAGES[::2] / np.float32(127.5) - 1
+    penalty = r1_penalty(lambda images: discriminator.apply({"params": first.params["discriminator"]}, images), few)
     np.testing.assert_allclose(metrics["r1"], np.mean(penalty), rtol=1e-4)
 
 
@@ -141,22 +89,27 @@ def test_a_step_moves_both_players_their_average_and_the_statistics(config):
 def test_information_is_infogans_bound_and_lowers_both_losses(config, updates):
     def opinionated(state):
         """With guesses that are far apart; as they begin, information is next to nothing, right or wrong."""
-        verdict = state.params["discriminator"]["Verdict_0"]
-        told = {**verdict, "guess": {**verdict["guess"], "bias": jnp.array([1.0, -2.0, 0.0])}}
-        discriminator = {**state.params["discriminator"], "Verdict_0": told}
+        head = state.params["discriminator"]["Verdict_0"]
+        biased = {**head, "guess": {**head["guess"], "bias": jnp.array([1.0, -2.0, 0.0])}}
+        discriminator = {**state.params["discriminator"], "Verdict_0": biased}
         return state.replace(params={**state.params, "discriminator": discriminator})
 
-    task, first, state, metrics = played(changed(config, codes=3, information=0.5, updates=updates), opinionated)
+    task, first, state, metrics = stepped(changed(config, codes=3, information=0.5, updates=updates), opinionated)
     keys = jax.vmap(lambda i: jax.random.fold_in(jax.random.fold_in(jax.random.key(1), 0), i))(jnp.arange(16))
-    hand, codes = task.players.deal(IMAGES, None, keys), np.argmax(task.players.noise(own_noise(keys))[:, :3], 1)
+    batch, codes = (
+        task.networks.minibatch(IMAGES, None, keys),
+        np.argmax(task.networks.noise(own_noise(keys))[:, :3], 1),
+    )
 
     @jax.jit
-    def look(generator, discriminator):
-        return alone(lambda: task.players.judge(discriminator, {}, task.players.generate(generator, hand)[0], None))
+    def outputs(generator, discriminator):
+        return alone(
+            lambda: task.networks.discriminate(discriminator, {}, task.networks.generate(generator, batch)[0], None)
+        )
 
     def by_hand(discriminator):
         """Information and the loss of the generator, in float64."""
-        logits, seen = jax.device_get(look(first.params["generator"], discriminator))
+        logits, seen = jax.device_get(outputs(first.params["generator"], discriminator))
         (guess,) = jax.tree.leaves(seen["codes"])
         guess = np.float64(guess) - np.log(np.sum(np.exp(np.float64(guess)), 1, keepdims=True))
         information = np.log(3) + np.mean(guess[np.arange(16), codes])
@@ -167,9 +120,9 @@ def test_information_is_infogans_bound_and_lowers_both_losses(config, updates):
     np.testing.assert_allclose(metrics["information"], information, atol=1e-5)
     meets = state if updates == "alternating" else first
     np.testing.assert_allclose(metrics["generator_loss"], by_hand(meets.params["discriminator"])[1], atol=1e-5)
-    plain = dataclasses.replace(task.players, information=0.0)
-    scaled = hand._replace(images=IMAGES / np.float32(127.5) - 1)
-    fake = jax.jit(lambda params: alone(plain.generate, params, hand))(first.params["generator"])[0]
+    plain = dataclasses.replace(task.networks, information=0.0)
+    scaled = batch._replace(images=IMAGES / np.float32(127.5) - 1)
+    fake = jax.jit(lambda params: alone(plain.generate, params, batch))(first.params["generator"])[0]
     loss = jax.jit(lambda params: alone(plain.discriminator_loss, params, {}, scaled, fake))(
         first.params["discriminator"]
     )
@@ -206,14 +159,14 @@ def test_alternating_and_simultaneous_differ_in_whom_the_generator_meets(config)
     config.optimizer.update(name="sgd", learning_rate=1.0)
     ends = {}
     for updates in ("alternating", "simultaneous"):
-        task, first, state, metrics = played(changed(config, updates=updates))
+        task, first, state, metrics = stepped(changed(config, updates=updates))
         meets = (state if updates == "alternating" else first).params["discriminator"]
         keys = jax.vmap(lambda i: jax.random.fold_in(jax.random.fold_in(jax.random.key(1), 0), i))(jnp.arange(16))
-        hand = Hand(jnp.asarray(IMAGES), None, keys)
+        batch = Minibatch(jnp.asarray(IMAGES), None, keys)
 
-        def loss(params, task=task, meets=meets, hand=hand):
-            fake, _ = task.players.generate(params, hand)
-            return task.players.generator_loss(meets, {}, hand, fake)
+        def loss(params, task=task, meets=meets, batch=batch):
+            fake, _ = task.networks.generate(params, batch)
+            return task.networks.generator_loss(meets, {}, batch, fake)
 
         value, grads = jax.jit(lambda params, loss=loss: alone(jax.value_and_grad(loss), params))(
             first.params["generator"]
@@ -229,7 +182,7 @@ def test_alternating_and_simultaneous_differ_in_whom_the_generator_meets(config)
 
 
 def test_bfloat16_computes_with_float32_parameters_and_everything_is_averaged_over_devices(config):
-    task = made(changed(configs.override(config, {"dtype": "bfloat16"}), **FORMS["alternating"]))
+    task = made(changed(override(config, {"dtype": "bfloat16"}), r1=0.5, penalty_every=2, augment=("translation",)))
     state = jax.eval_shape(task.init, jax.random.key(0))
     images = jax.ShapeDtypeStruct((2, 8, 16, 16, 3), np.uint8)
 
@@ -250,7 +203,7 @@ def test_weights_are_clipped(config):
     task = made(changed(config, clip_weights=0.01))
     state = jax.jit(task.init)(jax.random.key(0))
     grads = jax.tree.map(jnp.zeros_like, state.params["discriminator"])
-    moved, _ = alone(task.apply_discriminator, state, {}, grads)
+    moved, _ = alone(task.apply_discriminator_gradients, state, {}, grads)
     expected = jax.tree.map(lambda leaf: np.clip(leaf, -0.01, 0.01), state.params["discriminator"])
     assert distance(moved.params["discriminator"], expected) == 0
     assert distance(state.params["discriminator"], expected) > 0.01
@@ -299,9 +252,9 @@ def test_the_way_between_two_noises_keeps_their_length():
 @pytest.mark.parametrize(
     ("changes", "sentence"),
     [
-        ({"objective": "hingee"}, "unknown objective 'hingee'; did you mean 'hinge'"),
+        ({"objective": "hingee"}, "unknown model.objective 'hingee'; did you mean 'hinge'"),
         ({"architecture": "dcgann"}, "did you mean 'dcgan'"),
-        ({"updates": "both"}, "unknown updates 'both'; known: 'alternating', 'simultaneous'"),
+        ({"updates": "both"}, "unknown model.updates 'both'; known: 'alternating', 'simultaneous'"),
         ({"augment": ("colour",)}, "did you mean 'color'"),
         ({"discriminator_steps": 0}, "model.discriminator_steps is 0; it must be at least 1"),
         ({"discriminator_steps": 17}, "model.discriminator_steps is 17, and they share a batch of 16"),
@@ -317,11 +270,10 @@ def test_bad_settings_are_told_in_a_sentence(config, changes, sentence):
         made(changed(config, **changes))
 
 
-def test_a_batch_that_devices_and_parts_cannot_share_hinders_training_only(config, tmp_path):
+def test_a_batch_that_devices_and_parts_cannot_share_is_told(config, tmp_path):
     config = changed(config, discriminator_steps=3)
     with pytest.raises(JaxstyleError, match=r"batch_size 16 cannot be shared by 8 devices and 3 parts .*; 24 and its"):
-        contract.loop.Training(config, absolute(tmp_path))
-    contract.loop.Training(config, absolute(tmp_path), trains=False)
+        loop.Training(typed(gan.Config, config), absolute(tmp_path))
 
 
 def test_data_that_does_not_fit_is_told(config):

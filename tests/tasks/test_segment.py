@@ -1,72 +1,31 @@
-"""Segmentation: the contract of every task, its scores against scikit-learn's, its pictures, and bad input."""
+"""Segmentation: its scores against scikit-learn's, its pictures, and bad input; `test_contract.py` has the rest."""
 
 import contract
 import jax
 import numpy as np
 import pytest
 import sklearn.metrics
-from ml_collections import ConfigDict
 
 from jaxstyle.data.jaxstyle_shapes import CLASSES
 from jaxstyle.errors import JaxstyleError
 from jaxstyle.tasks import segment
-from jaxstyle.training import config as configs
+from jaxstyle.training.config import override
 from jaxstyle.training.durations import Extent
+from jaxstyle.training.run_info import RunInfo
 from jaxstyle.training.state import TrainState
-from jaxstyle.training.task import Setting
-
-
-@pytest.fixture
-def config(shapes_dir):
-    """Everything on, everything small."""
-    config = segment.defaults()
-    config.model.update(width=4, levels=1)
-    config.loss.focal = 0.5
-    config.optimizer.learning_rate = 0.02
-    config.data.update(name="jaxstyle_shapes/tiny", data_dir=shapes_dir, size=8)
-    config.data.update(mask_classes=("ground", "shape"), mask_objects=True)
-    config.augment.update(crop=6, flip=True, turn=True, color=0.2)
-    config.update(train_steps=10, eval_steps=10, checkpoint_steps=5, log_steps=1, batch_size=16, progress="off")
-    config.ema_decay = 0.9
-    return config
-
-
-def test_devices_agree(config, tmp_path):
-    contract.check_devices_agree(config, tmp_path)
-
-
-@pytest.mark.slow
-def test_processes_agree(config, tmp_path):
-    contract.check_processes_agree(config, tmp_path)
-
-
-def test_resume_after_kill_is_bit_for_bit(config, tmp_path):
-    contract.check_resume_after_kill(config, tmp_path)
-
-
-def test_preempt_saves(config, tmp_path, monkeypatch):
-    contract.check_preempt_saves(config, tmp_path, monkeypatch)
-
-
-def test_lowers_for_every_platform(config, tmp_path):
-    contract.check_lowers(config, tmp_path)
-
-
-def test_evaluation_is_whole(config, tmp_path):
-    contract.check_evaluation_is_whole(config, tmp_path, ["loss", "dice", "mean_iou", "picture_dice", "confusion"])
 
 
 @pytest.mark.slow
 def test_it_learns(config, tmp_path):
     """The losses fall below those of the best constant answer, the share of shapes: 0.5 nats, and Dice 0.5."""
     changes = {"devices": 1, "batch_size": 32, "augment.crop": 0, "augment.color": 0.0, "loss.focal": 0.0}
-    training, _, metrics = contract.stepped(configs.override(config, changes), tmp_path, 100)
+    training, _, metrics = contract.stepped(override(config, changes), tmp_path, 100)
     assert metrics["cross_entropy_loss"] < 0.4 and metrics["dice_loss"] < 0.35
     assert training.evaluate()["dice"] > 0.55  # by running statistics; 0.4 where everything is said to be shape
 
 
-class Told:
-    """A network that says what the picture's first channel tells it."""
+class FirstChannel:
+    """A network whose class of each pixel is the value of the picture's first channel."""
 
     def __init__(self, classes):
         self.classes = classes
@@ -78,7 +37,7 @@ class Told:
 def scored(classes, truth, said):
     """The task's scores of masks `[N, H, W]`, of which the last two only fill up the batch."""
     losses = {"cross_entropy": (1.0, segment.pixel_cross_entropy)}
-    task = segment.Segment(Told(classes), None, (), 1, losses, {})
+    task = segment.Segment(FirstChannel(classes), None, (), 1, losses, {})
     state = TrainState(np.int32(0), {}, ())
     metrics = jax.jit(task.eval_step)(state, {"image": said[..., None], "mask": truth}, None)
     return task.summary({name: np.mean(np.asarray(value, np.float64)[:-2], 0) for name, value in metrics.items()})
@@ -116,11 +75,11 @@ def test_dice_of_each_picture():
 
 def small(**changes):
     """A task for pictures of 8×12, and its first state."""
-    config = segment.defaults()
-    config.data.mask_classes = ("a", "b", "c")
-    config.model.update(width=2, levels=1)
+    changes = {"data.mask_classes": ("a", "b", "c"), "model.width": 2, "model.levels": 1, **changes}
+    config = override(segment.Config(), changes)
+    segment.check(config)
     spec = {"image": jax.ShapeDtypeStruct((8, 12, 3), np.uint8), "mask": jax.ShapeDtypeStruct((8, 12), np.uint8)}
-    return segment.make(configs.override(config, changes), Setting(Extent(100, 10), 50, spec))
+    return segment.make(config, RunInfo(Extent(100, 10), 50, spec))
 
 
 def test_pictures_are_the_truth_and_what_was_said_in_turn():
@@ -156,14 +115,14 @@ def test_settings_that_cannot_be_are_told(changes, sentence):
 @pytest.mark.parametrize(
     ("data", "sentence"),
     [
-        ({"folder": "pictures"}, r"name the folder of their masks by --config\.data\.masks=DIR"),
-        ({"folder": "pictures", "masks": "masks"}, r"data\.mask_classes is empty"),
+        ({"folder": "pictures"}, r"name the folder of their masks by data\.masks=DIR"),
+        ({"folder": "pictures", "masks": "masks"}, r"data\.masks is set, but data\.mask_classes names no classes"),
         ({}, r"data\.mask_classes is empty"),
     ],
 )
 def test_masks_that_are_not_told_of(data, sentence):
     with pytest.raises(JaxstyleError, match=sentence):
-        segment.fields(ConfigDict({"data": {**segment.defaults().data.to_dict(), **data}}))
+        segment.check(override(segment.Config(), {f"data.{name}": value for name, value in data.items()}))
 
 
 def test_a_value_that_is_no_class_is_told_before_the_first_step(config, tmp_path):

@@ -1,4 +1,4 @@
-"""The variational autoencoder: the contract of every task, its terms, samples and pictures."""
+"""The variational autoencoder: its terms, samples and pictures; `test_contract.py` has the rest."""
 
 import functools
 
@@ -11,45 +11,9 @@ import pytest
 import jaxstyle
 from jaxstyle.errors import JaxstyleError
 from jaxstyle.tasks import vae
-from jaxstyle.training import config as configs
+from jaxstyle.training.config import override
 from jaxstyle.training.durations import Extent
-from jaxstyle.training.task import Setting
-
-
-@pytest.fixture
-def config(shapes_dir):
-    """Everything on, everything small."""
-    config = vae.defaults()
-    config.model.update(latents=4, widths=(4, 8), hidden=8, blocks=1, conditional=True, binarize="dynamic")
-    config.data.update(name="jaxstyle_shapes/tiny", data_dir=shapes_dir, size=8)
-    config.update(free_bits=0.01, iwae_samples=3, kl_warmup_steps=4, ema_decay=0.9)
-    config.update(train_steps=10, eval_steps=10, checkpoint_steps=5, log_steps=1, batch_size=16, progress="off")
-    return config
-
-
-def test_devices_agree(config, tmp_path):
-    contract.check_devices_agree(config, tmp_path)
-
-
-@pytest.mark.slow
-def test_processes_agree(config, tmp_path):
-    contract.check_processes_agree(config, tmp_path)
-
-
-def test_resume_after_kill_is_bit_for_bit(config, tmp_path):
-    contract.check_resume_after_kill(config, tmp_path)
-
-
-def test_preempt_saves(config, tmp_path, monkeypatch):
-    contract.check_preempt_saves(config, tmp_path, monkeypatch)
-
-
-def test_lowers_for_every_platform(config, tmp_path):
-    contract.check_lowers(config, tmp_path)
-
-
-def test_evaluation_is_whole(config, tmp_path):
-    contract.check_evaluation_is_whole(config, tmp_path, ["loss", "reconstruction", "kl", "iwae"])
+from jaxstyle.training.run_info import RunInfo
 
 
 @pytest.mark.slow
@@ -57,7 +21,7 @@ def test_the_bound_of_a_finished_run_takes_as_many_samples_as_one_asks_for(confi
     config.data.eval_split = "test[:16]"
     config.update(train_steps=1, iwae_samples=0)
     contract.loop.run(config, tmp_path / "without")
-    contract.loop.run(configs.override(config, {"iwae_samples": 7}), tmp_path / "with")
+    contract.loop.run(override(config, {"iwae_samples": 7}), tmp_path / "with")
     assert "iwae" not in jaxstyle.evaluate(tmp_path / "without").own
     found = jaxstyle.evaluate(tmp_path / "without", iwae_samples=7).own["iwae"]
     np.testing.assert_allclose(found, jaxstyle.evaluate(tmp_path / "with").own["iwae"], rtol=1e-6)
@@ -65,7 +29,7 @@ def test_the_bound_of_a_finished_run_takes_as_many_samples_as_one_asks_for(confi
 
 @pytest.mark.slow
 def test_bfloat16_computes_with_float32_parameters_and_the_weight_of_the_kl_rises(config, tmp_path):
-    config = configs.override(config, {"dtype": "bfloat16", "devices": 1, "beta": 2.0})
+    config = override(config, {"dtype": "bfloat16", "devices": 1, "beta": 2.0})
     training, _, metrics = contract.stepped(config, tmp_path, 3)
     assert {leaf.dtype.name for leaf in jax.tree.leaves(training.state.params)} == {"float32"}
     assert {value.dtype.name for value in metrics.values()} == {"float32"}
@@ -74,10 +38,11 @@ def test_bfloat16_computes_with_float32_parameters_and_the_weight_of_the_kl_rise
 
 def small(classes=(), **changes):
     """A task for pictures of 8×8, and its first state."""
-    config = vae.defaults()
-    config.model.update(latents=4, widths=(4, 8), hidden=8, conditional=bool(classes))
+    model = {"latents": 4, "widths": (4, 8), "hidden": 8, "conditional": bool(classes)}
+    config = override(vae.Config(), {**{f"model.{name}": value for name, value in model.items()}, **changes})
+    vae.check(config)
     spec = {"image": jax.ShapeDtypeStruct((8, 8, 1), np.uint8)}
-    task = vae.make(configs.override(config, changes), Setting(Extent(100, 10), 50, spec, classes))
+    task = vae.make(config, RunInfo(Extent(100, 10), 50, spec, classes))
     return task, jax.jit(task.init)(jax.random.key(0))
 
 
@@ -100,7 +65,7 @@ def test_it_learns_and_uses_its_latents(config, tmp_path):
     """Better than any constant picture: the entropy of a Gaussian with the pixels' own variance."""
     changes = {"model.likelihood": "gaussian", "model.binarize": "none", "model.conditional": False, "devices": 1}
     changes |= {"kl_warmup_steps": 0, "free_bits": 0.0, "optimizer.learning_rate": 0.01}
-    training = contract.begun(configs.override(config, changes), tmp_path)
+    training = contract.begun(override(config, changes), tmp_path)
     losses = []
     for number in range(120):
         training.state, metrics = training.train_step(training.state, training.batch(number), training.train_key)
@@ -143,9 +108,9 @@ def test_one_importance_weighted_draw_is_the_loss_in_expectation_and_more_are_ti
 
 
 def test_dynamic_binarisation_draws_pixels_by_their_grey_level():
-    seen = vae.Observation(binarize="dynamic")
+    observation = vae.Observation(binarize="dynamic")
     keys = jax.random.split(jax.random.key(3), 2000)
-    drawn = np.asarray(jax.jit(seen.see)(images(1).repeat(2000, 0), keys))
+    drawn = np.asarray(jax.jit(observation.draw)(images(1).repeat(2000, 0), keys))
     assert set(np.unique(drawn)) == {0.0, 1.0}
     grey = images(1)[0] / 255
     assert np.max(np.abs(drawn.mean(0) - grey)) < 5 * 0.5 / np.sqrt(2000)  # five standard errors of the worst pixel

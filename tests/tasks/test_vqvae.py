@@ -1,4 +1,4 @@
-"""The vector-quantised autoencoder: the contract of every task, its bound, its prior's samples."""
+"""The vector-quantised autoencoder: its bound, its prior's samples; `test_contract.py` has the rest."""
 
 import functools
 
@@ -10,51 +10,16 @@ import pytest
 
 from jaxstyle.errors import JaxstyleError
 from jaxstyle.tasks import vqvae
-from jaxstyle.training import config as configs
+from jaxstyle.training.config import override
 from jaxstyle.training.durations import Extent
-from jaxstyle.training.task import Setting
+from jaxstyle.training.run_info import RunInfo
 
 SMALL = {"codes": 6, "code_width": 4, "widths": (4, 8), "blocks": 1, "prior_blocks": 1}
 
 
-@pytest.fixture
-def config(shapes_dir):
-    config = vqvae.defaults()
-    config.model.update(SMALL)
-    config.data.update(name="jaxstyle_shapes/tiny", data_dir=shapes_dir, size=8)
-    config.update(train_steps=10, eval_steps=10, checkpoint_steps=5, log_steps=1, batch_size=16, progress="off")
-    config.ema_decay = 0.9
-    return config
-
-
-def test_devices_agree(config, tmp_path):
-    contract.check_devices_agree(config, tmp_path)
-
-
-@pytest.mark.slow
-def test_processes_agree(config, tmp_path):
-    contract.check_processes_agree(config, tmp_path)
-
-
-def test_resume_after_kill_is_bit_for_bit(config, tmp_path):
-    contract.check_resume_after_kill(config, tmp_path)
-
-
-def test_preempt_saves(config, tmp_path, monkeypatch):
-    contract.check_preempt_saves(config, tmp_path, monkeypatch)
-
-
-def test_lowers_for_every_platform(config, tmp_path):
-    contract.check_lowers(config, tmp_path)
-
-
-def test_evaluation_is_whole(config, tmp_path):
-    contract.check_evaluation_is_whole(config, tmp_path, ["loss", "reconstruction", "kl", "perplexity"])
-
-
 @pytest.mark.slow
 def test_bfloat16_computes_with_float32_parameters(config, tmp_path):
-    training, _, metrics = contract.stepped(configs.override(config, {"dtype": "bfloat16", "devices": 1}), tmp_path, 2)
+    training, _, metrics = contract.stepped(override(config, {"dtype": "bfloat16", "devices": 1}), tmp_path, 2)
     assert {leaf.dtype.name for leaf in jax.tree.leaves(training.state.params)} == {"float32"}
     assert {value.dtype.name for value in metrics.values()} == {"float32"}
 
@@ -62,10 +27,9 @@ def test_bfloat16_computes_with_float32_parameters(config, tmp_path):
 @functools.cache
 def small():
     """A task for pictures of 8×8, and its first state."""
-    config = vqvae.defaults()
-    config.model.update(SMALL)
+    config = override(vqvae.Config(), {f"model.{name}": value for name, value in SMALL.items()})
     spec = {"image": jax.ShapeDtypeStruct((8, 8, 1), np.uint8)}
-    task = vqvae.make(config, Setting(Extent(100, 10), 50, spec))
+    task = vqvae.make(config, RunInfo(Extent(100, 10), 50, spec))
     return task, jax.jit(task.init)(jax.random.key(0))
 
 
@@ -76,7 +40,7 @@ def images(count, seed=0):
 @pytest.mark.slow
 def test_it_learns_and_so_do_prior_and_codebook(config, tmp_path):
     changes = {"devices": 1, "optimizer.learning_rate": 0.01}
-    training = contract.begun(configs.override(config, changes), tmp_path)
+    training = contract.begun(override(config, changes), tmp_path)
     rows = []
     for number in range(60):
         training.state, metrics = training.train_step(training.state, training.batch(number), training.train_key)
@@ -146,6 +110,5 @@ def test_pictures_show_originals_beside_their_reconstructions():
 
 @pytest.mark.parametrize(("name", "value"), [("model.codes", 1), ("model.code_width", 1), ("commitment", -0.1)])
 def test_settings_that_cannot_be_are_told(name, value):
-    config = configs.override(vqvae.defaults(), {name: value})
     with pytest.raises(JaxstyleError, match=f"{name} is {value}; it must be at least"):
-        vqvae.make(config, Setting(Extent(100, 10), 50, {"image": jax.ShapeDtypeStruct((8, 8, 1), np.uint8)}))
+        vqvae.check(override(vqvae.Config(), {name: value}))

@@ -1,4 +1,7 @@
-"""Durations, schedules, optimisers, overriding by name."""
+"""Durations, schedules, optimisers, typed configs and overriding by name."""
+
+import dataclasses
+import types
 
 import jax
 import jax.numpy as jnp
@@ -6,12 +9,17 @@ import numpy as np
 import pytest
 
 from jaxstyle.errors import JaxstyleError
-from jaxstyle.training.config import defaults, optimizer, override
+from jaxstyle.training.config import OptimizerConfig, TrainingConfig, as_config, override, typed
 from jaxstyle.training.durations import Extent, due
 from jaxstyle.training.optimizers import DECAYING, OPTIMIZERS, make_optimizer
 from jaxstyle.training.schedules import make_schedule
 
 EXTENT = Extent(examples=1000, batch_size=10)
+
+
+def duration(**given):
+    """A config that states a duration."""
+    return types.SimpleNamespace(**{"train_steps": 0, "train_examples": 0, "train_epochs": 0.0, **given})
 
 
 @pytest.mark.parametrize(
@@ -27,13 +35,13 @@ EXTENT = Extent(examples=1000, batch_size=10)
     ],
 )
 def test_durations(given, steps):
-    assert EXTENT.steps(given, "train") == steps
+    assert EXTENT.steps(duration(**given), "train") == steps
 
 
 @pytest.mark.parametrize("value", [-1.0, float("nan"), float("inf")])
 def test_durations_that_cannot_be(value):
     with pytest.raises(JaxstyleError, match="train_epochs is"):
-        EXTENT.steps({"train_epochs": value}, "train")
+        EXTENT.steps(duration(train_epochs=value), "train")
 
 
 def test_due_at_multiples_and_at_the_end():
@@ -42,9 +50,7 @@ def test_due_at_multiples_and_at_the_end():
 
 
 def settings(**changes):
-    config = optimizer()
-    config.update(changes)
-    return config
+    return OptimizerConfig(**changes)
 
 
 @pytest.mark.parametrize(
@@ -61,10 +67,15 @@ def test_schedules(schedule, expected):
 
 
 def test_bad_schedules():
-    with pytest.raises(JaxstyleError, match=r"unknown schedule 'cosin'; did you mean 'cosine'?"):
-        make_schedule(settings(schedule="cosin"), EXTENT, 10)
-    with pytest.raises(JaxstyleError, match="the warm-up takes 100 steps, the whole run 10"):
-        make_schedule(settings(warmup_epochs=1.0), EXTENT, 10)
+    with pytest.raises(JaxstyleError, match=r"unknown optimizer.schedule 'cosin'; did you mean 'cosine'?"):
+        make_optimizer(settings(schedule="cosin"), EXTENT, 10)
+    with pytest.raises(JaxstyleError, match=r"optimizer\.warmup takes 100 steps, the whole run 10"):
+        make_optimizer(settings(warmup_epochs=1.0), EXTENT, 10)
+
+
+def test_a_second_optimizers_fields_are_named_as_the_recipe_has_them():
+    with pytest.raises(JaxstyleError, match=r"discriminator_optimizer\.b1 is 1; it must be from 0 to below 1"):
+        make_optimizer(settings(b1=1.0), EXTENT, 10, name="discriminator_optimizer")
 
 
 @pytest.mark.parametrize("name", OPTIMIZERS)
@@ -72,7 +83,7 @@ def test_every_optimizer_goes_downhill(name):
     maker = make_optimizer(settings(name=name, learning_rate=0.05), EXTENT, 100)
     state = maker.start({"x": jnp.ones(3)})
     for _ in range(20):
-        state = maker.move(state, jax.tree.map(lambda x: 2 * x, state.params))
+        state = maker.apply_gradients(state, jax.tree.map(lambda x: 2 * x, state.params))
     assert float(jnp.sum(state.params["x"] ** 2)) < 1.0
     assert int(state.step) == 20
 
@@ -84,8 +95,8 @@ def test_accumulated_steps_make_the_update_of_their_mean():
     start = {"x": jnp.zeros(2)}
     state = two.start(start)
     for grad in grads:
-        state = two.move(state, {"x": grad})
-    wanted = one.move(one.start(start), {"x": (grads[0] + grads[1]) / 2})
+        state = two.apply_gradients(state, {"x": grad})
+    wanted = one.apply_gradients(one.start(start), {"x": (grads[0] + grads[1]) / 2})
     np.testing.assert_allclose(state.params["x"], wanted.params["x"], rtol=1e-6)
 
 
@@ -93,7 +104,7 @@ def test_accumulated_steps_make_the_update_of_their_mean():
 def test_weight_decay_draws_kernels_to_zero_and_nothing_else(name):
     maker = make_optimizer(settings(name=name, learning_rate=0.1, weight_decay=0.5), EXTENT, 100)
     start = {"kernel": jnp.full((2, 2), 4.0), "bias": jnp.full(2, 4.0)}
-    state = maker.move(maker.start(start), jax.tree.map(jnp.zeros_like, start))
+    state = maker.apply_gradients(maker.start(start), jax.tree.map(jnp.zeros_like, start))
     np.testing.assert_allclose(state.params["kernel"], 4 * (1 - 0.1 * 0.5), rtol=1e-6)
     np.testing.assert_array_equal(state.params["bias"], 4)
 
@@ -107,13 +118,13 @@ def test_schedule_counts_steps_not_updates_when_accumulating():
     maker = make_optimizer(settings(name="sgd", learning_rate=1.0, schedule="linear", accumulate=5), EXTENT, 10)
     state = maker.start({"x": jnp.zeros(1)})
     for _ in range(10):
-        state = maker.move(state, {"x": jnp.ones(1)})
+        state = maker.apply_gradients(state, {"x": jnp.ones(1)})
     np.testing.assert_allclose(state.params["x"], -(1.0 + 0.5), rtol=1e-6)  # rates at steps 0 and 5
 
 
 def test_clipping_bounds_the_update():
     maker = make_optimizer(settings(name="sgd", learning_rate=1.0, clip_norm=1.0), EXTENT, 10)
-    state = maker.move(maker.start({"x": jnp.zeros(2)}), {"x": jnp.array([30.0, 40.0])})
+    state = maker.apply_gradients(maker.start({"x": jnp.zeros(2)}), {"x": jnp.array([30.0, 40.0])})
     np.testing.assert_allclose(state.params["x"], [-0.6, -0.8], rtol=1e-6)
 
 
@@ -121,7 +132,7 @@ def test_moving_average_follows_and_is_no_alias():
     maker = make_optimizer(settings(name="sgd", learning_rate=1.0), EXTENT, 10, ema_decay=0.5)
     state = maker.start({"x": jnp.ones(2)})
     assert state.ema["x"].unsafe_buffer_pointer() != state.params["x"].unsafe_buffer_pointer()
-    state = maker.move(state, {"x": jnp.ones(2)})
+    state = maker.apply_gradients(state, {"x": jnp.ones(2)})
     np.testing.assert_allclose(state.ema["x"], 2 / 11, rtol=1e-6)  # decay (1 + 1) / (10 + 1) at first
     assert state.best_params is state.ema
 
@@ -135,11 +146,36 @@ def test_moving_average_follows_and_is_no_alias():
 )
 def test_a_misspelt_name_is_told_the_nearest(changes, sentence):
     with pytest.raises(JaxstyleError, match=sentence):
-        override(defaults(), changes)
+        override(TrainingConfig(), changes)
 
 
-def test_override_changes_a_copy():
-    config = defaults()
+@pytest.mark.parametrize("config", [TrainingConfig(), as_config(TrainingConfig())])
+def test_override_changes_a_copy(config):
     assert override(config, {"optimizer.learning_rate": 0.5}).optimizer.learning_rate == 0.5
     assert config.optimizer.learning_rate == 1e-3
-    assert "batch_size" in config
+
+
+def test_a_config_of_flags_becomes_the_dataclass_again():
+    config = TrainingConfig(seed=3, data=dataclasses.replace(TrainingConfig().data, mask_classes=("a", "b")))
+    assert typed(TrainingConfig, as_config(config)) == config
+    given = {"batch_size": np.int64(8), "ema_decay": 1, "data": {"mask_classes": ["a"], "size": 16}}
+    made = typed(TrainingConfig, given)
+    assert (made.batch_size, made.ema_decay, made.data.mask_classes, made.data.size) == (8, 1.0, ("a",), 16)
+    assert (type(made.batch_size), type(made.ema_decay), made.data.split) == (int, float, "train")
+
+
+@pytest.mark.parametrize(
+    ("given", "sentence"),
+    [
+        ({"batch_size": 8.5}, "batch_size is 8.5; it must be a whole number"),
+        ({"batch_size": True}, "batch_size is True; it must be a whole number"),
+        ({"fallback": 1}, "fallback is 1; it must be True or False"),
+        ({"optimizer": {"b1": "0.9"}}, "optimizer.b1 is '0.9'; it must be a number"),
+        ({"optimizer": "adam"}, "optimizer is 'adam'; it must have fields"),
+        ({"data": {"mask_classes": "cell"}}, "data.mask_classes is 'cell'; it must be a tuple"),
+        ({"data": {"nam": "mnist"}}, "the config has no 'data.nam'; did you mean 'data.name'?"),
+    ],
+)
+def test_a_value_of_another_type_is_one_sentence(given, sentence):
+    with pytest.raises(JaxstyleError, match=sentence):
+        typed(TrainingConfig, given)

@@ -10,11 +10,12 @@ import numpy as np
 import pytest
 from tiny_task import tiny_config
 
-from jaxstyle.errors import JaxstyleError
+from jaxstyle.errors import Diverged, JaxstyleError
+from jaxstyle.inference.run import open_run
 from jaxstyle.training import loop
 from jaxstyle.training.checkpoints import Checkpoints
-from jaxstyle.training.config import absolute, read_config
-from jaxstyle.training.workdir import open_run
+from jaxstyle.training.config_file import absolute, read_config
+from jaxstyle.training.task import typed_config
 
 
 def equal(a, b):
@@ -41,7 +42,7 @@ def at_batch(monkeypatch, number, action):
 def test_a_run_leaves_config_metrics_checkpoints_and_pictures(shapes_dir, tmp_path):
     state = loop.run(tiny_config(shapes_dir), tmp_path)
     assert int(state.step) == 10
-    assert read_config(tmp_path).task == "tiny_task"
+    assert read_config(tmp_path)["task"] == "tiny_task"
     assert [row["step"] for row in rows(tmp_path, "train")] == list(range(1, 11))
     assert [row["step"] for row in rows(tmp_path, "eval")] == [5, 10]
     speed = rows(tmp_path, "train")[-1]
@@ -123,10 +124,10 @@ def test_checkpoint_of_other_devices_resumes(shapes_dir, tmp_path, before, after
 
 
 def test_a_diverged_run_names_step_and_term_and_saves_the_last_good_state(shapes_dir, tmp_path):
-    with pytest.raises(loop.Diverged, match=r"step 7 is not finite in kl: .* the state after step 6 is saved"):
+    with pytest.raises(Diverged, match=r"step 7 is not finite in kl: .* the state after step 6 is saved"):
         loop.run(tiny_config(shapes_dir, model__explodes_at=6, log_steps=4, checkpoint_steps=5), tmp_path)
     good = loop.run(tiny_config(shapes_dir, train_steps=6), tmp_path / "good")
-    training = loop.Training(tiny_config(shapes_dir), absolute(tmp_path))
+    training = loop.Training(typed_config(tiny_config(shapes_dir)), absolute(tmp_path))
     checkpoints = Checkpoints(absolute(tmp_path) / "checkpoints")
     training.begin(checkpoints)
     checkpoints.close()
@@ -135,11 +136,11 @@ def test_a_diverged_run_names_step_and_term_and_saves_the_last_good_state(shapes
 
 def test_evaluation_counts_every_example_once(shapes_dir, tmp_path):
     """100 examples in batches of 16: the last one is ragged. Labels are a cycle of ten, so each is a tenth."""
-    training = loop.Training(tiny_config(shapes_dir), absolute(tmp_path))
+    training = loop.Training(typed_config(tiny_config(shapes_dir)), absolute(tmp_path))
     with_loop(training, tmp_path)
     scores = training.evaluate()
     np.testing.assert_allclose(scores["labels"], np.full(10, 0.1), atol=1e-7)
-    everything = training.eval_data(np.arange(100)[None].repeat(8, 0))
+    everything = training.evaluation.data(np.arange(100)[None].repeat(8, 0))
     state = jax.device_get(training.state)
     losses = training.task.losses(state.params, jax.tree.map(lambda leaf: np.asarray(leaf)[0], everything))
     np.testing.assert_allclose(scores["loss"], np.mean(losses), rtol=1e-5)
@@ -171,7 +172,7 @@ def test_best_checkpoint_is_kept_beside_the_newest(shapes_dir, tmp_path):
 def test_a_torn_checkpoint_is_passed_over_if_asked_and_the_run_resumes(shapes_dir, tmp_path):
     whole = loop.run(tiny_config(shapes_dir), tmp_path)
     (tmp_path / "checkpoints" / "10" / "default" / "_METADATA").write_text("torn")
-    with pytest.raises(JaxstyleError, match=r"step 10 .* torn: .*--config.fallback=True"):
+    with pytest.raises(JaxstyleError, match=r"step 10 .* torn: .*\(fallback=True takes"):
         loop.run(tiny_config(shapes_dir), tmp_path)
     equal(whole, loop.run(tiny_config(shapes_dir, fallback=True), tmp_path))
 
@@ -196,7 +197,7 @@ def test_places_mean_the_same_from_every_folder(shapes_dir, tmp_path, monkeypatc
     monkeypatch.chdir(os.path.dirname(shapes_dir))
     loop.run(tiny_config(os.path.basename(shapes_dir), train_steps=1), tmp_path / "run")
     monkeypatch.chdir(tmp_path)
-    assert read_config("run").data.data_dir == os.path.abspath(shapes_dir)
+    assert read_config("run")["data"]["data_dir"] == os.path.abspath(shapes_dir)
     shutil.copytree(shapes_dir, tmp_path / "moved")
     config = tiny_config("moved", train_steps=2, data__resident_megabytes=0.0, data__eval_split="test[:20]")
     assert int(loop.run(config, "run").step) == 2
@@ -213,13 +214,13 @@ def test_a_workdir_that_is_a_file_is_told(shapes_dir, tmp_path, below):
     ("changes", "sentence"),
     [
         ({"task": "jaxstyle.tasks.clasify"}, "there is no task 'jaxstyle.tasks.clasify'"),
-        ({"task": "jaxstyle.errors"}, "is no task: it has no function make or fields"),
+        ({"task": "jaxstyle.errors"}, "is no task: it has no Config and no check and no fields and no make"),
         ({"batch_size": 12}, "batch_size 12 cannot be shared by 8 devices; the nearest is 16"),
         ({"devices": 9}, "devices is 9; this machine has 8"),
         ({"train_steps": 0, "train_epochs": 0.0}, "the config gives no length"),
-        ({"optimizer__name": "adm"}, "unknown optimizer 'adm'; did you mean 'adam'?"),
+        ({"optimizer__name": "adm"}, "unknown optimizer.name 'adm'; did you mean 'adam'?"),
         ({"data__split": "trian"}, "no split 'trian' in .* did you mean 'train'?"),
-        ({"progress": "of"}, "progress is 'of'"),
+        ({"progress": "of"}, "unknown progress 'of'"),
         ({"best_mode": "top"}, "best_mode is 'top'"),
         ({"data__split": "train[:5]"}, "no example of the class '[a-z]+' is there to learn from"),
         ({"best": "los"}, "best is 'los', which the evaluation does not give; did you mean 'loss'?"),

@@ -10,10 +10,10 @@ import pytest
 from tiny_task import tiny_config
 
 from jaxstyle.errors import JaxstyleError
+from jaxstyle.inference.run import open_run
 from jaxstyle.training import loop
 from jaxstyle.training.checkpoints import Checkpoints
-from jaxstyle.training.config import absolute
-from jaxstyle.training.workdir import open_run
+from jaxstyle.training.config_file import absolute
 
 
 def test_a_run_is_opened_without_its_data_and_left_as_it_was(tiny_run):
@@ -24,10 +24,10 @@ def test_a_run_is_opened_without_its_data_and_left_as_it_was(tiny_run):
     with closing(Checkpoints(absolute(workdir) / "checkpoints")) as checkpoints:
         training.begin(checkpoints)  # as a run goes on
     jax.tree.map(np.testing.assert_array_equal, run.state, jax.device_get(training.state))
-    assert (run.config.task, run.setting.steps, run.setting.extent.examples) == ("tiny_task", 10, 512)
-    assert run.setting.spec["image"] == jax.ShapeDtypeStruct((32, 32, 3), np.uint8)
-    assert run.setting.spec["label"] == jax.ShapeDtypeStruct((), np.int32)
-    assert run.setting.classes[:2] == ("circle", "square")
+    assert (run.config.task, run.info.steps, run.info.extent.examples) == ("tiny_task", 10, 512)
+    assert run.info.spec["image"] == jax.ShapeDtypeStruct((32, 32, 3), np.uint8)
+    assert run.info.spec["label"] == jax.ShapeDtypeStruct((), np.int32)
+    assert run.info.classes[:2] == ("circle", "square")
     assert before == sorted((path.relative_to(workdir), path.stat().st_mtime_ns) for path in workdir.rglob("*"))
 
 
@@ -54,13 +54,13 @@ def test_a_run_still_going_on_is_read(shapes_dir, tmp_path, monkeypatch):
 def test_a_config_of_another_version_is_told(tiny_run, tmp_path):
     shutil.copytree(tiny_run, tmp_path / "run")
     config = json.loads((tmp_path / "run" / "config.json").read_text())
-    del config["keep"], config["data"]["size"]
+    del config["keep"], config["data"]["size"], config["model"]["noise"]
     (tmp_path / "run" / "config.json").write_text(json.dumps(config))
-    opened = open_run(tmp_path / "run").config  # what is general has defaults
+    opened = open_run(tmp_path / "run").config
     assert (opened.keep, opened.data.size, opened.train_steps, opened.model.noise) == (2, 0, 10, 0.1)
-    del config["model"]["noise"]
+    config["model"]["noise"], config["data"]["colour"] = "loud", "gone"  # the latter field is of an older version
     (tmp_path / "run" / "config.json").write_text(json.dumps(config))
-    with pytest.raises(JaxstyleError, match=r"is of another version, its config lacks something: .*noise"):
+    with pytest.raises(JaxstyleError, match=r"^model.noise is 'loud'; it must be a number"):
         open_run(tmp_path / "run")
 
 

@@ -1,0 +1,60 @@
+"""The facts about a run that its config does not hold, and `setting.json`, in which later commands find them."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import os
+from collections.abc import Mapping
+
+import jax
+import numpy as np
+from etils import epath
+
+from jaxstyle.errors import JaxstyleError
+from jaxstyle.runtime import atomic
+from jaxstyle.training.durations import Extent
+
+FILE = "setting.json"
+
+
+@dataclasses.dataclass(frozen=True)
+class RunInfo:
+    """The length of a run, and the shapes and classes of its data.
+
+    Attributes:
+      extent: Examples an epoch, examples a batch; turns durations into steps.
+      steps: Of the whole run.
+      spec: Shape and dtype of every field of one example.
+      classes: Names of the labels; empty where there are none.
+    """
+
+    extent: Extent
+    steps: int
+    spec: Mapping[str, jax.ShapeDtypeStruct]
+    classes: tuple[str, ...] = ()
+
+
+def save(folder: epath.Path, info: RunInfo) -> None:
+    """Writes `setting.json`, so that later commands need neither the data nor a flag."""
+    spec = {name: [list(leaf.shape), leaf.dtype.name] for name, leaf in info.spec.items()}
+    fields = {**dataclasses.asdict(info), "spec": spec}
+    atomic.write_text(folder / FILE, json.dumps(fields, indent=2))
+
+
+def read(folder: epath.Path) -> RunInfo:
+    """Reads what `save` wrote.
+
+    Raises:
+      JaxstyleError: There is nothing, or it is torn.
+    """
+    path = folder / FILE
+    try:
+        fields = json.loads(path.read_text())
+        extent, classes = Extent(**fields["extent"]), tuple(fields["classes"])
+        spec = {n: jax.ShapeDtypeStruct(tuple(shape), np.dtype(dtype)) for n, (shape, dtype) in fields["spec"].items()}
+        return RunInfo(extent, fields["steps"], spec, classes)
+    except FileNotFoundError:
+        raise JaxstyleError(f"{os.fspath(folder)!r} has no {FILE}; the training command writes it anew") from None
+    except (ValueError, KeyError, TypeError):
+        raise JaxstyleError(f"{os.fspath(path)!r} is damaged; the training command writes it anew") from None
