@@ -21,7 +21,7 @@ def network(architecture, width=8, seed=0):
     return tensors
 
 
-def with_colour_map(tensors, name="unit"):
+def with_color_map(tensors, name="unit"):
     kernel, bias = layouts.PREPROCESSING[name]
     return {"preprocess/kernel": kernel, "preprocess/bias": bias, **tensors}
 

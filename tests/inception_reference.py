@@ -1,7 +1,7 @@
-"""Inception-v3 once more, in float64 NumPy, written from the paper's figures and pytorch-fid's notes."""
+"""Inception-v3 in float64 NumPy, written from the paper's figures and pytorch-fid's notes."""
 
 import numpy as np
-from network_reference import coloured, layer
+from network_reference import color_mapped, layer
 
 
 def convolve(x, kernel, bias, stride=1, valid=False):
@@ -12,13 +12,13 @@ def convolve(x, kernel, bias, stride=1, valid=False):
     height, width = (x.shape[0] - high) // stride + 1, (x.shape[1] - wide) // stride + 1
     out = np.zeros((height, width, kernel.shape[3])) + bias
     for i, j in np.ndindex(high, wide):
-        seen = x[i : i + (height - 1) * stride + 1 : stride, j : j + (width - 1) * stride + 1 : stride]
-        out += seen @ np.asarray(kernel[i, j], np.float64)
+        window = x[i : i + (height - 1) * stride + 1 : stride, j : j + (width - 1) * stride + 1 : stride]
+        out += window @ np.asarray(kernel[i, j], np.float64)
     return np.maximum(out, 0)
 
 
 def around(x, reduce, stride=1):
-    """Windows of 3 x 3: halving without padding, or around every pixel; those that hang over see what there is."""
+    """Windows of 3 x 3, with stride 2 and no padding, or around every pixel and cut at the edge."""
     if stride == 2:
         rows, columns = ((side - 3) // 2 + 1 for side in x.shape[:2])
         windows = [[x[2 * i : 2 * i + 3, 2 * j : 2 * j + 3] for j in range(columns)] for i in range(rows)]
@@ -30,7 +30,7 @@ def around(x, reduce, stride=1):
 
 def inception(tensors, image, last_pool=np.max):
     """Every block's output (and the stem's) for a picture `[H, W, 3]`, as far as the tensors go."""
-    seen = {}
+    activations = {}
 
     def conv(name, x, **options):
         return convolve(x, *layer(tensors, name), **options)
@@ -45,18 +45,18 @@ def inception(tensors, image, last_pool=np.max):
     def both(block, tower, x):
         return [conv(f"{block}/{tower}mixed_{name}", x) for name in ("conv", "conv_1")]
 
-    seen["conv"] = x = conv("conv", coloured(tensors, image), stride=2, valid=True)
-    seen["conv_1"] = x = conv("conv_1", x, valid=True)
-    seen["conv_2"] = x = conv("conv_2", x)
-    seen["pool"] = x = around(x, np.max, 2)
-    seen["conv_3"] = x = conv("conv_3", x)
-    seen["conv_4"] = x = conv("conv_4", x, valid=True)
-    seen["pool_1"] = x = around(x, np.max, 2)
+    activations["conv"] = x = conv("conv", color_mapped(tensors, image), stride=2, valid=True)
+    activations["conv_1"] = x = conv("conv_1", x, valid=True)
+    activations["conv_2"] = x = conv("conv_2", x)
+    activations["pool"] = x = around(x, np.max, 2)
+    activations["conv_3"] = x = conv("conv_3", x)
+    activations["conv_4"] = x = conv("conv_4", x, valid=True)
+    activations["pool_1"] = x = around(x, np.max, 2)
     halving = {"stride": 2, "valid": True}
     for number in range(11):
         name = f"mixed_{number}" if number else "mixed"
         if not any(key.startswith(f"{name}/") for key in tensors):
-            return seen
+            return activations
         if number in (3, 8):  # the grid is halved; in mixed_8 even the single convolution has a 1 x 1 before it
             first = chain(name, "", 1, x, **halving) if number == 3 else chain(name, "tower_", 2, x, **halving)
             second = chain(name, *(("tower_", 3) if number == 3 else ("tower_1_", 4)), x, **halving)
@@ -69,9 +69,9 @@ def inception(tensors, image, last_pool=np.max):
             parts = [conv(f"{name}/conv", x), *both(name, "tower_", chain(name, "tower_", 1, x))]
             parts += both(name, "tower_1_", chain(name, "tower_1_", 2, x))
             parts.append(conv(f"{name}/tower_2_conv", around(x, last_pool if number == 10 else np.mean)))
-        seen[name] = x = np.concatenate(parts, -1)
-    seen["pool_3"] = x.mean((0, 1))
+        activations[name] = x = np.concatenate(parts, -1)
+    activations["pool_3"] = x.mean((0, 1))
     if "logits/kernel" in tensors:
         kernel, bias = layer(tensors, "logits")
-        seen["logits"] = seen["pool_3"] @ np.asarray(kernel[0, 0], np.float64) + bias
-    return seen
+        activations["logits"] = activations["pool_3"] @ np.asarray(kernel[0, 0], np.float64) + bias
+    return activations

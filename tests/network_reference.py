@@ -1,4 +1,4 @@
-"""The networks once more, in float64 NumPy, written from the papers: what the real ones must see."""
+"""The feature extractors in float64 NumPy, written from the papers."""
 
 import numpy as np
 
@@ -10,13 +10,13 @@ def convolve(x, kernel, bias, *, stride=1, padding=0, mode="constant"):
     height, width = ((side - size) // stride + 1 for side in x.shape[:2])
     out = np.zeros((height, width, kernel.shape[3])) + bias
     for i, j in np.ndindex(size, size):
-        seen = x[i : i + (height - 1) * stride + 1 : stride, j : j + (width - 1) * stride + 1 : stride]
-        out += seen @ np.asarray(kernel[i, j], np.float64)
+        window = x[i : i + (height - 1) * stride + 1 : stride, j : j + (width - 1) * stride + 1 : stride]
+        out += window @ np.asarray(kernel[i, j], np.float64)
     return out
 
 
 def pool(x, pooling, size, ceil=False):
-    """Windows of `size` with stride 2, window by window; those that hang over the edge see what there is."""
+    """Windows of `size` with stride 2, window by window; those that extend beyond the edge take the pixels inside."""
     sides = [(side - size + (1 if ceil else 0)) // 2 + 1 for side in x.shape[:2]]
     out = np.zeros((*sides, x.shape[2]))
     for i, j in np.ndindex(*sides):
@@ -36,8 +36,8 @@ def layer(tensors, name):
     return tensors[f"{name}/kernel"], tensors[f"{name}/bias"]
 
 
-def coloured(tensors, image):
-    """The picture `[H, W, 3]` through the weights' affine colour map."""
+def color_mapped(tensors, image):
+    """Applies the weights' affine colour map to a picture `[H, W, 3]`."""
     return np.asarray(image, np.float64) @ np.asarray(tensors["preprocess/kernel"], np.float64) + np.asarray(
         tensors["preprocess/bias"], np.float64
     )
@@ -45,41 +45,41 @@ def coloured(tensors, image):
 
 def vgg(tensors, image, *, pooling="max", replicate=False):
     """Every activation of a VGG of any width (Simonyan & Zisserman 2014, table 1), pools between the blocks."""
-    x, seen, block = coloured(tensors, image), {}, "1"
+    x, activations, block = color_mapped(tensors, image), {}, "1"
     for name in (key.removesuffix("/kernel") for key in tensors if key.startswith("conv") and key.endswith("/kernel")):
         if name[4] != block:
-            seen[f"pool{block}"] = x = pool(x, pooling, 2)
+            activations[f"pool{block}"] = x = pool(x, pooling, 2)
             block = name[4]
         mode = "edge" if replicate and name == "conv1_1" else "constant"
-        seen[name] = x = convolve(x, *layer(tensors, name), padding=1, mode=mode)
-        seen[name.replace("conv", "relu")] = x = np.maximum(x, 0)
-    seen[f"pool{block}"] = pool(x, pooling, 2)
-    return seen
+        activations[name] = x = convolve(x, *layer(tensors, name), padding=1, mode=mode)
+        activations[name.replace("conv", "relu")] = x = np.maximum(x, 0)
+    activations[f"pool{block}"] = pool(x, pooling, 2)
+    return activations
 
 
 def squeezenet(tensors, image, *, pool_after, stages, pooling="max", ceil=False, replicate=False, classifier_pad=0):
     """Every activation of a SqueezeNet (Iandola et al. 2016, table 1 and figure 2) as far as fire module `stages`."""
     kernel, bias = layer(tensors, "conv1")
     margin = kernel.shape[0] // 2 if replicate else 0
-    x, seen = coloured(tensors, image), {}
-    seen["conv1"] = x = convolve(x, kernel, bias, stride=2, padding=margin, mode="edge")
-    seen["relu1"] = x = np.maximum(x, 0)
+    x, activations = color_mapped(tensors, image), {}
+    activations["conv1"] = x = convolve(x, kernel, bias, stride=2, padding=margin, mode="edge")
+    activations["relu1"] = x = np.maximum(x, 0)
     for i in range(1, min(stages, 9) + 1):
         if i > 1:
             parts = {}
             for part in ("squeeze1x1", "expand1x1", "expand3x3"):
                 below = x if part == "squeeze1x1" else parts["squeeze1x1"]
                 name = f"fire{i}/{part}"
-                seen[name] = convolve(below, *layer(tensors, name), padding=1 if part == "expand3x3" else 0)
-                seen[f"fire{i}/relu_{part}"] = parts[part] = np.maximum(seen[name], 0)
-            seen[f"fire{i}"] = x = np.concatenate([parts["expand1x1"], parts["expand3x3"]], -1)
+                activations[name] = convolve(below, *layer(tensors, name), padding=1 if part == "expand3x3" else 0)
+                activations[f"fire{i}/relu_{part}"] = parts[part] = np.maximum(activations[name], 0)
+            activations[f"fire{i}"] = x = np.concatenate([parts["expand1x1"], parts["expand3x3"]], -1)
         if i in pool_after:
-            seen[f"pool{i}"] = x = pool(x, pooling, 3, ceil)
+            activations[f"pool{i}"] = x = pool(x, pooling, 3, ceil)
     if stages == 10:
-        seen["conv10"] = x = convolve(x, *layer(tensors, "conv10"), padding=classifier_pad)
-        seen["relu10"] = x = np.maximum(x, 0)
-        seen["logits"] = x.mean((0, 1))
-    return seen
+        activations["conv10"] = x = convolve(x, *layer(tensors, "conv10"), padding=classifier_pad)
+        activations["relu10"] = x = np.maximum(x, 0)
+        activations["logits"] = x.mean((0, 1))
+    return activations
 
 
 # Szegedy et al. 2014, table 1: #1x1, #3x3 reduce, #3x3, #5x5 reduce, #5x5, pool proj.
@@ -105,8 +105,8 @@ def normalised(x):
     return out
 
 
-def max_around(x):
-    """The largest of each pixel and its neighbours; beyond the frame there is nothing."""
+def neighborhood_max(x):
+    """The largest of each pixel and its neighbours inside the frame."""
     height, width = x.shape[:2]
     framed = np.pad(x, ((1, 1), (1, 1), (0, 0)), constant_values=-np.inf)
     return np.max([framed[i : i + height, j : j + width] for i, j in np.ndindex(3, 3)], 0)
@@ -114,22 +114,22 @@ def max_around(x):
 
 def googlenet(tensors, image, *, pooling="max", replicate=False):
     """Every activation of a GoogLeNet, as Caffe's deploy.prototxt of bvlc_googlenet wires it."""
-    seen = {}
+    activations = {}
 
     def convolved(x, name, relu, **options):
-        seen[name] = convolve(x, *layer(tensors, name), **options)
-        seen[relu] = np.maximum(seen[name], 0)
-        return seen[relu]
+        activations[name] = convolve(x, *layer(tensors, name), **options)
+        activations[relu] = np.maximum(activations[name], 0)
+        return activations[relu]
 
-    x = coloured(tensors, image)
+    x = color_mapped(tensors, image)
     mode = "edge" if replicate else "constant"
     x = convolved(x, "conv1/7x7_s2", "conv1/relu_7x7", stride=2, padding=3, mode=mode)
-    seen["pool1/3x3_s2"] = x = pool(x, pooling, 3, ceil=True)
-    seen["pool1/norm1"] = x = normalised(x)
+    activations["pool1/3x3_s2"] = x = pool(x, pooling, 3, ceil=True)
+    activations["pool1/norm1"] = x = normalised(x)
     x = convolved(x, "conv2/3x3_reduce", "conv2/relu_3x3_reduce")
     x = convolved(x, "conv2/3x3", "conv2/relu_3x3", padding=1)
-    seen["conv2/norm2"] = x = normalised(x)
-    seen["pool2/3x3_s2"] = x = pool(x, pooling, 3, ceil=True)
+    activations["conv2/norm2"] = x = normalised(x)
+    activations["pool2/3x3_s2"] = x = pool(x, pooling, 3, ceil=True)
     for number, widths in INCEPTION.items():
         module = f"inception_{number}"
         here = {part: (f"{module}/{part}", f"{module}/relu_{part}") for part in ("1x1", "3x3", "5x5", "pool_proj")}
@@ -138,16 +138,16 @@ def googlenet(tensors, image, *, pooling="max", replicate=False):
         three = convolved(reduced, *here["3x3"], padding=1)
         reduced = convolved(x, f"{module}/5x5_reduce", f"{module}/relu_5x5_reduce")
         five = convolved(reduced, *here["5x5"], padding=2)
-        seen[f"{module}/pool"] = max_around(x)
-        projected = convolved(seen[f"{module}/pool"], *here["pool_proj"])
-        seen[f"{module}/output"] = x = np.concatenate([one, three, five, projected], -1)
+        activations[f"{module}/pool"] = neighborhood_max(x)
+        projected = convolved(activations[f"{module}/pool"], *here["pool_proj"])
+        activations[f"{module}/output"] = x = np.concatenate([one, three, five, projected], -1)
         assert x.shape[-1] == widths[0] + widths[2] + widths[4] + widths[5]
         if number in ("3b", "4e"):
-            seen[f"pool{number[0]}/3x3_s2"] = x = pool(x, pooling, 3, ceil=True)
-    seen["pool5/7x7_s1"] = x = x.mean((0, 1))
+            activations[f"pool{number[0]}/3x3_s2"] = x = pool(x, pooling, 3, ceil=True)
+    activations["pool5/7x7_s1"] = x = x.mean((0, 1))
     kernel, bias = layer(tensors, "loss3/classifier")
-    seen["loss3/classifier"] = x @ kernel[0, 0] + bias
-    return seen
+    activations["loss3/classifier"] = x @ kernel[0, 0] + bias
+    return activations
 
 
 def assert_taps(actual, expected, tolerance=1e-4):

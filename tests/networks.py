@@ -1,4 +1,4 @@
-"""Feature networks for tests: random ones of every architecture, and the real VGG-19 as far as it is at hand."""
+"""Feature extractors for tests: random ones of every architecture, and the first layers of the real VGG-19."""
 
 import jax
 import numpy as np
@@ -35,8 +35,8 @@ def picture(height, width, seed=0):
     return np.random.default_rng(seed).uniform(size=(1, height, width, 3)).astype(np.float32)
 
 
-def look(features, image, taps=None):
-    """All taps, or those asked for, by one compiled program: eager ones are slow."""
+def extract(features, image, taps=None):
+    """All taps, or those asked for, by one compiled program, which is faster than eager ones."""
     return jax.jit(lambda params, image: features.network.apply({"params": params}, image, taps))(
         features.params, image
     )

@@ -1,4 +1,4 @@
-"""The losses once more, in float64 NumPy and SciPy, written from the papers with loops where that is plainer."""
+"""The losses in float64 NumPy and SciPy, written from the papers."""
 
 import itertools
 
@@ -40,8 +40,8 @@ def wasserstein_distance(features, target, epsilon=1e-4):
     )
     eye = epsilon * np.eye(len(mean))
     root = scipy.linalg.sqrtm((cov + eye) @ (target_cov + eye))
-    spread = np.trace(cov + target_cov + 2 * eye) - 2 * np.trace(root).real
-    return (np.sum((mean - target_mean) ** 2) + spread) / len(mean)
+    trace = np.trace(cov + target_cov + 2 * eye) - 2 * np.trace(root).real
+    return (np.sum((mean - target_mean) ** 2) + trace) / len(mean)
 
 
 def mean_std_distance(features, target, epsilon=1e-5):

@@ -1,4 +1,4 @@
-"""Fixed networks that look: which there are, where their weights come from, and how they are applied."""
+"""Feature extractors: fixed, pretrained networks whose activations losses and metrics compare."""
 
 from jaxstyle.features.features import DEFAULT, Features, build, load
 from jaxstyle.features.googlenet import GoogLeNet

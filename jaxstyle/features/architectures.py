@@ -1,8 +1,8 @@
-"""Which tensors a network consists of, in depth order, and everything that can be wrong with a set of them.
+"""The tensors of every architecture, in depth order, and checks of a set of tensors against them.
 
-Names are jaxstyle's own: `preprocess/kernel` [3, 3] and `preprocess/bias` [3] are the affine colour map from
-RGB in [0, 1] to what the network expects.
-A convolution is `LAYER/kernel` [h, w, in, out] and `LAYER/bias` [out].
+Names are jaxstyle's own, called canonical: `preprocess/kernel` [3, 3] and `preprocess/bias` [3] are the affine colour
+map from RGB in [0, 1] to the input that the network expects. A convolution is `LAYER/kernel` [h, w, in, out] and
+`LAYER/bias` [out].
 """
 
 from __future__ import annotations
@@ -22,11 +22,11 @@ class Layer(NamedTuple):
     """One convolution.
 
     Attributes:
-      name: Its canonical name.
+      name: Canonical name.
       size: Height and width of its kernel.
-      inputs: The layers whose outputs, one after another along the channels, are its input.
-      stage: A file may end after any stage, not inside one.
-      width: Its output channels; None where any width will do.
+      inputs: The layers whose outputs, concatenated along the channels, are its input.
+      stage: The part of the network it belongs to; a file may end after any stage, not inside one.
+      width: Output channels; None allows any width.
     """
 
     name: str
@@ -45,7 +45,7 @@ def _vgg(convolutions: tuple[int, ...]) -> tuple[Layer, ...]:
 
 
 def _squeezenet(width: int, size: int) -> tuple[Layer, ...]:
-    """SqueezeNet (Iandola et al. 2016, table 1); the versions differ in the stem, and in where they pool."""
+    """SqueezeNet (Iandola et al. 2016, table 1); the versions differ in the stem and in where they pool."""
     layers = [Layer("conv1", (size, size), (PREPROCESS,), "conv1", width)]
     above: tuple[str, ...] = ("conv1",)
     for i, squeeze in enumerate((16, 16, 32, 32, 48, 48, 64, 64), 2):
@@ -77,7 +77,7 @@ def _googlenet() -> tuple[Layer, ...]:
 
 VGG_BLOCKS = {"vgg19": (2, 2, 4, 4, 4), "vgg16": (2, 2, 3, 3, 3)}
 
-# Where a file could be either, because it ends before they part, the first is meant.
+# A file that ends before two architectures differ is read as the first one.
 ARCHITECTURES: dict[str, tuple[Layer, ...]] = {
     **{name: _vgg(blocks) for name, blocks in VGG_BLOCKS.items()},
     "squeezenet1_1": _squeezenet(64, 3),
@@ -88,21 +88,21 @@ ARCHITECTURES: dict[str, tuple[Layer, ...]] = {
 
 
 def problems(architecture: str, tensors: Mapping[str, np.ndarray]) -> list[str]:
-    """Everything that keeps the tensors from being a network of this architecture, or the beginning of one.
+    """Lists what is wrong with the tensors of a network, which may end after any stage.
 
     Args:
       architecture: A key of `ARCHITECTURES`.
       tensors: Arrays by canonical name.
 
     Returns:
-      One clause for each problem, in depth order; empty when all is well. A network may end after any stage.
+      One clause for each problem, in depth order; empty if there is none.
     """
     layers = _present(architecture, tensors)
     widths = {PREPROCESS: 3}
     found = []
     for name in (PREPROCESS, *(layer.name for layer in layers)):
         found += [f"{name}/{leaf} is missing" for leaf in ("kernel", "bias") if f"{name}/{leaf}" not in tensors]
-    found += _colour_map_problems(tensors)
+    found += _color_map_problems(tensors)
     for layer in layers:
         found += _layer_problems(layer, widths, tensors)
     known = {f"{name}/{leaf}" for name in (PREPROCESS, *(la.name for la in layers)) for leaf in ("kernel", "bias")}
@@ -113,28 +113,28 @@ def problems(architecture: str, tensors: Mapping[str, np.ndarray]) -> list[str]:
 
 
 def deepest_layer(architecture: str, tensors: Mapping[str, np.ndarray]) -> str | None:
-    """The name of the deepest convolution that the tensors reach, None where there is none."""
+    """The name of the deepest convolution among the tensors; None if there is none."""
     present = _present(architecture, tensors)
     return present[-1].name if present else None
 
 
 def _present(architecture: str, tensors: Mapping[str, np.ndarray]) -> tuple[Layer, ...]:
-    """All layers as far as the last stage of which there is any tensor; the first at least."""
+    """All layers up to the last stage of which there is any tensor, at least the first stage."""
     layers = ARCHITECTURES[architecture]
     stages = list(dict.fromkeys(layer.stage for layer in layers))
-    seen = {la.stage for la in layers if f"{la.name}/kernel" in tensors or f"{la.name}/bias" in tensors}
-    last = max((stages.index(stage) for stage in seen), default=0)
+    present = {la.stage for la in layers if f"{la.name}/kernel" in tensors or f"{la.name}/bias" in tensors}
+    last = max((stages.index(stage) for stage in present), default=0)
     return tuple(layer for layer in layers if stages.index(layer.stage) <= last)
 
 
-def _colour_map_problems(tensors: Mapping[str, np.ndarray]) -> Iterator[str]:
+def _color_map_problems(tensors: Mapping[str, np.ndarray]) -> Iterator[str]:
     for name, shape in ((f"{PREPROCESS}/kernel", (3, 3)), (f"{PREPROCESS}/bias", (3,))):
         if name in tensors and tensors[name].shape != shape:
             yield f"{name} has shape {_text(tensors[name])}, not {list(shape)}"
 
 
 def _layer_problems(layer: Layer, widths: dict[str, int], tensors: Mapping[str, np.ndarray]) -> Iterator[str]:
-    """Problems of one layer's shapes; notes the layer's width in `widths` where it is known."""
+    """Problems of one layer's shapes; records the layer's width in `widths` where it is known."""
     kernel, bias = (tensors.get(f"{layer.name}/{leaf}") for leaf in ("kernel", "bias"))
     if kernel is not None and (kernel.ndim != 4 or 0 in kernel.shape):
         yield f"{layer.name}/kernel has shape {_text(kernel)}, not four sizes [h, w, in, out]"
@@ -156,7 +156,7 @@ def _layer_problems(layer: Layer, widths: dict[str, int], tensors: Mapping[str, 
 def _kernel_problems(layer: Layer, kernel: np.ndarray, widths: dict[str, int]) -> Iterator[str]:
     if kernel.shape[:2] != layer.size:
         yield f"{layer.name}/kernel is {kernel.shape[0]}x{kernel.shape[1]}, not {layer.size[0]}x{layer.size[1]}"
-    if all(name in widths for name in layer.inputs):  # else the layer above is the problem, and named as such
+    if all(name in widths for name in layer.inputs):  # else the problem is listed for the layer above
         inputs = sum(widths[name] for name in layer.inputs)
         if kernel.shape[2] != inputs:
             above = " and ".join(layer.inputs)

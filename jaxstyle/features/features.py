@@ -1,4 +1,4 @@
-"""A network that looks, with its weights: loaded by name or by path."""
+"""Feature extractors with their weights, loaded by name or by path."""
 
 from __future__ import annotations
 
@@ -25,13 +25,13 @@ DEFAULT = "bundled"
 
 @dataclasses.dataclass(frozen=True)
 class Features:
-    """A network that looks, with its weights: `network.apply({"params": params}, images, taps)`.
+    """A feature extractor with its weights: `network.apply({"params": params}, images, taps)`.
 
     Attributes:
-      name: What it was loaded by: a registered name or a file's name.
-      network: The Flax module; hashable, it is static under `jit`.
-      params: Nested dict of float32 arrays; pass it to jitted functions as an argument, as a constant it would be
-        copied into every compiled program.
+      name: The registered name or the name of the file that it was loaded from.
+      network: The Flax module; it is hashable, so it can be a static argument of `jit`.
+      params: Nested dict of float32 arrays. Pass it to jitted functions as an argument: a constant is copied into every
+        compiled program.
     """
 
     name: str
@@ -39,33 +39,34 @@ class Features:
     params: dict[str, Any]
 
     def least_side(self, taps: tuple[str, ...]) -> int:
-        """The shortest side, in pixels (a power of two), at which every one of `taps` still has a position."""
+        """The smallest side in pixels, a power of two, at which all of `taps` have at least one position."""
         for side in (2**power for power in range(3, 10)):
-            image = jax.ShapeDtypeStruct((1, side, side, 3), np.float32)
             try:
-                _, seen = jax.eval_shape(lambda image: self.network.apply({"params": self.params}, image, taps), image)
-            except ValueError:  # a window larger than what it should slide over
+                activations = self._activations(self.network, taps, side)
+            except ValueError:  # a window larger than its input
                 continue
-            if all(min(activation.shape[1:]) > 0 for activation in seen.values()):
+            if all(min(activation.shape[1:]) > 0 for activation in activations.values()):
                 return side
-        raise JaxstyleError(f"features {self.name!r} see nothing at {side} px")
+        raise JaxstyleError(f"features {self.name!r} have no position at {side} px")
 
     def stride(self, taps: tuple[str, ...]) -> int:
-        """Pixels from one position of the coarsest of `taps` to the next, a power of two."""
-        image = jax.ShapeDtypeStruct((1, 512, 512, 3), np.float32)
-        network = self.network.clone(padding="circular")  # with which sides are divided without remainders
-        _, seen = jax.eval_shape(lambda image: network.apply({"params": self.params}, image, taps), image)
-        return max(512 // activation.shape[1] for activation in seen.values() if activation.ndim == 4)
+        """The stride of the coarsest of `taps` in pixels, a power of two."""
+        network = self.network.clone(padding="circular")  # so that sides are divided without remainders
+        activations = self._activations(network, taps, 512)
+        return max(512 // activation.shape[1] for activation in activations.values() if activation.ndim == 4)
 
     def shapes(self, taps: tuple[str, ...]) -> dict[str, tuple[int, ...]]:
-        """The shapes of activations of one picture of `least_side` pixels: `(h, w, C)`, or `(K,)` of class logits."""
-        side = self.least_side(taps)
+        """Shapes of the activations of a picture of `least_side` pixels: `(h, w, C)`, or `(K,)` for class logits."""
+        activations = self._activations(self.network, taps, self.least_side(taps))
+        return {name: activation.shape[1:] for name, activation in activations.items()}
+
+    def _activations(self, network: Any, taps: tuple[str, ...], side: int) -> dict[str, jax.ShapeDtypeStruct]:
+        """Shapes and dtypes of the activations of one picture, without computing them."""
         image = jax.ShapeDtypeStruct((1, side, side, 3), np.float32)
-        _, seen = jax.eval_shape(lambda image: self.network.apply({"params": self.params}, image, taps), image)
-        return {name: activation.shape[1:] for name, activation in seen.items()}
+        return jax.eval_shape(lambda image: network.apply({"params": self.params}, image, taps), image)[1]
 
     def check(self, taps: tuple[str, ...]) -> None:
-        """Raises `JaxstyleError` when the network, as far as its file goes, lacks one of the layers `taps`."""
+        """Raises `JaxstyleError` if one of `taps` is not a layer of the network, which may end early."""
         for tap in taps:
             if tap not in self.network.taps:
                 raise JaxstyleError(
@@ -80,19 +81,19 @@ def load(
     pooling: Pooling = "max",
     padding: Padding = "replicate",
 ) -> Features:
-    """Features by registered name (fetched into the cache when missing) or by the path of a weights file.
+    """Loads a feature extractor by registered name, downloaded if it is not in the cache, or from a weights file.
 
     Args:
-      name_or_path: A name out of `jaxstyle features list`, or a file in any layout `read_weights` recognises.
+      name_or_path: A name listed by `jaxstyle features list`, or a file in any layout that `read_weights` recognises.
       pooling: `"max"`, `"average"` or `"l2"`.
-      padding: Of the first layer, `"zeros"` or `"replicate"`; or of all layers, `"circular"`, with which a picture
-        whose sides are multiples of `stride` is a torus.
+      padding: Of the first layer, `"zeros"` or `"replicate"`; or `"circular"` of all layers, which makes a torus of a
+        picture whose sides are multiples of `stride`.
 
     Returns:
       The network and its parameters.
 
     Raises:
-      JaxstyleError: Unknown name, no network to fetch by, or a file that is not what it should be.
+      JaxstyleError: The name is unknown, the download fails, or the file is not a whole network.
     """
     path = registry.resolve(name_or_path)
     name = str(name_or_path) if str(name_or_path) in registry.ENTRIES else path.name
@@ -100,7 +101,7 @@ def load(
 
 
 def build(name: str, weights: Weights, *, pooling: Pooling = "max", padding: Padding = "replicate") -> Features:
-    """Features from weights at hand; see `load`."""
+    """Makes a feature extractor of weights; see `load`."""
     if pooling not in POOLING_SCALE:
         raise JaxstyleError(f"unknown pooling {pooling!r}; {did_you_mean(pooling, POOLING_SCALE)}")
     layers = {key.rpartition("/")[0] for key in weights.tensors} - {"preprocess"}
@@ -113,24 +114,24 @@ def build(name: str, weights: Weights, *, pooling: Pooling = "max", padding: Pad
         network = GoogLeNet(stages, classes, pooling, padding)
     elif weights.architecture == "inception_v3":
         widths = tuple(weights.tensors[f"{node.name}/bias"].shape[0] for node in CONVOLUTIONS if node.name in layers)
-        # torchvision's weights are a later training's, of 1000 classes, whose last pool was an average.
+        # torchvision's weights are of a later training, with 1000 classes and an average for the last pool.
         network = InceptionV3(widths, pooling, padding, "logits" not in layers or widths[-1] == CLASSES_2015)
     else:
         depth = max(int(layer.partition("/")[0].removeprefix("fire").removeprefix("conv")) for layer in layers)
         network = SqueezeNet(weights.architecture, depth, weights.ceil_pooling, pooling, padding)
-    return Features(name, network, nest(weights.tensors))
+    return Features(name, network, parameter_tree(weights.tensors))
 
 
 def vgg_widths(tensors: Mapping[str, np.ndarray]) -> tuple[tuple[int, ...], ...]:
-    """Channels of each convolution, block by block, read off the biases of a canonical VGG."""
+    """Channels of each convolution of a VGG, block by block, from the sizes of its biases."""
     blocks: dict[str, list[int]] = {}
     for layer in sorted(key for key in tensors if key.startswith("conv") and key.endswith("/bias")):
         blocks.setdefault(layer.partition("_")[0], []).append(tensors[layer].shape[0])
     return tuple(tuple(block) for block in blocks.values())
 
 
-def nest(tensors: Mapping[str, np.ndarray]) -> dict[str, Any]:
-    """Flax's parameter tree: the last `/` of a name splits layer from leaf (`fire2/squeeze1x1` is one layer)."""
+def parameter_tree(tensors: Mapping[str, np.ndarray]) -> dict[str, Any]:
+    """Flax's parameter tree of canonical tensors: the last `/` of a name separates layer and leaf."""
     tree: dict[str, Any] = {}
     for key, value in tensors.items():
         layer, _, leaf = key.rpartition("/")

@@ -1,7 +1,7 @@
-"""GoogLeNet (Inception-v1; Szegedy et al. 2014, arXiv 1409.4842) as a network that looks, as Caffe's bvlc_googlenet.
+"""GoogLeNet (Inception-v1; Szegedy et al. 2014, arXiv 1409.4842) as a feature extractor: Caffe's bvlc_googlenet.
 
-Layers bear Caffe's names. A ReLU has its own, as in Caffe's model file (`inception_4c/relu_3x3_reduce`); there it works
-in place, so that what Caffe's DeepDream calls `inception_4c/3x3_reduce` is that ReLU's output.
+Layers have Caffe's names. ReLUs have names of their own, as in Caffe's model file (`inception_4c/relu_3x3_reduce`).
+There they work in place, so `inception_4c/3x3_reduce` in Caffe's DeepDream is the output of that ReLU.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ import flax.linen as nn
 import jax
 import jax.numpy as jnp
 
-from jaxstyle.features.googlenet_plan import CONVOLUTIONS, JOINED, MODULES, POOL_AFTER
+from jaxstyle.features.googlenet_plan import CONVOLUTIONS, MODULES, OUTPUT_PARTS, POOL_AFTER
 from jaxstyle.features.layers import (
     ColorMap,
     Conv,
@@ -20,7 +20,7 @@ from jaxstyle.features.layers import (
     Pooling,
     deepest_tap,
     local_response_norm,
-    max_around,
+    neighborhood_max,
     pad_frame,
     pool3,
 )
@@ -30,10 +30,10 @@ class GoogLeNet(nn.Module):
     """GoogLeNet, returning every named activation.
 
     Attributes:
-      stages: How many of the stages `conv1`, `conv2`, `inception_3a` to `inception_5b` and `loss3` there are.
+      stages: Number of stages present, of `conv1`, `conv2`, `inception_3a` to `inception_5b`, and `loss3`.
       classes: Outputs of the classifier.
-      pooling: How the pools between the modules pool; those inside always take the maximum.
-      padding: Of the first convolution, all others pad by zeros; or `"circular"`, of everything.
+      pooling: Pooling between the modules; inside them it is always maximum pooling.
+      padding: Of the first convolution, while all others pad by zeros; or `"circular"`, of all layers.
       relu: The nonlinearity, see `VGG`.
     """
 
@@ -79,14 +79,14 @@ class GoogLeNet(nn.Module):
           JaxstyleError: A tap is not a layer of this network.
         """
         wanted = self.taps if taps is None else taps
-        seen: dict[str, jax.Array] = {}
+        activations: dict[str, jax.Array] = {}
         x = ColorMap(name="preprocess")(images)
         for name in self.taps[: deepest_tap(wanted, self.taps) + 1]:
-            x = seen[name] = self.layer(name, x, seen)
-        return x, {name: seen[name] for name in wanted}
+            x = activations[name] = self.layer(name, x, activations)
+        return x, {name: activations[name] for name in wanted}
 
-    def layer(self, name: str, x: jax.Array, seen: dict[str, jax.Array]) -> jax.Array:
-        """One named layer, of the activation before it or of those in `seen` that it takes."""
+    def layer(self, name: str, x: jax.Array, activations: dict[str, jax.Array]) -> jax.Array:
+        """Applies a named layer to the activation before it, or to those among `activations` that are its inputs."""
         stage, _, part = name.partition("/")
         circular = self.padding == "circular"
         if part.startswith("relu"):
@@ -94,11 +94,11 @@ class GoogLeNet(nn.Module):
         if part.startswith("norm"):
             return local_response_norm(x)
         if part == "output":
-            return jnp.concatenate([seen[f"{stage}/relu_{branch}"] for branch in JOINED], -1)
+            return jnp.concatenate([activations[f"{stage}/relu_{branch}"] for branch in OUTPUT_PARTS], -1)
         if part in ("1x1", "3x3_reduce", "5x5_reduce", "pool") and stage in MODULES:
-            x = seen[MODULES[stage].above]
+            x = activations[MODULES[stage].source]
         if part == "pool":
-            return max_around(x, circular)
+            return neighborhood_max(x, circular)
         if stage == "pool5":
             return jnp.mean(x, (1, 2))
         if part == "3x3_s2":
@@ -106,7 +106,7 @@ class GoogLeNet(nn.Module):
         return self.convolve(name, x)
 
     def convolve(self, name: str, x: jax.Array) -> jax.Array:
-        """One named convolution."""
+        """Applies a named convolution."""
         size, width, _ = CONVOLUTIONS[name]
         if width is None:
             return Conv(self.classes, size, name=name)(x[:, None, None])[:, 0, 0]

@@ -10,22 +10,22 @@ class Module(NamedTuple):
     """An inception module.
 
     Attributes:
-      above: The layer whose output it takes.
-      inputs: The convolutions of whose outputs that consists.
+      source: The layer whose output is its input.
+      inputs: The convolutions whose outputs, concatenated, that input is computed from.
       widths: Output channels of `1x1`, `3x3_reduce`, `3x3`, `5x5_reduce`, `5x5` and `pool_proj`.
     """
 
-    above: str
+    source: str
     inputs: tuple[str, ...]
     widths: tuple[int, int, int, int, int, int]
 
 
 POOL_AFTER = {"inception_3b": "pool3/3x3_s2", "inception_4e": "pool4/3x3_s2"}
 PARTS = {"1x1": 1, "3x3_reduce": 1, "3x3": 3, "5x5_reduce": 1, "5x5": 5, "pool_proj": 1}
-"""A module's convolutions, and the sides of their kernels."""
+"""The convolutions of a module and the sides of their kernels."""
 
-JOINED = ("1x1", "3x3", "5x5", "pool_proj")
-"""Those whose outputs, one after another along the channels, are the module's."""
+OUTPUT_PARTS = ("1x1", "3x3", "5x5", "pool_proj")
+"""The convolutions whose outputs, concatenated along the channels, are the module's output."""
 
 _WIDTHS: dict[str, tuple[int, int, int, int, int, int]] = {
     "inception_3a": (64, 96, 128, 16, 32, 32),
@@ -41,17 +41,17 @@ _WIDTHS: dict[str, tuple[int, int, int, int, int, int]] = {
 
 
 def _modules() -> Iterator[tuple[str, Module]]:
-    above, inputs = "pool2/3x3_s2", ["conv2/3x3"]
+    source, inputs = "pool2/3x3_s2", ["conv2/3x3"]
     for name, widths in _WIDTHS.items():
-        yield name, Module(above, tuple(inputs), widths)
-        above, inputs = POOL_AFTER.get(name, f"{name}/output"), [f"{name}/{part}" for part in JOINED]
+        yield name, Module(source, tuple(inputs), widths)
+        source, inputs = POOL_AFTER.get(name, f"{name}/output"), [f"{name}/{part}" for part in OUTPUT_PARTS]
 
 
 MODULES: dict[str, Module] = dict(_modules())
 
 
 class Convolution(NamedTuple):
-    """A convolution: the side of its kernel, its output channels (None: any), and the convolutions it comes after."""
+    """A convolution: side of its kernel, output channels (None: any), and the convolutions before it."""
 
     size: int
     width: int | None
@@ -66,8 +66,8 @@ def _convolutions() -> Iterator[tuple[str, Convolution]]:
         for (part, size), width in zip(PARTS.items(), module.widths, strict=True):
             reduced = part in ("3x3", "5x5")
             yield f"{name}/{part}", Convolution(size, width, (f"{name}/{part}_reduce",) if reduced else module.inputs)
-    yield "loss3/classifier", Convolution(1, None, tuple(f"{name}/{part}" for part in JOINED))
+    yield "loss3/classifier", Convolution(1, None, tuple(f"{name}/{part}" for part in OUTPUT_PARTS))
 
 
 CONVOLUTIONS: dict[str, Convolution] = dict(_convolutions())
-"""By name, in depth order."""
+"""All convolutions by name, in depth order."""

@@ -1,7 +1,7 @@
-"""Inception-v3 as a network that looks: the one that FID is measured with, and the classic of DeepDream.
+"""Inception-v3 as a feature extractor, for FID and DeepDream.
 
-It is TensorFlow's graph of 2015: average pools leave their padding out, and the pool in `mixed_10` is a maximum (an
-oversight of that graph, which its weights have grown used to; pytorch-fid's notes tell of both). Batch norms are
+It is TensorFlow's graph of 2015: average pools do not count their padding, and the pool in `mixed_10` is a maximum (an
+oversight of that graph, with which its weights were trained; pytorch-fid documents both). Batch normalisations are
 folded into the convolutions when weights are read.
 """
 
@@ -15,10 +15,10 @@ import jax.numpy as jnp
 import numpy as np
 
 from jaxstyle.features.inception_plan import IMAGE, NODES, Node
-from jaxstyle.features.layers import ColorMap, Conv, Padding, Pooling, deepest_tap, max_around, pad_frame, pool3
+from jaxstyle.features.layers import ColorMap, Conv, Padding, Pooling, deepest_tap, neighborhood_max, pad_frame, pool3
 
 CLASSES_2015 = 1008
-SIDE = 299  # pixels, what it was trained on
+SIDE = 299  # pixels, of the pictures that it was trained on
 
 
 class InceptionV3(nn.Module):
@@ -26,9 +26,9 @@ class InceptionV3(nn.Module):
 
     Attributes:
       widths: Channels of every convolution, in the order of the plan; a network may end after any block.
-      pooling: How the pools that halve are made; those inside the blocks are as trained.
-      padding: `"replicate"` repeats the picture's edge pixels before the first convolution, which does not pad else;
-        `"circular"` closes the picture to a torus, at every layer.
+      pooling: Pooling with stride 2; pools with stride 1, inside the blocks, are as trained.
+      padding: `"replicate"` repeats the picture's edge pixels before the first convolution, else without padding;
+        `"circular"` makes a torus of the picture, at every layer.
       max_at_end: Whether the pool in `mixed_10` is a maximum, as in the graph of 2015, or an average.
       relu: The nonlinearity, see `VGG`.
     """
@@ -44,7 +44,7 @@ class InceptionV3(nn.Module):
         """Names of all activations, shallow to deep: `conv, conv_1, …, mixed/conv, …, mixed, …, mixed_10, pool_3`.
 
         A block has its branches' activations (`mixed_4/tower_conv_1`), and its output under its own name. `pool_3`
-        `[N, 2048]`, the mean over positions, is what FID looks at; `logits` may follow.
+        `[N, 2048]`, the mean over positions, is the feature of FID; `logits` may follow.
         """
         names: list[str] = []
         left = len(self.widths)
@@ -74,15 +74,15 @@ class InceptionV3(nn.Module):
         wanted = self.taps if taps is None else taps
         widths = iter(self.widths)
         x = ColorMap(name="preprocess")(images)
-        seen = {IMAGE: x}
+        activations = {IMAGE: x}
         for node in NODES[: deepest_tap(wanted, self.taps) + 1]:
-            inputs = [seen[name] for name in node.inputs]
+            inputs = [activations[name] for name in node.inputs]
             x = inputs[0] if len(inputs) == 1 else jnp.concatenate(inputs, -1)
-            seen[node.name] = x = self.node(node, x, widths)
-        return x, {name: seen[name] for name in wanted}
+            activations[node.name] = x = self.node(node, x, widths)
+        return x, {name: activations[name] for name in wanted}
 
     def node(self, node: Node, x: jax.Array, widths: Iterator[int]) -> jax.Array:
-        """One node of the plan; a convolution takes its width from `widths`."""
+        """Applies a node of the plan; a convolution takes its width from `widths`."""
         circular = self.padding == "circular"
         if node.op == "conv":
             first = node.inputs == (IMAGE,) and self.padding == "replicate"
@@ -96,11 +96,11 @@ class InceptionV3(nn.Module):
             return x
         if node.stride == 2:
             return pool3(x, self.pooling, False, circular)
-        return (max_around if node.op == "max" and self.max_at_end else mean_around)(x, circular)
+        return (neighborhood_max if node.op == "max" and self.max_at_end else neighborhood_mean)(x, circular)
 
 
-def mean_around(x: jax.Array, circular: bool = False) -> jax.Array:
-    """The mean over each pixel of `[N, H, W, C]` and those of its eight neighbours that there are."""
+def neighborhood_mean(x: jax.Array, circular: bool = False) -> jax.Array:
+    """The mean over each pixel of `[N, H, W, C]` and those of its eight neighbours that exist."""
     zero = x.dtype.type(0)  # a traced 0 would have no gradient
     if circular:
         x = pad_frame(x, (1, 1), "circular")
@@ -111,14 +111,14 @@ def mean_around(x: jax.Array, circular: bool = False) -> jax.Array:
     return total / jnp.asarray(rows[:, None] * columns, x.dtype)[None, :, :, None]
 
 
-def as_fid_sees(images: jax.Array) -> jax.Array:
-    """Pictures as FID shows them to Inception: bilinear to 299 px, as pytorch-fid does it, grey as three channels.
+def fid_preprocess(images: jax.Array) -> jax.Array:
+    """Resizes pictures for FID: bilinearly to 299 px, not antialiased, as pytorch-fid does; grey to three channels.
 
     Args:
       images: `[N, H, W, 1 or 3]` in [0, 1].
 
     Returns:
-      `[N, 299, 299, 3]` in [0, 1]; the network's colour map makes [-1, 1] of it.
+      `[N, 299, 299, 3]` in [0, 1]; the network's colour map scales it to [-1, 1].
     """
     count, _, _, channels = images.shape
     resized = jax.image.resize(images, (count, SIDE, SIDE, channels), "bilinear", antialias=False)

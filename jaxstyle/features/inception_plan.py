@@ -12,10 +12,10 @@ class Node(NamedTuple):
     """One operation.
 
     Attributes:
-      name: Of its result; a convolution's parameters bear it too.
+      name: Name of the result, and of a convolution's parameters.
       op: `"conv"` (with its ReLU), `"max"` and `"average"` (3x3 pools), `"join"` (along the channels), `"mean"` (over
         positions), `"linear"`.
-      inputs: Names of the results that it takes, or `IMAGE`.
+      inputs: Names of the results that are its inputs, or `IMAGE`.
       size: Height and width of its kernel.
       stride: In pixels.
       padding: `"SAME"` or `"VALID"`.
@@ -29,10 +29,10 @@ class Node(NamedTuple):
     padding: str = "SAME"
 
 
-# Steps are written HxW, `/2` for stride 2; what strides does not pad, and what ends in `v` (valid) does not either.
+# Steps are written HxW, with `/2` for stride 2. Steps with a stride, and those that end in `v` (valid), do not pad.
 # `1x3|3x1` are two convolutions of one input, side by side.
 STEM = "conv:3x3/2 conv_1:3x3v conv_2:3x3 pool:max/2 conv_3:1x1 conv_4:3x3v pool_1:max/2"
-Block = tuple[tuple[str, str], ...]  # the branches: a prefix of names, and steps in a row
+Block = tuple[tuple[str, str], ...]  # its branches: a prefix of names, and steps in a row
 FIGURE_5: Block = (("", "1x1"), ("tower_", "1x1 5x5"), ("tower_1_", "1x1 3x3 3x3"), ("tower_2_", "average 1x1"))
 REDUCE_35: Block = (("", "3x3/2"), ("tower_", "1x1 3x3 3x3/2"), ("", "max/2"))
 FIGURE_6: Block = (
@@ -65,7 +65,7 @@ BLOCKS: dict[str, Block] = {
 
 
 def step(name: str, text: str, above: str) -> Node:
-    """A step of the table as a node."""
+    """Makes a node of a step of the table."""
     if text.startswith(("max", "average")):
         op, _, stride = text.partition("/")
         return Node(name, op, (above,), (3, 3), int(stride or 1), "VALID" if stride else "SAME")
@@ -75,7 +75,7 @@ def step(name: str, text: str, above: str) -> Node:
 
 
 def block(name: str, branches: Block, above: str) -> list[Node]:
-    """A block's nodes; the last one joins its branches."""
+    """Makes the nodes of a block; the last one joins its branches."""
     nodes: list[Node] = []
     ends: list[str] = []
     for prefix, steps in branches:
@@ -115,7 +115,7 @@ CONVOLUTIONS = tuple(node for node in NODES if node.op in ("conv", "linear"))
 
 
 def sources(names: tuple[str, ...]) -> tuple[str, ...]:
-    """The convolutions whose channels, one after another, make up some results; `IMAGE` stays."""
+    """The convolutions from whose outputs, concatenated, results are computed; `IMAGE` stays."""
     found: list[str] = []
     for name in names:
         known = name == IMAGE or BY_NAME[name] in CONVOLUTIONS

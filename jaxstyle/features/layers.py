@@ -1,4 +1,4 @@
-"""The few layers that fixed feature networks are made of: colour map, convolution, pooling, and the taps."""
+"""Layers of the feature extractors: colour map, convolution, pooling, normalisation."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from jaxstyle.ops.functional import convolution, max_pool, windows
 Pooling = str  # a key of POOLING_SCALE
 Padding = str  # "zeros", "replicate" (of the first layer), "reflect" or "circular" (of every layer: a torus)
 
-# Average and L2 pooling change the size of the activations; these factors bring it back to max pooling's
+# Factors that give activations after average and L2 pooling the size they have after max pooling
 # (crowsonkb/style-transfer-pytorch, `pooling_scales`).
 POOLING_SCALE = {"max": 1.0, "average": 2.0, "l2": 0.78}
 
@@ -24,23 +24,23 @@ PAD_MODES = {"zeros": "constant", "replicate": "edge", "reflect": "reflect", "ci
 
 
 def pad_frame(x: jax.Array, margins: tuple[int, int], padding: Padding) -> jax.Array:
-    """`[N, H, W, C]` with so many rows above and below, and columns left and right, more; see `PAD_MODES`."""
+    """Pads `[N, H, W, C]` by `(rows, columns)` on each side; see `PAD_MODES`."""
     rows, columns = margins
     return jnp.pad(x, ((0, 0), (rows, rows), (columns, columns), (0, 0)), mode=PAD_MODES[padding])
 
 
 class ColorMap(nn.Module):
-    """The affine map from RGB in [0, 1] to what the weights were trained on: `x @ kernel + bias`.
+    """The affine map from RGB in [0, 1] to the input that the weights were trained on: `x @ kernel + bias`.
 
-    It is a parameter because it belongs to the weights: Caffe's BGR in 0..255 minus the mean, torchvision's
-    standardised RGB and the learned 1x1 convolution of a distilled encoder are all such maps.
+    It belongs to the weights: Caffe's BGR in 0..255 minus the mean, torchvision's standardised RGB and the learned 1x1
+    convolution of a distilled encoder are such maps.
     """
 
     @nn.compact
     def __call__(self, x: jax.Array) -> jax.Array:
         kernel = self.param("kernel", lambda _: jnp.eye(3)).astype(x.dtype)
         bias = self.param("bias", lambda _: jnp.zeros(3)).astype(x.dtype)
-        # Written as nine multiply-adds: XLA fuses them, where a [H·W, 3] x [3, 3] product is a slow matmul on CPU.
+        # Nine multiply-adds, which XLA fuses; a [H·W, 3] x [3, 3] product is a slow matmul on CPU.
         channels = [sum(x[..., i] * kernel[i, o] for i in range(3)) + bias[o] for o in range(3)]
         return jnp.stack(channels, axis=-1)
 
@@ -77,11 +77,11 @@ class Conv(nn.Module):
 
 @jax.custom_vjp
 def redirected_relu(x: jax.Array) -> jax.Array:
-    """A ReLU `[N, …]` whose gradient finds a way where the whole layer of a picture is dead.
+    """A ReLU `[N, …]` with a gradient where the ReLU blocks all of a picture's.
 
-    The gradient is the usual one, unless none of it gets through anywhere in a picture, as in the first steps from
-    noise. Then it passes to the inputs below zero that it would raise, as if the ReLU were not there. (lucid does so
-    in the first 16 steps only. Once a layer is alive there is nothing to redirect, whatever the step.)
+    The gradient is the ReLU's, unless that is 0 everywhere in a picture, as in the first steps from noise. Then it is
+    that of the identity wherever the input is positive or a step would raise it. (lucid does so in the first 16 steps
+    only.)
 
     References:
       tensorflow/lucid, `redirected_relu_grad`.
@@ -97,7 +97,7 @@ def _redirected_relu_backward(x: jax.Array, cotangent: jax.Array) -> tuple[jax.A
     none = jnp.zeros((), cotangent.dtype)
     usual = jnp.where(x > 0, cotangent, none)
     alive = jnp.any(usual != 0, axis=tuple(range(1, x.ndim)), keepdims=True)
-    # A negative cotangent is one of a loss that falls when x rises.
+    # A negative cotangent: the loss falls when x rises.
     return (jnp.where(alive, usual, jnp.where((x <= 0) & (cotangent > 0), none, cotangent)),)
 
 
@@ -105,7 +105,7 @@ redirected_relu.defvjp(_redirected_relu_forward, _redirected_relu_backward)
 
 
 def pool2(x: jax.Array, pooling: Pooling) -> jax.Array:
-    """2x2 pooling with stride 2 of `[N, H, W, C]`; an odd last row or column is left out, as VGG does.
+    """2x2 pooling with stride 2 of `[N, H, W, C]`; an odd last row or column is dropped, as in VGG.
 
     Average and L2 pooling are rescaled by `POOLING_SCALE`.
     """
@@ -115,43 +115,43 @@ def pool2(x: jax.Array, pooling: Pooling) -> jax.Array:
     if pooling == "average":
         return (a + b + c + d) * (POOLING_SCALE["average"] / 4)
     if pooling == "l2":
-        # The epsilon keeps the gradient finite where all four are zero, which after a ReLU is common.
+        # The epsilon keeps the gradient finite where all four are 0, which is common after a ReLU.
         squares = a * a + b * b + c * c + d * d
         return jnp.sqrt(squares + float(jnp.finfo(x.dtype).tiny) ** 0.5) * POOLING_SCALE["l2"]
     raise JaxstyleError(f"unknown pooling {pooling!r}; {did_you_mean(pooling, POOLING_SCALE)}")
 
 
 def pool3(x: jax.Array, pooling: Pooling, ceil: bool, circular: bool = False) -> jax.Array:
-    """3x3 pooling with stride 2 of `[N, H, W, C]`, rescaled like `pool2`.
+    """3x3 pooling with stride 2 of `[N, H, W, C]`, rescaled as by `pool2`.
 
     Args:
       x: Activations, at least 3 pixels on each side.
       pooling: `"max"`, `"average"` or `"l2"`.
-      ceil: Whether a window may hang over the last row and column (Caffe, torchvision) or not (Keras).
-      circular: Whether a window that hangs over sees the first row and column, whatever `ceil` says.
+      ceil: Whether windows may extend beyond the last row and column (Caffe, torchvision) or not (Keras).
+      circular: Whether windows extend to the first row and column, whatever `ceil` is.
     """
     if circular:
         x, ceil = jnp.pad(x, ((0, 0), (0, 1), (0, 1), (0, 0)), mode="wrap"), False
-    hang = [(0, (side - 3) % 2) if ceil else (0, 0) for side in x.shape[1:3]]
-    padding = [(0, 0), *hang, (0, 0)]
+    overhang = [(0, (side - 3) % 2) if ceil else (0, 0) for side in x.shape[1:3]]
+    padding = [(0, 0), *overhang, (0, 0)]
     window, strides = (1, 3, 3, 1), (1, 2, 2, 1)
     if pooling == "max":
         return jax.lax.reduce_window(x, -jnp.inf, jax.lax.max, window, strides, padding)
     zero = x.dtype.type(0)  # a traced 0 would have no gradient
     values = x if pooling == "average" else jnp.square(x) + float(jnp.finfo(x.dtype).tiny) ** 0.5
     total = jax.lax.reduce_window(values, zero, jax.lax.add, window, strides, padding)
-    # A window that hangs over sees fewer pixels; it averages those, or the picture's edge would fade.
+    # A window that extends beyond the picture averages the pixels inside, or the edge would fade.
     rows, columns = (
         np.minimum(3, side - 2 * np.arange(pooled)) for side, pooled in zip(x.shape[1:3], total.shape[1:3], strict=True)
     )
     mean = total / jnp.asarray(rows[:, None] * columns, x.dtype)[None, :, :, None]
-    # `POOLING_SCALE` was measured on windows of four: its L2 pooling is of their sum.
+    # `POOLING_SCALE` was measured for 2x2 windows, and its L2 pooling is of the sum.
     if pooling == "average":
         return mean * POOLING_SCALE["average"]
     return jnp.sqrt(mean) * (POOLING_SCALE["l2"] * 2)
 
 
-def max_around(x: jax.Array, circular: bool = False) -> jax.Array:
+def neighborhood_max(x: jax.Array, circular: bool = False) -> jax.Array:
     """The maximum over each pixel of `[N, H, W, C]` and its eight neighbours."""
     if circular:
         x = pad_frame(x, (1, 1), "circular")
@@ -163,8 +163,8 @@ def local_response_norm(
 ) -> jax.Array:
     """Local response normalisation across channels: `x / (bias + alpha / size · Σ x²)^beta`, `[..., C]`.
 
-    The sum is over `size` neighbouring channels, the channel in their middle. As Caffe and torch have it, with
-    Caffe's GoogLeNet's constants; the paper (and TensorFlow) does not divide `alpha` by `size`.
+    The sum is over `size` neighbouring channels, centred on the channel. As in Caffe and torch, with the constants of
+    Caffe's GoogLeNet; the paper and TensorFlow do not divide `alpha` by `size`.
 
     References:
       Krizhevsky, Sutskever & Hinton 2012, section 3.3.
@@ -177,10 +177,10 @@ def local_response_norm(
 
 
 def deepest_tap(taps: Iterable[str], known: tuple[str, ...]) -> int:
-    """Index in `known` (ordered by depth) of the deepest of `taps`.
+    """Index in `known`, which is ordered by depth, of the deepest of `taps`.
 
     Raises:
-      JaxstyleError: A tap is not a layer of the network; the sentence names the nearest one.
+      JaxstyleError: A tap is not a layer of the network.
     """
     deepest = -1
     for tap in taps:

@@ -1,4 +1,4 @@
-"""SqueezeNet 1.0 and 1.1 (Iandola et al. 2016, arXiv 1602.07360) as networks that look."""
+"""SqueezeNet 1.0 and 1.1 (Iandola et al. 2016, arXiv 1602.07360) as feature extractors."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from jaxstyle.features.layers import ColorMap, Conv, Padding, Pooling, deepest_t
 
 
 class Plan(NamedTuple):
-    """What tells the two versions apart."""
+    """The differences between the two versions."""
 
     stem_width: int
     stem_size: int
@@ -34,10 +34,10 @@ class SqueezeNet(nn.Module):
     Attributes:
       architecture: `"squeezenet1_0"` or `"squeezenet1_1"`.
       depth: Number of the last convolutional stage present, 1 (the stem) to 10 (the classifier).
-      ceil_pooling: Whether pools round their size up; it belongs to the weights.
-      pooling: How activations are pooled.
-      padding: `"replicate"` repeats the picture's edge pixels before the stem, which otherwise does not pad;
-        `"circular"` closes the picture to a torus, at every layer.
+      ceil_pooling: Whether pools round their size up; a property of the weights.
+      pooling: See `layers.pool3`.
+      padding: `"replicate"` repeats the picture's edge pixels before the stem, else without padding; `"circular"`
+        makes a torus of the picture, at every layer.
       relu: The nonlinearity, see `VGG`.
     """
 
@@ -83,42 +83,42 @@ class SqueezeNet(nn.Module):
         """
         wanted = self.taps if taps is None else taps
         left = self.taps[: deepest_tap(wanted, self.taps) + 1]
-        plan, seen = PLANS[self.architecture], {}
+        plan, activations = PLANS[self.architecture], {}
         x = ColorMap(name="preprocess")(images)
         if self.padding != "zeros":
             x = pad_frame(x, (plan.stem_size // 2,) * 2, self.padding)
-        seen["conv1"] = x = Conv(plan.stem_width, plan.stem_size, 2, "VALID", name="conv1")(x)
-        seen["relu1"] = x = self.relu(x)
+        activations["conv1"] = x = Conv(plan.stem_width, plan.stem_size, 2, "VALID", name="conv1")(x)
+        activations["relu1"] = x = self.relu(x)
         for stage in range(1, min(self.depth, 9) + 1):
             if f"fire{stage}" in self.taps and any(name.startswith(f"fire{stage}") for name in left):
-                x = self.fire(stage, x, seen)
+                x = self.fire(stage, x, activations)
             if f"pool{stage}" in left:
-                seen[f"pool{stage}"] = x = pool3(x, self.pooling, self.ceil_pooling, self.padding == "circular")
+                activations[f"pool{stage}"] = x = pool3(x, self.pooling, self.ceil_pooling, self.padding == "circular")
         if "conv10" in left:
-            x = self.classify(x, seen)
-        return x, {name: seen[name] for name in wanted}
+            x = self.classify(x, activations)
+        return x, {name: activations[name] for name in wanted}
 
-    def fire(self, stage: int, x: jax.Array, seen: dict[str, jax.Array]) -> jax.Array:
-        """Squeeze to few channels by 1x1, expand by 1x1 and 3x3 side by side; every part is put into `seen`."""
+    def fire(self, stage: int, x: jax.Array, activations: dict[str, jax.Array]) -> jax.Array:
+        """Applies a fire module and adds its parts to `activations`: a 1x1 squeeze, then 1x1 and 3x3 expansions."""
         width = SQUEEZE_WIDTHS[stage]
 
         def convolve(part: str, x: jax.Array, features: int, size: int) -> jax.Array:
             name = f"fire{stage}/{part}"
             padding = "circular" if self.padding == "circular" else "SAME"
-            seen[name] = Conv(features, size, padding=padding, name=name)(x)
-            seen[f"fire{stage}/relu_{part}"] = self.relu(seen[name])
-            return seen[f"fire{stage}/relu_{part}"]
+            activations[name] = Conv(features, size, padding=padding, name=name)(x)
+            activations[f"fire{stage}/relu_{part}"] = self.relu(activations[name])
+            return activations[f"fire{stage}/relu_{part}"]
 
         squeezed = convolve("squeeze1x1", x, width, 1)
         both = [convolve("expand1x1", squeezed, 4 * width, 1), convolve("expand3x3", squeezed, 4 * width, 3)]
-        seen[f"fire{stage}"] = jnp.concatenate(both, -1)
-        return seen[f"fire{stage}"]
+        activations[f"fire{stage}"] = jnp.concatenate(both, -1)
+        return activations[f"fire{stage}"]
 
-    def classify(self, x: jax.Array, seen: dict[str, jax.Array]) -> jax.Array:
-        """The 1000-way classifier. Caffe pads its 1x1 convolution by one pixel, so the border sees only the bias."""
+    def classify(self, x: jax.Array, activations: dict[str, jax.Array]) -> jax.Array:
+        """Applies the 1000-way classifier. Caffe pads its 1x1 convolution by a pixel, where the result is the bias."""
         margin = 1 if self.architecture == "squeezenet1_0" and self.padding != "circular" else 0
         x = jnp.pad(x, ((0, 0), (margin, margin), (margin, margin), (0, 0)))
-        seen["conv10"] = x = Conv(CLASSES, 1, name="conv10")(x)
-        seen["relu10"] = x = self.relu(x)
-        seen["logits"] = x = jnp.mean(x, (1, 2))
+        activations["conv10"] = x = Conv(CLASSES, 1, name="conv10")(x)
+        activations["relu10"] = x = self.relu(x)
+        activations["logits"] = x = jnp.mean(x, (1, 2))
         return x

@@ -1,4 +1,4 @@
-"""VGG-16 and VGG-19 (Simonyan & Zisserman 2014, arXiv 1409.1556) as networks that look, of any width."""
+"""VGG-16 and VGG-19 (Simonyan & Zisserman 2014, arXiv 1409.1556) as feature extractors, of any width."""
 
 from __future__ import annotations
 
@@ -12,16 +12,16 @@ from jaxstyle.features.layers import ColorMap, Conv, Padding, Pooling, deepest_t
 
 
 class VGG(nn.Module):
-    """VGG's convolutions, returning every named activation.
+    """The convolutional part of VGG, returning every named activation.
 
     Attributes:
       widths: Channels of every convolution, block by block: VGG-19 is `((64, 64), (128, 128), (256,) * 4, …)`.
         A network may end anywhere.
-      pooling: How blocks are joined, see `pool2`. Gatys et al. (2016) prefer average, crowsonkb max.
-      padding: `"replicate"` is of the first convolution, and all others pad by zeros; `"reflect"` (as networks
-        distilled for style transfer were trained) and `"circular"` are of all of them.
-      remat: Whether the backward pass works activations out again, block by block, instead of keeping them:
-        less memory for some 30 % more arithmetic. XLA's CPU compiler undoes it (measured: no byte saved).
+      pooling: Pooling between blocks, see `pool2`. Gatys et al. (2016) prefer average, crowsonkb max.
+      padding: `"replicate"` for the first convolution, while others pad by zeros; `"reflect"` (for networks distilled
+        with it) or `"circular"` for all of them.
+      remat: Whether the backward pass recomputes activations block by block instead of keeping them: less memory for
+        some 30 % more arithmetic. XLA's CPU compiler undoes it (measured: no byte saved).
       relu: The nonlinearity; `redirected_relu` helps visualisations out of dead starts.
     """
 
@@ -39,7 +39,7 @@ class VGG(nn.Module):
             for j in range(1, len(block) + 1):
                 names += [f"conv{i}_{j}", f"relu{i}_{j}"]
             names.append(f"pool{i}")
-        # A network that breaks off inside its last block has no pool there.
+        # A network that ends inside its last block has no pool there.
         complete = tuple(map(len, self.widths)) in VGG_BLOCKS.values()
         return tuple(names if complete else names[:-1])
 
@@ -61,30 +61,30 @@ class VGG(nn.Module):
         """
         wanted = self.taps if taps is None else taps
         left = self.taps[: deepest_tap(wanted, self.taps) + 1]
-        x, seen = ColorMap(name="preprocess")(images), {}
+        x, activations = ColorMap(name="preprocess")(images), {}
         for block in range(1, len(self.widths) + 1):
             names = tuple(name for name in left if name.startswith((f"conv{block}_", f"relu{block}_", f"pool{block}")))
 
             def run(self: VGG, x: jax.Array, names: tuple[str, ...] = names) -> tuple[jax.Array, dict[str, jax.Array]]:
                 return self.block(names, wanted, x)
 
-            x, taken = (nn.remat(run) if self.remat else run)(self, x)
-            seen.update(taken)
-        return x, seen
+            x, found = (nn.remat(run) if self.remat else run)(self, x)
+            activations.update(found)
+        return x, activations
 
     def block(
         self, names: tuple[str, ...], wanted: tuple[str, ...], x: jax.Array
     ) -> tuple[jax.Array, dict[str, jax.Array]]:
-        """Some layers in a row, and those of their activations that are wanted."""
-        seen = {}
+        """Applies consecutive layers; returns the last activation and a dict of those asked for."""
+        activations = {}
         for name in names:
             x = self.layer(name, x)
             if name in wanted:
-                seen[name] = x
-        return x, seen
+                activations[name] = x
+        return x, activations
 
     def layer(self, name: str, x: jax.Array) -> jax.Array:
-        """One named layer applied to the activation before it."""
+        """Applies a named layer to the activation before it."""
         if name.startswith("relu"):
             return self.relu(x)
         if name.startswith("pool"):

@@ -1,4 +1,4 @@
-"""Style networks as models: weights of magenta, pytorch/examples and pytorch-AdaIN, workdirs of trainings."""
+"""Converters of published style networks: weights of magenta, pytorch/examples and pytorch-AdaIN."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from jaxstyle.models.adain import AdaIN
 from jaxstyle.models.style_network import Layer, StyleNetwork
 from jaxstyle.runtime.buckets import in_bucket
 
-MAGENTA_LAST = "transformer_expand_conv3_conv_InstanceNorm_beta"  # which tells the number of styles
+MAGENTA_LAST = "transformer_expand_conv3_conv_InstanceNorm_beta"  # whose size gives the number of styles
 WIDTH, BLOCKS = 32, 5
 ENCODER, DECODER = "vgg_normalised.pth", "decoder.pth"  # as naoto0804/pytorch-AdaIN calls them
 ADAIN_BLOCKS = (2, 2, 4, 1)  # convolutions of VGG-19 as far as relu4_1
@@ -25,18 +25,18 @@ Tensors = dict[str, np.ndarray]
 
 
 def convert(source: str | os.PathLike) -> StyleModel:
-    """A model of published weights, or of a training.
+    """Makes a style model of published weights, or of a training.
 
     Args:
       source: A folder of magenta's `image_stylization` weights, one raw float32 file an array, kernels OHWI; a
         checkpoint of pytorch/examples' `fast_neural_style`; a folder with pytorch-AdaIN's `vgg_normalised.pth` and
-        `decoder.pth`; or the workdir of a training.
+        `decoder.pth`; or the workdir of a training. Checkpoints may be wrapped (`readers.unwrapped`).
 
     Returns:
       The model; its styles are named `"style0"` and so on, or after the checkpoint or the paintings.
 
     Raises:
-      JaxstyleError: It is neither, or not whole.
+      JaxstyleError: It is none of these, or not whole.
     """
     path = pathlib.Path(source)
     if in_bucket(source) or is_workdir(path):
@@ -62,7 +62,7 @@ def convert(source: str | os.PathLike) -> StyleModel:
 
 
 def read_magenta(folder: pathlib.Path) -> tuple[StyleNetwork, Tensors]:
-    """Magenta's arrays, whose shapes the files do not tell; names as in its `model.py`."""
+    """Reads magenta's arrays, whose files have no shapes; names are those of its `model.py`."""
     try:
         styles = (folder / MAGENTA_LAST).stat().st_size // (4 * 3)
     except OSError:
@@ -82,7 +82,7 @@ def read_magenta(folder: pathlib.Path) -> tuple[StyleNetwork, Tensors]:
 
 
 def magenta_name(layer: Layer) -> str:
-    """`residual2_1` is `transformer_residual_residual2_conv1`, `expand1` is `transformer_expand_conv1_conv`."""
+    """Magenta's name of a layer: `transformer_residual_residual2_conv1` for `residual2_1`, and so on."""
     if found := re.fullmatch(r"residual(\d+)_(\d)", layer.name):
         return f"transformer_residual_residual{found[1]}_conv{found[2]}"
     part, number = layer.name[:-1], layer.name[-1]
@@ -90,7 +90,7 @@ def magenta_name(layer: Layer) -> str:
 
 
 def raw(path: pathlib.Path, shape: tuple[int, ...]) -> np.ndarray:
-    """A headerless little-endian float32 file."""
+    """Reads a headerless little-endian float32 file."""
     try:
         data = path.read_bytes()
     except OSError as error:
@@ -101,10 +101,10 @@ def raw(path: pathlib.Path, shape: tuple[int, ...]) -> np.ndarray:
 
 
 def read_torch(path: pathlib.Path) -> tuple[StyleNetwork, Tensors]:
-    """pytorch/examples' `TransformerNet`, which maps RGB in 0 to 255 to the same.
+    """Reads a checkpoint of pytorch/examples' `TransformerNet`, which maps RGB in 0 to 255 to the same.
 
-    Its colours are put into the first and last kernels. Biases in front of an instance normalisation, which it takes
-    away again, are left out, and so are the running statistics that old checkpoints have and nobody uses.
+    The first and last kernels are scaled for RGB in [0, 1]. Biases before an instance normalisation, which removes
+    them, are left out, and so are the unused running statistics of old checkpoints.
     """
     found, _ = read_tensors(path)
     if "deconv3.conv2d.weight" not in found:
@@ -129,7 +129,7 @@ def read_torch(path: pathlib.Path) -> tuple[StyleNetwork, Tensors]:
 
 
 def torch_names(network: StyleNetwork) -> Iterator[tuple[Layer, str, str]]:
-    """Each layer, and the names that its convolution and its normalisation have in `transformer_net.py`."""
+    """Yields each layer, and the names of its convolution and normalisation in `transformer_net.py`."""
     for layer in network.plan:
         if found := re.fullmatch(r"residual(\d+)_(\d)", layer.name):
             yield layer, f"res{found[1]}.conv{found[2]}", f"res{found[1]}.in{found[2]}"
@@ -140,9 +140,9 @@ def torch_names(network: StyleNetwork) -> Iterator[tuple[Layer, str, str]]:
 
 
 def read_adain(folder: pathlib.Path) -> tuple[AdaIN, Tensors]:
-    """naoto0804/pytorch-AdaIN's two files, whose layers have numbers for names (`net.py`).
+    """Reads naoto0804/pytorch-AdaIN's two files, whose layers are numbered (`net.py`).
 
-    It divides variances by one less than the number of positions, ours by their number.
+    pytorch-AdaIN divides variances by one less than the number of positions, `AdaIN` by the number.
     """
     if not (folder / ENCODER).exists():
         raise JaxstyleError(
@@ -162,7 +162,7 @@ def read_adain(folder: pathlib.Path) -> tuple[AdaIN, Tensors]:
 
 
 def convolutions(path: pathlib.Path, count: int) -> list[tuple[np.ndarray, np.ndarray]]:
-    """Kernels `[h, w, C, D]` and biases of the first `count` convolutions of a `Sequential`'s checkpoint."""
+    """Reads kernels `[h, w, C, D]` and biases of the first `count` convolutions of a `Sequential`."""
     found, _ = read_tensors(path)
     try:
         numbers = sorted(int(name.removesuffix(".weight")) for name in found if name.endswith(".weight"))[:count]

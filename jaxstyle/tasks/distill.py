@@ -164,7 +164,7 @@ def read_heads(path: str, layers: tuple[str, ...]) -> dict[str, Any]:
     tensors, _ = read_tensors(resolve(path))
     heads = {}
     for layer in layers:
-        name = f"model.{layer.replace('relu', 'conv').replace('_', '')}_aux"
+        name = f"{layer.replace('relu', 'conv').replace('_', '')}_aux"
         if f"{name}.weight" not in tensors:
             raise JaxstyleError(f"{path}: has no map {name!r} from {layer} to VGG's full width")
         heads[layer] = {"kernel": tensors[f"{name}.weight"][:, :, 0, 0].T, "bias": tensors[f"{name}.bias"]}

@@ -12,6 +12,7 @@ import pytest
 from networks import real_vgg19
 from PIL import Image
 
+import jaxstyle.features
 from jaxstyle.features import DEFAULT, Weights, load
 from jaxstyle.features.weights import download, pruning, registry
 from jaxstyle.features.weights.pruning import active_channels
@@ -28,13 +29,13 @@ def bundled():
     return load("bundled")
 
 
-def look(features, images, layers=None):
+def extract(features, images, layers=None):
     return jax.jit(lambda params, x: features.network.apply({"params": params}, x, layers)[1])(features.params, images)
 
 
 def test_it_is_the_default_verified_and_small():
     entry, path = registry.ENTRIES["bundled"], registry.resolve("bundled")
-    assert DEFAULT == "bundled" and path.parent == pathlib.Path(registry.__file__).parent
+    assert DEFAULT == "bundled" and path.parent == pathlib.Path(jaxstyle.features.__file__).parent
     assert path.stat().st_size == entry.size_bytes <= 3e6
     assert download.matches(path, entry.hash)
 
@@ -54,7 +55,7 @@ def test_it_has_the_layers_of_vgg19(bundled):
 @pytest.mark.realdata
 @pytest.mark.slow
 def test_no_channel_is_dead(bundled, real_data, monkeypatch):
-    monkeypatch.setattr(pruning, "LEAST", 0.0)
+    monkeypatch.setattr(pruning, "THRESHOLD", 0.0)
     archive = real_data / "datasets" / "imagenet_samples" / "photos_short_side_224.tar"
     with tarfile.open(archive) as photos:
         files = [photos.extractfile(member) for member in photos.getmembers() if member.isfile()]
@@ -69,8 +70,8 @@ def test_gradients_have_no_checkerboard(bundled):
     image = jnp.asarray(np.random.default_rng(0).random((1, 128, 128, 3), np.float32))
 
     def energy(image):
-        seen = bundled.network.apply({"params": bundled.params}, image, ("relu5_1",))[1]
-        return jnp.sum(jnp.square(seen["relu5_1"]))
+        activations = bundled.network.apply({"params": bundled.params}, image, ("relu5_1",))[1]
+        return jnp.sum(jnp.square(activations["relu5_1"]))
 
     gradient = np.abs(np.asarray(jax.jit(jax.grad(energy))(image)))[0].mean(-1)[16:-16, 16:-16]
     cells = gradient.reshape(48, 2, 48, 2).mean((0, 2))
@@ -107,28 +108,28 @@ def fitted(narrow, wide):
 
 @pytest.mark.realdata
 @pytest.mark.slow
-def test_it_sees_what_vgg19_sees(bundled, real_data):
-    """The map is fitted on some pictures and judged on others; neither were trained on."""
+def test_its_activations_are_a_linear_map_of_vgg19s(bundled, real_data):
+    """The map is fitted on some pictures and tested on others; neither were trained on."""
     vgg = real_vgg19(real_data, padding="replicate")  # as every network is shown the frame
     paths = sorted((real_data / "images").glob("content/*.jpg")) + sorted((real_data / "images").glob("style/*.jpg"))
-    seen = []
+    activations = []
     for path in paths:
         image = Image.open(path).convert("RGB")
         image.thumbnail((256, 256))
         pixels = jnp.asarray(np.asarray(image, np.float32)[None] / 255)
-        seen.append([jax.device_get(look(features, pixels, tuple(COSINES))) for features in (bundled, vgg)])
+        activations.append([jax.device_get(extract(features, pixels, tuple(COSINES))) for features in (bundled, vgg)])
     rng = np.random.default_rng(0)
     for layer, least in COSINES.items():
         cosines = []
         for odd in (0, 1):
-            pairs = [(ours[layer][0], theirs[layer][0]) for ours, theirs in seen[odd::2]]
+            pairs = [(ours[layer][0], theirs[layer][0]) for ours, theirs in activations[odd::2]]
             flat = [(a.reshape(-1, a.shape[-1]), b.reshape(-1, b.shape[-1])) for a, b in pairs]
             chosen = [rng.permutation(len(a))[:2000] for a, _ in flat]
             narrow, wide = (
                 np.concatenate([pair[i][at] for pair, at in zip(flat, chosen, strict=True)]) for i in (0, 1)
             )
             matrix = fitted(narrow, wide)
-            for ours, theirs in seen[1 - odd :: 2]:
+            for ours, theirs in activations[1 - odd :: 2]:
                 mapped = np.maximum(ours[layer] @ matrix[:-1] + matrix[-1], 0).astype(np.float32)
                 cosines.append(float(cosine(jnp.asarray(mapped), theirs[layer])[0]))
         assert np.mean(cosines) >= least, f"{layer}: {np.mean(cosines):.4f}"

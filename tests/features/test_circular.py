@@ -1,8 +1,8 @@
-"""Circular padding: a picture rolled by a network's stride is seen as before, rolled."""
+"""Circular padding: rolling a picture by a network's stride rolls its activations."""
 
 import numpy as np
 import pytest
-from networks import look, picture, weights
+from networks import extract, picture, weights
 
 from jaxstyle.features import build
 
@@ -29,11 +29,11 @@ def test_a_rolled_picture_is_seen_rolled(architecture, pooling):
     taps = tuple(tap for tap in taps if tap in features.network.taps)
     assert len(taps) > 1 and features.stride(taps) == stride
     image = picture(48, 64)
-    seen, rolled = (look(features, x, taps)[1] for x in (image, np.roll(image, (shift, -shift), (1, 2))))
-    for name, activation in seen.items():
+    activations, rolled = (extract(features, x, taps)[1] for x in (image, np.roll(image, (shift, -shift), (1, 2))))
+    for name, activation in activations.items():
         step = image.shape[1] // activation.shape[1]
         assert activation.shape[1:3] == (48 // step, 64 // step)
         expected = np.roll(activation, (shift // step, -shift // step), (1, 2))
         np.testing.assert_allclose(rolled[name], expected, atol=1e-5 * np.abs(expected).max(), err_msg=name)
-    halfway = look(features, np.roll(image, 1, 1), taps)[1][taps[0]]
-    assert not np.allclose(halfway, seen[taps[0]], atol=1e-3 * np.abs(halfway).max())
+    halfway = extract(features, np.roll(image, 1, 1), taps)[1][taps[0]]
+    assert not np.allclose(halfway, activations[taps[0]], atol=1e-3 * np.abs(halfway).max())

@@ -5,7 +5,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 from network_reference import INCEPTION, assert_taps, googlenet
-from networks import look, picture, weights
+from networks import extract, picture, weights
 from torch_writer import contiguous, legacy_form, ordered, zip_form
 
 from jaxstyle.errors import JaxstyleError
@@ -19,7 +19,7 @@ SIDES = (70, 83)  # odd ones on the way: 35, 18, 9, 5, 3 and 42, 21, 11, 6, 3
 @pytest.mark.parametrize(("pooling", "padding"), [("max", "zeros"), ("average", "replicate")])
 def test_it_equals_the_reference_at_every_tap(pooling, padding):
     features, image = build("random", FOUND, pooling=pooling, padding=padding), picture(*SIDES)
-    output, taps = look(features, image)
+    output, taps = extract(features, image)
     expected = googlenet(FOUND.tensors, image[0], pooling=pooling, replicate=padding == "replicate")
     assert_taps(taps, expected)
     assert set(expected) == set(features.network.taps)
@@ -105,10 +105,10 @@ def test_it_is_torchs():
     def normalised(x):
         return functional.local_response_norm(x, size=5, alpha=1e-4, beta=0.75, k=1.0)
 
-    seen = {}
+    activations = {}
     x = torch.tensor(image) @ tensors["preprocess/kernel"] + tensors["preprocess/bias"]
     x = normalised(pool(conv(x.permute(0, 3, 1, 2), "conv1/7x7_s2", stride=2, padding=3)))
-    seen["conv2/norm2"] = x = normalised(conv(conv(x, "conv2/3x3_reduce"), "conv2/3x3", padding=1))
+    activations["conv2/norm2"] = x = normalised(conv(conv(x, "conv2/3x3_reduce"), "conv2/3x3", padding=1))
     x = pool(x)
     for number in INCEPTION:
         name = f"inception_{number}"
@@ -118,12 +118,12 @@ def test_it_is_torchs():
             conv(conv(x, f"{name}/5x5_reduce"), f"{name}/5x5", padding=2),
             conv(functional.max_pool2d(x, 3, 1, 1), f"{name}/pool_proj"),
         )
-        seen[f"{name}/output"] = x = torch.cat(branches, 1)
+        activations[f"{name}/output"] = x = torch.cat(branches, 1)
         x = pool(x) if number in ("3b", "4e") else x
     logits = x.mean((2, 3)) @ tensors["loss3/classifier/kernel"][0, 0] + tensors["loss3/classifier/bias"]
-    expected = {name: activation[0].permute(1, 2, 0).numpy() for name, activation in seen.items()}
+    expected = {name: activation[0].permute(1, 2, 0).numpy() for name, activation in activations.items()}
     expected["loss3/classifier"] = logits[0].numpy()
-    assert_taps(look(build("random", FOUND, padding="zeros"), image, taps)[1], expected)
+    assert_taps(extract(build("random", FOUND, padding="zeros"), image, taps)[1], expected)
 
 
 # Beside the network in every checkpoint that was trained with Caffe: two classifiers in its midst.

@@ -11,7 +11,7 @@ from PIL import Image
 from jaxstyle.errors import JaxstyleError
 from jaxstyle.features import InceptionV3, Weights, build, load, read_weights, save_weights
 from jaxstyle.features.architectures import ARCHITECTURES
-from jaxstyle.features.inception import as_fid_sees, max_around, mean_around
+from jaxstyle.features.inception import fid_preprocess, neighborhood_max, neighborhood_mean
 from jaxstyle.features.inception_plan import BLOCKS, CONVOLUTIONS
 
 LAYERS = ARCHITECTURES["inception_v3"]
@@ -61,7 +61,7 @@ def picture(height, width, seed=0):
     return np.random.default_rng(seed).uniform(size=(1, height, width, 3)).astype(np.float32)
 
 
-def look(features, image, taps):
+def extract(features, image, taps):
     return jax.jit(lambda params, image: features.network.apply({"params": params}, image, taps))(
         features.params, image
     )[1]
@@ -73,14 +73,14 @@ def test_it_equals_the_reference_at_every_block(classes, last_pool):
     features, image = build("random", found, padding="zeros"), picture(83, 110)  # mixed_8 is 1 x 2 pixels
     expected = inception(found.tensors, image[0], last_pool)
     assert set(BLOCKS) | {"pool_3", "logits"} < set(expected)
-    assert_taps(look(features, image, tuple(expected)), expected)
+    assert_taps(extract(features, image, tuple(expected)), expected)
 
 
 def test_the_first_convolution_may_repeat_the_edge():
     found = weights("conv_4")
     image = picture(40, 37)
     edged = np.pad(image[0], ((1, 1), (1, 1), (0, 0)), mode="edge")
-    assert_taps(look(build("short", found), image, ("conv", "conv_4")), inception(found.tensors, edged))
+    assert_taps(extract(build("short", found), image, ("conv", "conv_4")), inception(found.tensors, edged))
 
 
 @pytest.mark.parametrize(
@@ -99,7 +99,7 @@ def test_a_file_that_ends_early_has_taps_as_far_as_it_goes(until, last, beyond):
         features.check((beyond,))
 
 
-def test_the_least_picture_it_sees_something_in():
+def test_the_smallest_picture():
     features = build("random", weights("mixed_8/tower_1_conv_3"))
     # 32, and a repeated edge: 16, 14, 14, 6, 6, 4, 1 pixels. mixed_8 needs 75, of the powers of two 128.
     assert (features.least_side(("mixed_2",)), features.least_side(("mixed_8",))) == (32, 128)
@@ -117,7 +117,7 @@ def test_it_stops_at_the_deepest_tap_asked_for():
         assert str(program).count("conv_general_dilated[") == count
 
 
-@pytest.mark.parametrize("around", [mean_around, max_around])
+@pytest.mark.parametrize("around", [neighborhood_mean, neighborhood_max])
 def test_pools_around_have_their_gradient_in_a_compiled_program(around):
     x = np.random.default_rng(0).permutation(60).reshape(1, 6, 5, 2) / 60
     direction = np.random.default_rng(1).normal(size=x.shape)
@@ -199,7 +199,7 @@ def test_a_checkpoint_that_lacks_a_part_is_itemised(tmp_path, lost, sentence):
 
 
 @pytest.mark.parity
-def test_torchvisions_network_sees_the_same(tmp_path, monkeypatch):
+def test_activations_are_torchvisions(tmp_path, monkeypatch):
     """The whole network at its real widths, read from a checkpoint; patched as pytorch-fid patches it."""
     torch = pytest.importorskip("torch", reason="PyTorch is not installed: pip install 'jaxstyle[parity]'")
     try:
@@ -225,12 +225,12 @@ def test_torchvisions_network_sees_the_same(tmp_path, monkeypatch):
     )
     torch.save(network.state_dict(), tmp_path / "fid.pth")
     features, image = load(tmp_path / "fid.pth", padding="zeros"), picture(107, 90)
-    taps = look(features, image, ("mixed_8", "mixed_10", "pool_3", "logits"))
-    seen = {}
+    taps = extract(features, image, ("mixed_8", "mixed_10", "pool_3", "logits"))
+    activations = {}
     for name in ("Mixed_7a", "Mixed_7c", "avgpool"):
-        getattr(network, name).register_forward_hook(lambda _, __, out, name=name: seen.update({name: out}))
+        getattr(network, name).register_forward_hook(lambda _, __, out, name=name: activations.update({name: out}))
     with torch.no_grad():
-        seen["logits"] = network(torch.tensor(2 * image - 1).permute(0, 3, 1, 2))
+        activations["logits"] = network(torch.tensor(2 * image - 1).permute(0, 3, 1, 2))
     assert taps["pool_3"].shape == (1, 2048) and taps["logits"].shape == (1, 1008)
     for ours, theirs in (
         ("mixed_8", "Mixed_7a"),
@@ -238,7 +238,7 @@ def test_torchvisions_network_sees_the_same(tmp_path, monkeypatch):
         ("pool_3", "avgpool"),
         ("logits", "logits"),
     ):
-        out = seen[theirs].numpy()
+        out = activations[theirs].numpy()
         out = out.transpose(0, 2, 3, 1) if ours.startswith("mixed") else out.reshape(1, -1)
         error = np.max(np.abs(taps[ours] - out)) / np.max(np.abs(out))
         assert error < 1e-4, (ours, error)  # float32 through 48 layers; the project promises 1e-4
@@ -256,10 +256,10 @@ def test_shapes_at_299_are_the_papers():
 
 def test_fids_resize_is_bilinear_between_pixel_centres():
     ramp = np.broadcast_to(np.linspace(0, 1, 13, dtype=np.float32)[None, :, None, None], (1, 13, 7, 1))
-    seen = as_fid_sees(ramp)
-    assert seen.shape == (1, 299, 299, 3)
+    resized = fid_preprocess(ramp)
+    assert resized.shape == (1, 299, 299, 3)
     at = np.clip((np.arange(299) + 0.5) * 13 / 299 - 0.5, 0, 12) / 12
-    np.testing.assert_allclose(seen, np.broadcast_to(at[None, :, None, None], seen.shape), atol=1e-6)
+    np.testing.assert_allclose(resized, np.broadcast_to(at[None, :, None, None], resized.shape), atol=1e-6)
     large = picture(400, 300)[:, ::-1]  # made smaller without a low-pass filter, as pytorch-fid does
     row = (np.arange(299) + 0.5) * 400 / 299 - 0.5
     low, part = np.floor(row).astype(int), (row - np.floor(row))[:, None, None]
@@ -267,7 +267,7 @@ def test_fids_resize_is_bilinear_between_pixel_centres():
     left, share = np.floor(column).astype(int), (column - np.floor(column))[None, :, None]
     up = large[0, low] * (1 - part) + large[0, low + 1] * part
     expected = up[:, left] * (1 - share) + up[:, np.minimum(left + 1, 299)] * share
-    np.testing.assert_allclose(as_fid_sees(large)[0], expected, atol=1e-4)  # float32 places, up to 400
+    np.testing.assert_allclose(fid_preprocess(large)[0], expected, atol=1e-4)  # float32 places, up to 400
 
 
 REACHED = {"conv", "pool", "pool_1", "mixed", *(f"mixed_{i}" for i in range(1, 9))}
@@ -279,11 +279,11 @@ def to_mixed_8(real_data):
 
 
 @pytest.mark.realdata
-def test_real_weights_see_what_the_reference_sees(to_mixed_8, real_data):
+def test_activations_of_real_weights_are_the_references(to_mixed_8, real_data):
     found = read_weights(to_mixed_8)
     assert (found.architecture, found.metadata["layout"]) == ("inception_v3", "inception-hwio")
     photo = Image.open(real_data / "images" / "content" / "tubingen.jpg").convert("RGB")
     image = np.asarray(photo)[None, 250:357, 300:390].astype(np.float32) / 255
-    taps = look(build("real", found, padding="zeros"), image, tuple(name for name in SHAPES_2015 if name in REACHED))
+    taps = extract(build("real", found, padding="zeros"), image, tuple(name for name in SHAPES_2015 if name in REACHED))
     assert set(taps) == REACHED
     assert_taps(taps, inception(found.tensors, image[0]), 1e-4)  # what the project promises

@@ -5,7 +5,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 from network_reference import assert_taps, squeezenet, vgg
-from networks import SQUEEZENETS, look, picture, weights
+from networks import SQUEEZENETS, extract, picture, weights
 
 from jaxstyle.errors import JaxstyleError
 from jaxstyle.features.architectures import VGG_BLOCKS
@@ -28,7 +28,7 @@ def test_vgg_equals_the_reference_at_every_tap(pooling, padding):
     # Odd sides: 37 and 22 lose a row or a column at every second pool.
     found = weights("vgg16", seed=1)
     features, image = build("tiny", found, pooling=pooling, padding=padding), picture(37, 50)
-    output, taps = look(features, image)
+    output, taps = extract(features, image)
     expected = vgg(found.tensors, image[0], pooling=pooling, replicate=padding == "replicate")
     # float32 through 13 layers; the project promises 1e-4.
     assert_taps(taps, expected)
@@ -46,9 +46,9 @@ def test_vgg19_has_the_published_taps():
 def test_a_batch_is_a_loop_over_pictures():
     features = build("tiny", weights("vgg16", "conv2_1"))
     images = np.concatenate([picture(9, 12, seed) for seed in range(3)])
-    _, together = look(features, images, ("relu1_2", "conv2_1"))
+    _, together = extract(features, images, ("relu1_2", "conv2_1"))
     for i in range(3):
-        _, alone = look(features, images[i : i + 1], ("relu1_2", "conv2_1"))
+        _, alone = extract(features, images[i : i + 1], ("relu1_2", "conv2_1"))
         for name, activation in alone.items():
             np.testing.assert_allclose(together[name][i], activation[0], rtol=1e-5, atol=1e-5)
 
@@ -113,7 +113,7 @@ def test_a_network_stops_at_the_deepest_tap_asked_for(architecture, taps, count)
 def test_squeezenet_equals_the_reference_at_every_tap(architecture, ceil, pooling, padding, shape):
     found = weights(architecture, ceil_pooling=ceil)
     features, image = build("random", found, pooling=pooling, padding=padding), picture(*shape)
-    _, taps = look(features, image)
+    _, taps = extract(features, image)
     options = {**SQUEEZENETS[architecture], "ceil": ceil, "pooling": pooling, "replicate": padding == "replicate"}
     expected = squeezenet(found.tensors, image[0], stages=10, **options)
     assert taps["logits"].shape == (1, 1000)
@@ -214,10 +214,10 @@ def test_a_file_that_ends_early_has_taps_as_far_as_it_goes(architecture, until, 
 
 
 @pytest.mark.parametrize(("architecture", "until"), [("vgg19", "conv2_1"), ("squeezenet1_1", "fire3/expand3x3")])
-def test_a_network_that_ends_early_sees_what_the_whole_one_sees(architecture, until):
+def test_a_network_that_ends_early_has_the_whole_ones_activations(architecture, until):
     short, whole = build("short", weights(architecture, until)), build("whole", weights(architecture))
     image, taps = picture(32, 40), short.network.taps
-    ours, expected = look(short, image, taps)[1], look(whole, image, taps)[1]
+    ours, expected = extract(short, image, taps)[1], extract(whole, image, taps)[1]
     assert ours.keys() == set(taps)
     jax.tree.map(np.testing.assert_array_equal, ours, expected)
 

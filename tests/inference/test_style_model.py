@@ -147,9 +147,11 @@ def torch_forward(tensors, x):
     return layer("deconv3", x)
 
 
-def test_a_checkpoint_of_pytorch_examples(tmp_path):
+@pytest.mark.parametrize("wrapper", ["", "module.", "state_dict.", "model.module."])
+def test_a_checkpoint_of_pytorch_examples(tmp_path, wrapper):
     tensors, x = torch_tensors(), np.random.default_rng(1).random((16, 12, 3), np.float32)
-    tree, storages = contiguous(tensors)
+    beside = {"optimizer.exp_avg": np.ones(3, np.float32)} if wrapper else {}
+    tree, storages = contiguous({wrapper + name: tensor for name, tensor in tensors.items()} | beside)
     (tmp_path / "candy.pth").write_bytes(zip_form(ordered(tree), storages))
     model = convert(tmp_path / "candy.pth")
     assert model.styles == ("candy",)
@@ -161,7 +163,7 @@ def test_a_checkpoint_of_pytorch_examples(tmp_path):
 ADAIN = ((4, 4), (5, 5), (6, 6, 6, 6), (7,))  # channels, as VGG-19's but for their number
 
 
-def adain_files(folder):
+def adain_files(folder, wrapper):
     """pytorch-AdaIN's two checkpoints, narrow, with random numbers; the layers' kernels and biases."""
     rng, channels = np.random.default_rng(0), [3, *(width for block in ADAIN for width in block)]
     shapes = list(zip(channels[1:], channels, strict=False))
@@ -176,14 +178,15 @@ def adain_files(folder):
     for (name, places), layers in zip(numbers.items(), (encoder, decoder), strict=True):
         leaves = ("weight", "bias")
         pairs = zip(places, layers, strict=False)
-        tensors = {f"{i}.{leaf}": array for i, each in pairs for leaf, array in zip(leaves, each, strict=True)}
+        tensors = {f"{wrapper}{i}.{leaf}": array for i, each in pairs for leaf, array in zip(leaves, each, strict=True)}
         tree, storages = contiguous(tensors)
         (folder / name).write_bytes(zip_form(ordered(tree), storages))
     return encoder[:-1], decoder
 
 
-def test_weights_of_pytorch_adain(tmp_path):
-    encoder, decoder = adain_files(tmp_path)
+@pytest.mark.parametrize("wrapper", ["", "state_dict.module."])
+def test_weights_of_pytorch_adain(tmp_path, wrapper):
+    encoder, decoder = adain_files(tmp_path, wrapper)
     photo, painting = np.random.default_rng(1).random((2, 32, 24, 3), np.float32)
 
     def encoded(x):

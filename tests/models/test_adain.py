@@ -23,7 +23,7 @@ def by_the_paper(features, painting):
     return np.sqrt(painting.var((0, 1)) + 1e-5) * plain + painting.mean((0, 1))
 
 
-def seen(paintings):
+def style_moments(paintings):
     """Moments `[1, S, …]`."""
     return jax.tree.map(lambda *leaves: jnp.stack(leaves)[None], *map(moments, paintings))
 
@@ -39,7 +39,7 @@ def test_interpolation_and_strength(strength):
     shares = np.broadcast_to(np.array([0.3, 0.7], np.float32), (1, 6, 5, 2))
     mixed = sum(share * by_the_paper(features, painting) for share, painting in zip((0.3, 0.7), paintings, strict=True))
     x = jnp.asarray(features[None])
-    made = apply(x, jnp.asarray(shares), seen(paintings), jnp.array([strength]))
+    made = apply(x, jnp.asarray(shares), style_moments(paintings), jnp.array([strength]))
     np.testing.assert_allclose(made[0], strength * mixed + (1 - strength) * features, rtol=1e-4, atol=1e-4)
 
 
@@ -48,14 +48,14 @@ def test_masks_see_and_change_their_own_region():
     shares = np.zeros((1, 6, 4, 2), np.float32)
     shares[:, :2, :, 0] = shares[:, 3:, :, 1] = 1  # nothing is said of the third row
     x = jnp.asarray(features[None])
-    made = apply(x, jnp.asarray(shares), seen(paintings), 1.0)[0]
+    made = apply(x, jnp.asarray(shares), style_moments(paintings), 1.0)[0]
     np.testing.assert_allclose(made[:2], by_the_paper(features[:2], paintings[0]), rtol=1e-4, atol=1e-4)
     np.testing.assert_allclose(made[3:], by_the_paper(features[3:], paintings[1]), rtol=1e-4, atol=1e-4)
     np.testing.assert_allclose(made[2], features[2], atol=1e-6)
 
 
 def test_gradient():
-    x, style, shares = jnp.asarray(normal(0, 1, 4, 4, 2)), seen([normal(1, 4, 4, 2)]), jnp.ones((1, 4, 4, 1))
+    x, style, shares = jnp.asarray(normal(0, 1, 4, 4, 2)), style_moments([normal(1, 4, 4, 2)]), jnp.ones((1, 4, 4, 1))
 
     @jax.jit
     def loss(x):
@@ -95,8 +95,8 @@ def test_the_whole_network_by_hand():
     for i, enlarges in enumerate((False, True, False)):  # of conv2_1, conv1_2 and conv1_1, mirrored
         layer = params[f"decoder_{i}"]
         x = convolved(enlarged(relu(x)) if enlarges else relu(x) if i else x, layer["kernel"]) + layer["bias"]
-    look = jax.jit(lambda x: module.apply({"params": params}, x, method="style_of"))(painting[None])
-    style = Styles(jax.tree.map(lambda leaf: leaf[None], look), jnp.ones(1))
+    of_style = jax.jit(lambda x: module.apply({"params": params}, x, method="style_of"))(painting[None])
+    style = Styles(jax.tree.map(lambda leaf: leaf[None], of_style), jnp.ones(1))
     apply = jax.jit(lambda x, shares: module.apply({"params": params}, x, shares, style))
     made = apply(photo[None], np.ones((1, 9, 8, 1), np.float32))
     np.testing.assert_allclose(made[0], x[:9], rtol=1e-3, atol=1e-3)

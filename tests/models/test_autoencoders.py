@@ -162,16 +162,16 @@ def test_causal_mask_by_hand():
     np.testing.assert_array_equal(causal_mask(3, include_center=True)[..., 0, 0], [[1, 1, 1], [1, 1, 0], [0, 0, 0]])
 
 
-def test_the_prior_sees_only_what_comes_before():
+def test_the_priors_logits_depend_on_earlier_codes_alone():
     prior = CodePrior(codes=5, width=6, blocks=2)
     indices = np.random.default_rng(0).integers(0, 5, 12)
     changed = np.repeat(indices[None], 13, 0)
     changed[np.arange(12), np.arange(12)] = (indices + 1) % 5  # the last one stays as it was
     logits, _ = jax.jit(prior.init_with_output)(jax.random.key(0), jnp.asarray(changed.reshape(13, 3, 4)))
     logits = np.asarray(logits).reshape(13, 12, 5)
-    seen = np.any(np.abs(logits[:12] - logits[12]) > 1e-7, -1)  # [of, by]
-    assert not np.any(np.tril(seen)), "a code changes logits at or before its own place"
-    assert seen[0, 1] and seen[0, 4] and seen[4:8, 11].all()
+    depends = np.any(np.abs(logits[:12] - logits[12]) > 1e-7, -1)  # [of, by]
+    assert not np.any(np.tril(depends)), "a code changes logits at or before its own place"
+    assert depends[0, 1] and depends[0, 4] and depends[4:8, 11].all()
 
 
 @pytest.mark.parametrize(

@@ -34,10 +34,10 @@ def test_dropout_drops_where_the_noise_is_small():
     images = jnp.ones((1, 8, 8, 1), jnp.float32)
     params = jax.jit(model.init)(jax.random.key(0), images)
     dense = jax.device_get(params["params"]["Dense_1"])
-    look = jax.jit(lambda params, noise: model.apply(params, images, noise=noise))
-    all_dropped, _ = look(params, jnp.zeros((1, 64), jnp.float32))
+    apply = jax.jit(lambda params, noise: model.apply(params, images, noise=noise))
+    all_dropped, _ = apply(params, jnp.zeros((1, 64), jnp.float32))
     np.testing.assert_allclose(all_dropped[0], dense["bias"])
-    kept, features = jax.device_get(look(params, jnp.full((1, 64), 0.9, jnp.float32)))
+    kept, features = jax.device_get(apply(params, jnp.full((1, 64), 0.9, jnp.float32)))
     np.testing.assert_allclose(kept, 2 * features @ dense["kernel"] + dense["bias"][None], rtol=1e-4, atol=1e-6)
 
 

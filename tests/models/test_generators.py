@@ -36,7 +36,7 @@ def test_coordinates_are_of_unit_variance_and_lie_at_the_centres_of_pixels():
 def test_an_hourglass_gives_features_of_every_pixel(shape):
     module = Hourglass(width=6, skip=2, depth=3)
     noise = jnp.asarray(np.random.default_rng(0).random((*shape, 3)), jnp.float32)
-    seen, _ = jax.jit(module.init_with_output)(jax.random.key(0), noise)
-    assert seen.shape == (*shape, 6) and seen.dtype == jnp.float32 and np.isfinite(seen).all()
+    features, _ = jax.jit(module.init_with_output)(jax.random.key(0), noise)
+    assert features.shape == (*shape, 6) and features.dtype == jnp.float32 and np.isfinite(features).all()
     # Each channel was normalised: its mean is about that of a leaky ReLU of a standard normal variable, 0.8 / √(2 π).
-    np.testing.assert_allclose(np.mean(seen, (0, 1)), 0.32, atol=0.12)
+    np.testing.assert_allclose(np.mean(features, (0, 1)), 0.32, atol=0.12)

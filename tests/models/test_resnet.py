@@ -35,13 +35,13 @@ IMAGES = np.random.default_rng(0).uniform(size=(4, 9, 12, 3)).astype(np.float32)
 def test_shapes_dtypes_and_statistics():
     model = small(dtype=jnp.bfloat16, dropout=0.5)
     variables = jax.jit(model.init)(jax.random.key(0), IMAGES)
-    look = jax.jit(lambda v: model.apply(v, IMAGES, True, jnp.ones((4, 16), jnp.float32), mutable=["batch_stats"]))
-    (logits, features), seen = look(variables)
+    apply = jax.jit(lambda v: model.apply(v, IMAGES, True, jnp.ones((4, 16), jnp.float32), mutable=["batch_stats"]))
+    (logits, features), changed = apply(variables)
     assert (logits.shape, features.shape, logits.dtype, features.dtype) == ((4, 3), (4, 16), jnp.float32, jnp.float32)
     assert model.features == 16
     assert {leaf.dtype.name for leaf in jax.tree.leaves(variables)} == {"float32"}
     moved = jax.tree.map(
-        lambda a, b: bool(np.any(a != b)), *jax.device_get((variables["batch_stats"], seen["batch_stats"]))
+        lambda a, b: bool(np.any(a != b)), *jax.device_get((variables["batch_stats"], changed["batch_stats"]))
     )
     assert all(jax.tree.leaves(moved))
 

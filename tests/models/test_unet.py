@@ -90,8 +90,8 @@ def torch_logits(params, statistics, x, levels, torch):
     def pair(x, name):
         for i in range(2):
             x = convolved(x, params[name][f"Conv_{i}"])
-            norm, seen = (tree[name][f"BatchNorm_{i}"]["BatchNorm_0"] for tree in (params, statistics))
-            parts = [torch.from_numpy(leaf) for leaf in (seen["mean"], seen["var"], norm["scale"], norm["bias"])]
+            norm, running = (tree[name][f"BatchNorm_{i}"]["BatchNorm_0"] for tree in (params, statistics))
+            parts = [torch.from_numpy(leaf) for leaf in (running["mean"], running["var"], norm["scale"], norm["bias"])]
             x = f.relu(f.batch_norm(x, *parts, eps=1e-5))
         return x
 

@@ -1,1 +1,1 @@
-"""Weights of feature extractors: download, registry, readers of every format, layouts and their recognition."""
+"""Weights of feature extractors: registry, download, readers of file formats, layouts and their recognition."""

@@ -1,7 +1,7 @@
-"""Reads Caffe models without Caffe and without protobuf: the few fields of `caffe.proto` in which weights lie.
+"""Reads the weights of Caffe models without Caffe and without protobuf.
 
-A protocol buffer is a sequence of fields, each a number that says which it is and how it is written, and its value; a
-message within a message is bytes of a given length (https://protobuf.dev/programming-guides/encoding).
+A protocol buffer is a sequence of fields: a key, which encodes the field's number and wire type, and a value. A nested
+message is a value of type bytes, with its length (https://protobuf.dev/programming-guides/encoding).
 """
 
 from __future__ import annotations
@@ -13,9 +13,9 @@ from collections.abc import Iterator
 import numpy as np
 
 VARINT, FIXED64, BYTES, FIXED32 = 0, 1, 2, 5
-# Field numbers of src/caffe/proto/caffe.proto. Layers were once V1LayerParameters, under another number.
+# Field numbers of src/caffe/proto/caffe.proto; 2 are layers of the old type V1LayerParameter.
 NET_NAME = 1
-LAYERS = {100: (1, 7), 2: (4, 6)}  # of a net: what a layer is called and its blobs' field
+LAYERS = {100: (1, 7), 2: (4, 6)}  # a net's field of layers -> a layer's fields of name and blobs
 DATA, SHAPE, LEGACY_SHAPE = 5, 7, (1, 2, 3, 4)
 LEAVES = ("weight", "bias")
 
@@ -27,7 +27,7 @@ def read_caffe(path: str | os.PathLike[str]) -> dict[str, np.ndarray]:
       path: A file written by Caffe.
 
     Returns:
-      `LAYER/weight` and `LAYER/bias`, float32, axes as Caffe's: kernels [out, in, h, w], matrices [out, in].
+      `LAYER/weight` and `LAYER/bias`, float32, with Caffe's axes: kernels [out, in, h, w], matrices [out, in].
 
     Raises:
       ValueError: The file is damaged.
@@ -50,7 +50,7 @@ def read_caffe(path: str | os.PathLike[str]) -> dict[str, np.ndarray]:
 
 
 def looks_like_caffe(head: bytes) -> bool:
-    """Whether a file begins like a net: with its name, in letters, and then another of its fields."""
+    """Whether a file begins like a NetParameter: with its name, printable, and the key of another field."""
     if len(head) < 4 or head[0] != (NET_NAME << 3 | BYTES) or not 0 < head[1] < 100:
         return False
     name, after = head[2 : 2 + head[1]], head[2 + head[1] : 3 + head[1]]
@@ -58,11 +58,11 @@ def looks_like_caffe(head: bytes) -> bool:
 
 
 NEXT = {b"\x12", b"\x1a", b"\xa2"}
-"""First bytes of the fields that follow a net's name: old layers (2), inputs (3), layers (100)."""
+"""First bytes of the fields after a net's name: old layers (2), inputs (3), layers (100)."""
 
 
 def fields(message: memoryview) -> Iterator[tuple[int, int | memoryview]]:
-    """The fields of a message: number, and the bytes, or a number where it is written as one."""
+    """Yields the number and value of a message's fields; an int for varints, bytes for other wire types."""
     at = 0
     while at < len(message):
         key, at = varint(message, at)
@@ -81,7 +81,7 @@ def fields(message: memoryview) -> Iterator[tuple[int, int | memoryview]]:
 
 
 def varint(message: memoryview, at: int) -> tuple[int, int]:
-    """A number in groups of seven bits, lowest first, and where it ends."""
+    """Decodes an integer of groups of seven bits, lowest first; returns it and the index of the byte after it."""
     value = 0
     for place in range(10):
         if at + place >= len(message):
@@ -94,7 +94,7 @@ def varint(message: memoryview, at: int) -> tuple[int, int]:
 
 
 def blob(message: memoryview) -> np.ndarray:
-    """A BlobProto's values in its shape; old ones have four sizes, of which the first are 1 where they are too many."""
+    """Decodes a BlobProto to an array; leading 1s are dropped from the four sizes of old ones."""
     shape: list[int] = []
     legacy, data = dict.fromkeys(LEGACY_SHAPE, 1), []
     for number, value in fields(message):
@@ -115,7 +115,7 @@ def blob(message: memoryview) -> np.ndarray:
 
 
 def sizes(message: memoryview) -> Iterator[int]:
-    """The sizes in a BlobShape, packed into one field or one by one."""
+    """Yields the sizes in a BlobShape, packed into one field or in a field each."""
     for _, value in fields(message):
         if isinstance(value, int):
             yield value

@@ -1,4 +1,4 @@
-"""Fetches one file over HTTP: resumed, verified, and under its name only when it is whole."""
+"""Downloads of files over HTTP: resumed, verified by hash, and in place only when whole."""
 
 from __future__ import annotations
 
@@ -34,33 +34,33 @@ TEMPORARY_STATUS = {408, 425, 429, 500, 502, 503, 504}
 
 
 class _BrokeOff(Exception):
-    """The connection ended early; what has arrived is kept, another attempt may get the rest."""
+    """The connection ended early; the received part is kept for another attempt."""
 
 
 class _WrongAnswer(Exception):
-    """The server answers with something else than the file; what has arrived before may still be good."""
+    """The server's response is not the file; a part received before is kept."""
 
 
 class _WrongContent(_WrongAnswer):
-    """What has arrived is not the file, nor the beginning of it."""
+    """The received bytes are not the file's; they are deleted."""
 
 
 def fetch(url: str, target: str | os.PathLike[str], *, size: int | None, hash: str, progress: bool = True) -> None:
-    """Downloads `url` to `target`, unless it is there already.
+    """Downloads `url` to `target`, unless `target` exists.
 
-    What has arrived lies in `target.part` until it is whole and verified; a later call continues it by an
-    HTTP range request. Of several processes that fetch the same file, one downloads and the others wait.
+    The download goes to `target.part` until it is whole and verified; a later call continues it by an HTTP range
+    request. Of several processes that fetch the same file, one downloads and the others wait.
 
     Args:
       url: An http or https address.
-      target: Where the file shall be; its folder is made if necessary.
+      target: Path of the file; its folder is created if necessary.
       size: The file's size in bytes, None if unknown.
-      hash: `"md5:HEX"`, `"sha1:HEX"`, `"sha256:HEX"` or `"sha256-prefix:HEX"` (the beginning of the sum).
+      hash: `"md5:HEX"`, `"sha1:HEX"`, `"sha256:HEX"` or `"sha256-prefix:HEX"` (the beginning of the hash).
       progress: Whether to draw a progress bar on stderr.
 
     Raises:
-      JaxstyleError: No network, an error of the server, or a file that is not the one expected. `target` is
-        then as it was; `target.part` stays if the connection broke off, and goes if its content is wrong.
+      JaxstyleError: There is no network, the server fails, or the file is not the expected one. `target` is unchanged;
+        `target.part` is kept if the connection ended early, and deleted if its content is wrong.
     """
     target = Path(target)
     try:
@@ -76,7 +76,7 @@ def fetch(url: str, target: str | os.PathLike[str], *, size: int | None, hash: s
 
 
 def matches(path: str | os.PathLike[str], hash: str) -> bool:
-    """Whether the file has the sum `hash`, which is written as for `fetch`."""
+    """Whether the file has the hash `hash`, in the format of `fetch`."""
     kind, _, expected = hash.partition(":")
     with open(path, "rb") as file:
         digest = hashlib.file_digest(file, kind.removesuffix("-prefix")).hexdigest()
@@ -99,11 +99,11 @@ def _reason(error: BaseException) -> str:
 
 @contextlib.contextmanager
 def _locked(target: Path) -> Iterator[Path]:
-    """The name of the partial file, for this process alone while the context lasts.
+    """Locks the partial file for this process and yields its path.
 
-    The lock lies on a file of its own, which stays: one on the partial file would be lost in its renaming.
+    The lock is on a file of its own, which stays: a lock on the partial file would be lost when that is renamed.
     """
-    if fcntl is None:  # no lock, so no sharing, and no resuming
+    if fcntl is None:  # without locks a partial file a process, never resumed
         yield target.with_name(f"{target.name}.{os.getpid()}.part")
         return
     with open(target.with_name(f"{target.name}.lock"), "wb") as lock:
@@ -116,14 +116,14 @@ def _locked(target: Path) -> Iterator[Path]:
 
 
 def _fetch(url: str, part: Path, size: int | None, hash: str, progress: bool) -> None:
-    """Fills `part` in a few attempts, each continuing the last, and verifies it."""
+    """Downloads `part` in a few attempts, each of which continues the last, and verifies it."""
     try:
         for attempt in range(1, ATTEMPTS + 1):
             try:
                 _attempt(url, part, size, progress)
                 break
             except (OSError, _BrokeOff, http.client.HTTPException) as error:
-                if attempt == ATTEMPTS or not _worth_another(error):
+                if attempt == ATTEMPTS or not _is_temporary(error):
                     raise
                 time.sleep(PAUSE * 2 ** (attempt - 1))
         if not matches(part, hash):
@@ -133,17 +133,17 @@ def _fetch(url: str, part: Path, size: int | None, hash: str, progress: bool) ->
         raise
 
 
-def _worth_another(error: BaseException) -> bool:
+def _is_temporary(error: BaseException) -> bool:
     if isinstance(error, urllib.error.HTTPError):
         return error.code in TEMPORARY_STATUS
     if isinstance(error, urllib.error.URLError):
-        # No name service means no network: the user need not wait for another attempt.
+        # Without name resolution there is no network, and another attempt is useless.
         return not isinstance(error.reason, socket.gaierror)
     return isinstance(error, (_BrokeOff, ConnectionError, TimeoutError, http.client.HTTPException))
 
 
 def _attempt(url: str, part: Path, size: int | None, progress: bool) -> None:
-    """One request, for what `part` lacks."""
+    """Requests the rest of `part` once."""
     have = part.stat().st_size if part.exists() else 0
     if have == size:
         return
@@ -156,7 +156,7 @@ def _attempt(url: str, part: Path, size: int | None, progress: bool) -> None:
         error.close()
         if error.code != http.client.REQUESTED_RANGE_NOT_SATISFIABLE:
             raise
-        # There is nothing after what we have: it is the whole file, or longer than that and useless.
+        # There is nothing after `have` bytes: `part` is the whole file, or too long and useless.
         if _range(error.headers.get("Content-Range"))[1] != have or size is not None:
             part.unlink(missing_ok=True)
             raise _BrokeOff("the server has no such part") from error
@@ -169,14 +169,14 @@ def _attempt(url: str, part: Path, size: int | None, progress: bool) -> None:
 
 
 def _range(header: str | None) -> tuple[int | None, int | None]:
-    """First byte and total size out of `bytes 10-99/100` or `bytes */100`."""
+    """Parses first byte and total size of `bytes 10-99/100` or `bytes */100`."""
     found = re.fullmatch(r"bytes (?:(\d+)-\d+|\*)/(\d+|\*)", header or "")
     first, total = found.groups() if found else (None, None)
     return (int(first) if first else None, int(total) if total and total != "*" else None)
 
 
 def _agreed(response: Any, have: int, size: int | None) -> tuple[int, int | None]:
-    """The byte from which on the server sends (it may ignore the range asked for), and the total."""
+    """The first byte that the server sends, which may ignore the range asked for, and the total size."""
     if response.headers.get_content_type() == "text/html":
         raise _WrongAnswer("the server sends a web page, not weights (a login page, a proxy?)")
     length = response.headers.get("Content-Length", "")
@@ -193,7 +193,7 @@ def _agreed(response: Any, have: int, size: int | None) -> tuple[int, int | None
 
 
 def _copy(response: Any, file: IO[bytes], have: int, total: int | None, name: str, progress: bool) -> None:
-    """Appends the response to `file`; a body that ends before `total` bytes are there is an error."""
+    """Appends the response to `file`; fails if it ends before `total` bytes."""
     bar = tqdm(total=total, initial=have, unit="B", unit_scale=True, desc=name, file=sys.stderr, disable=not progress)
     with bar:
         while chunk := response.read(CHUNK):

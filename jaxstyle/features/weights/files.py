@@ -1,4 +1,4 @@
-"""A fixed network's parameters: read from any file that is recognised, written in jaxstyle's own form."""
+"""Weights of a feature extractor: read from any recognised file, written in jaxstyle's own format."""
 
 from __future__ import annotations
 
@@ -21,14 +21,14 @@ SAFETENSORS_DTYPES = {"float32": "F32", "float16": "F16"}
 
 @dataclasses.dataclass(frozen=True)
 class Weights:
-    """A fixed network's parameters in jaxstyle's own names.
+    """The weights of a feature extractor under canonical names.
 
     Attributes:
       architecture: `"vgg16"`, `"vgg19"`, `"squeezenet1_0"`, `"squeezenet1_1"`, `"googlenet"` or `"inception_v3"`.
-      tensors: float32 arrays by canonical name (`conv1_1/kernel`, `fire2/squeeze1x1/bias`), flat; the affine
-        colour map from RGB in [0, 1] to the network's input is `preprocess/kernel` and `preprocess/bias`.
-      ceil_pooling: SqueezeNet only: pools round their size up (Caffe, torchvision) or down (Keras).
-      metadata: Free strings: `layout` is the layout it was first read from; licence, source.
+      tensors: Flat dict of canonical name (`conv1_1/kernel`, `fire2/squeeze1x1/bias`) to float32 array;
+        `preprocess/kernel` and `preprocess/bias` are the colour map from RGB in [0, 1] to the network's input.
+      ceil_pooling: SqueezeNet only: whether pools round their size up (Caffe, torchvision) or down (Keras).
+      metadata: Free strings, such as `layout`, the layout first read from, licence and source.
     """
 
     architecture: str
@@ -38,18 +38,18 @@ class Weights:
 
 
 def read_weights(path: str | os.PathLike[str], *, preprocessing: str | None = None) -> Weights:
-    """Reads a fixed network from any file in a known format (`readers.py`) and layout (`layouts.py`).
+    """Reads weights from any file in a known format (`readers.py`) and layout (`layouts.py`).
 
     Args:
       path: The file.
-      preprocessing: `"caffe"`, `"torchvision"`, `"unit"` or `"caffe-rounded"`: replaces what the layout
-        implies, for weights whose names do not tell how they were trained.
+      preprocessing: `"caffe"`, `"torchvision"`, `"unit"` or `"caffe-rounded"`, in place of the layout's own, for
+        weights that were trained with another one than their names suggest.
 
     Returns:
-      The network, in float32; it may end early.
+      The weights, in float32; the network may end early.
 
     Raises:
-      JaxstyleError: The file cannot be read, is not recognised, or has wrong or missing tensors (listed).
+      JaxstyleError: The file cannot be read, is not recognised, or has wrong or missing tensors, which are listed.
     """
     tensors, metadata = read_tensors(path)
     try:
@@ -67,17 +67,17 @@ def read_weights(path: str | os.PathLike[str], *, preprocessing: str | None = No
 def save_weights(
     path: str | os.PathLike[str], weights: Weights, dtype: Literal["float32", "float16"] = "float32"
 ) -> None:
-    """Writes a safetensors file in jaxstyle's own form; the same weights give the same bytes.
+    """Writes a safetensors file in jaxstyle's own format; the same weights give the same bytes.
 
     The file appears under its name only when it is whole.
 
     Args:
-      path: Where to; its folder must exist. An existing file is replaced.
-      weights: The network.
-      dtype: Of the kernels. Biases and the colour map are small and always kept in float32.
+      path: The file; its folder must exist. An existing file is replaced.
+      weights: The weights.
+      dtype: Dtype of the kernels; biases and the colour map are float32.
 
     Raises:
-      JaxstyleError: The weights are not a network, do not fit into float16, or the file cannot be written.
+      JaxstyleError: The weights are not a network or do not fit into float16, or the file cannot be written.
     """
     path = Path(path)
     if dtype not in SAFETENSORS_DTYPES:
@@ -97,14 +97,14 @@ def save_weights(
 
 
 def encode(tensors: dict[str, np.ndarray], metadata: dict[str, str]) -> bytes:
-    """The bytes of a safetensors file, a function of the arguments alone.
+    """Encodes a safetensors file, deterministically.
 
-    The safetensors package writes metadata in an order that differs from one process to the next. The format
-    is eight bytes of header length, a JSON header, then the tensors one after another, little-endian:
+    The safetensors package writes metadata in an order that differs from process to process. The format is eight bytes
+    of header length, a JSON header, then the tensors one after another, little-endian:
     https://github.com/huggingface/safetensors#format
 
     Args:
-      tensors: float32 or float16 arrays, in the order in which they shall lie.
+      tensors: float32 or float16 arrays, in their order in the file.
       metadata: Free strings.
 
     Returns:

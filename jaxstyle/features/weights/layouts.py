@@ -1,8 +1,8 @@
-"""How the files of other projects name and order their tensors, as tables.
+"""Layouts: how the weight files of other projects name and order their tensors.
 
-A layout is data: a pattern that splits a tensor's name into layer and leaf, a table from the file's layers to
-the canonical ones (`architectures.py`), the order of the kernel's axes, and the preprocessing that its
-networks expect. `recognise.py` finds the one that fits a file.
+A layout is a pattern that splits a tensor's name into layer and leaf, a table of the file's layers to the canonical
+ones (`architectures.py`), the order of the kernel's axes, and the network's preprocessing. `recognition.py` finds the
+layout of a file.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from jaxstyle.features.inception_plan import BLOCKS, FIGURE_5, FIGURE_6, FIGURE_
 
 
 def _mean_subtracted_bgr(*mean: float) -> tuple[np.ndarray, np.ndarray]:
-    """Caffe's: BGR in 0 to 255 minus the mean of ImageNet (given as B, G, R)."""
+    """Caffe's preprocessing: BGR in 0 to 255 minus a mean, given as B, G, R."""
     return 255 * np.eye(3, dtype=np.float32)[:, ::-1], -np.array(mean, np.float32)
 
 
@@ -47,10 +47,10 @@ LEAVES = {
 
 SLASHED = re.compile(r"(?P<layer>.+)/(?P<leaf>kernel|bias)")
 DOTTED = re.compile(r"(?P<layer>.+)\.(?P<leaf>kernel|weight|bias)")
-# conv1/7x7_s2/weights, conv1/7x7_s2_w: Caffe itself numbers the tensors of a layer, and those who convert name them.
+# conv1/7x7_s2/weights, conv1/7x7_s2_w: Caffe numbers the tensors of a layer; converters name them.
 CAFFE = re.compile(r"(?P<layer>.+?)[/_.](?P<leaf>weights?|bias(?:es)?|w|b)")
 # block1_conv1/block1_conv1_W_1:0, block1_conv1/block1_conv1/kernel:0, vgg19/block1_conv1/kernel,
-# conv1/uniform1, fire2/expand1x1/fire2/expand1x1_b: Keras changed its mind about names more than once.
+# conv1/uniform1, fire2/expand1x1/fire2/expand1x1_b: Keras has changed its names several times.
 KERAS = re.compile(
     r"(?:[^/]+/)*?(?P<layer>block\d_conv\d|conv\d+|fire\d/\w+?)"
     r"/(?:.*/)?(?:\w*?_)?(?P<leaf>kernel|bias|uniform|W|b)\d*(?:_\d+)?(?::0)?"
@@ -58,17 +58,17 @@ KERAS = re.compile(
 
 
 class Layout(NamedTuple):
-    """How one family of files names and orders the tensors of one architecture.
+    """The names and axes of one architecture's tensors in one family of files.
 
     Attributes:
-      name: For messages and metadata.
+      name: Name in messages and metadata.
       architecture: A key of `ARCHITECTURES`.
       pattern: Splits a tensor's name into `layer` and `leaf`.
-      layers: The file's name of a layer -> its canonical name.
+      layers: Dict of a layer's name in the file to its canonical name.
       preprocessing: A key of `PREPROCESSING`; None where the file carries its own colour map.
       oihw: Whether kernels are [out, in, h, w] (torch) instead of [h, w, in, out].
-      ceil_pooling: Whether the network was trained with pools that round up.
-      dropped: Names of tensors that the features do not need.
+      ceil_pooling: Whether the network was trained with pools that round their size up.
+      dropped: Pattern of names of tensors that feature extraction does not need.
       batch_norm: The epsilon of batch norms that are folded into the convolutions before them (`X.conv` and `X.bn`
         become `X`); 0 where there are none.
     """
@@ -89,11 +89,11 @@ def _names(architecture: str) -> list[str]:
 
 
 def _torchvision_vgg(blocks: tuple[int, ...]) -> dict[str, str]:
-    """torchvision's `features` are numbered: a ReLU follows each convolution, a pool each block."""
+    """torchvision's numbers in `features`, where a ReLU follows each convolution and a pool each block."""
     layers, index = {}, 0
     for i, count in enumerate(blocks, 1):
         for j in range(1, count + 1):
-            # Without the prefix: the state of `vgg.features` alone.
+            # Without the prefix for a state_dict of `vgg.features` alone.
             layers[f"features.{index}"] = layers[str(index)] = f"conv{i}_{j}"
             index += 2
         index += 1
@@ -101,9 +101,10 @@ def _torchvision_vgg(blocks: tuple[int, ...]) -> dict[str, str]:
 
 
 def _fires(pattern: str, leaves: Mapping[str, str], numbers: Mapping[int, int] | None = None) -> dict[str, str]:
-    """The fire modules' convolutions, which the file names by `pattern`.
+    """The fire modules' convolutions by their names in the file, given by `pattern`.
 
-    `{n}` is the module's number in the file, a key of `numbers`; `{c}` the convolution's, a key of `leaves`.
+    In the pattern `{n}` is the module's number in the file, a key of `numbers`, and `{c}` the convolution's name, a key
+    of `leaves`.
     """
     numbers = numbers or {i: i for i in range(2, 10)}
     return {
@@ -114,7 +115,7 @@ def _fires(pattern: str, leaves: Mapping[str, str], numbers: Mapping[int, int] |
 _PLAIN_FIRE = {"squeeze1x1": "squeeze1x1", "expand1x1": "expand1x1", "expand3x3": "expand3x3"}
 _TORCH_FIRE = {"squeeze": "squeeze1x1", "expand1x1": "expand1x1", "expand3x3": "expand3x3"}
 _SIZED_FIRE = {"conv1x1_1": "squeeze1x1", "conv1x1_2": "expand1x1", "conv3x3_2": "expand3x3"}
-# Where torchvision's `features` have their fire modules: the pools between them shift the indices.
+# Indices of the fire modules in torchvision's `features`, which also count the pools.
 _TORCH_1_0 = dict(zip((3, 4, 5, 7, 8, 9, 10, 12), range(2, 10), strict=True))
 _TORCH_1_1 = dict(zip((3, 4, 6, 7, 9, 10, 11, 12), range(2, 10), strict=True))
 _TORCH_ENDS = {"features.0": "conv1", "classifier.1": "conv10"}
@@ -166,7 +167,7 @@ LAYOUTS: tuple[Layout, ...] = (
         )
         for a, blocks in VGG_BLOCKS.items()
     ),
-    # MingSun-Tse/Collaborative-Distillation; the 1x1 `_aux` heads only served its training.
+    # MingSun-Tse/Collaborative-Distillation; its 1x1 `_aux` heads are for training alone.
     Layout(
         "distilled",
         "vgg19",
@@ -198,8 +199,8 @@ LAYOUTS: tuple[Layout, ...] = (
         )
         for a, n in (("squeezenet1_1", _TORCH_1_1), ("squeezenet1_0", _TORCH_1_0))
     ),
-    # bvlc_googlenet, with its two auxiliary classifiers or without: under Caffe's names (Caffe2's are such), and as
-    # ProGamerGov/neural-dream has it, whose MMdnn turns slashes into underscores.
+    # bvlc_googlenet, with its two auxiliary classifiers or without: under the names of Caffe and Caffe2, and of
+    # ProGamerGov/neural-dream, where MMdnn replaced slashes by underscores.
     *(
         Layout(name, "googlenet", pattern, layers, "caffe-rounded", True, True, re.compile(r"loss[12][/_].*"))
         for name, pattern, layers in (
@@ -207,7 +208,7 @@ LAYOUTS: tuple[Layout, ...] = (
             ("neural-dream", DOTTED, _UNDERSCORED | {"loss3_classifier_1": "loss3/classifier"}),
         )
     ),
-    # TensorFlow's names, batch norms folded in already.
+    # TensorFlow's names, with batch normalisations folded in.
     Layout(
         "inception-hwio",
         "inception_v3",
@@ -215,7 +216,7 @@ LAYOUTS: tuple[Layout, ...] = (
         {name.replace("/", "_"): name for name in _names("inception_v3")},
         "unit",
     ),
-    # pytorch-fid's checkpoint of TensorFlow's weights of 2015 bears torchvision's names too.
+    # pytorch-fid's checkpoint of TensorFlow's weights of 2015 has torchvision's names, too.
     Layout(
         "torchvision",
         "inception_v3",

@@ -1,10 +1,11 @@
-"""Named arrays out of whatever file a network's weights come in, told apart by content, not by suffix."""
+"""Readers of weight files: safetensors, npz, Keras HDF5, torch and Caffe, recognised by content, not by suffix."""
 
 from __future__ import annotations
 
 import os
+import re
 import zipfile
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import h5py
@@ -17,10 +18,18 @@ from jaxstyle.features.weights.torch_file import read_torch, widen_bfloat16
 
 Tensors = dict[str, np.ndarray]
 
-SNIFF = 512  # bytes that decide what a file is
+SNIFF = 512  # bytes by which a format is recognised
 HDF5_MAGIC = b"\x89HDF\r\n\x1a\n"
 TORCH_LEGACY_MAGIC = b"\x80\x02\x8a\x0a\x6c\xfc\x9c\x46\xf9\x20\x6a\xa8\x50\x19"
-DEFLATE_LIMIT = 1100  # deflate shrinks at most 1032 times: a data set that claims more is a forgery
+DEFLATE_LIMIT = 1100  # deflate compresses at most 1032 times: a data set that claims more is a forgery
+
+WRAPPERS = ("state_dict.", "model_state_dict.", "model_state.", "model.", "module.", "network.", "net.", "_orig_mod.")
+"""Prefixes that checkpoints, `DataParallel` and `torch.compile` put before all names of a network."""
+
+TRAINING_STATE = re.compile(
+    r"(optim\w*|(lr_)?schedulers?\w*|(grad_)?scaler\w*|(\w+_)?ema|epoch|step|loss|callbacks|loops)([./].*)?"
+)
+"""Names of the tensors that checkpoints keep beside a network."""
 
 # https://github.com/huggingface/safetensors#format
 SAFETENSORS_DTYPES = {
@@ -41,33 +50,52 @@ def read_tensors(path: str | os.PathLike[str]) -> tuple[Tensors, dict[str, str]]
     """Reads every tensor of a safetensors, npz, Keras HDF5, torch or Caffe file.
 
     Args:
-      path: The file; its first bytes decide what it is, its suffix does not matter.
+      path: The file; its suffix does not matter.
 
     Returns:
-      The tensors under the names that the file gives them, and the file's string metadata (safetensors only,
-      else empty). Types stay as they are, apart from bfloat16, which NumPy lacks and which becomes float32.
+      The tensors under the names in the file, `unwrapped`, and the file's string metadata (safetensors only, else
+      empty). Dtypes are the file's, apart from bfloat16, which NumPy lacks and which becomes float32.
 
     Raises:
-      JaxstyleError: No such file, a folder, an empty, damaged or unknown file, or one that asks to run code.
+      JaxstyleError: The file does not exist, is a folder, empty, damaged or in no known format, or asks to run code.
     """
     path = Path(path)
     head = _head(path)
-    for recognises, read in _FORMATS:
-        if recognises(head, path):
-            return _guarded(read, path)
+    for matches, read in _FORMATS:
+        if matches(head, path):
+            tensors, metadata = _guarded(read, path)
+            return unwrapped(tensors), metadata
     raise JaxstyleError(
         f"{path}: {_foreign(head)}; weights are read from safetensors, npz, Keras HDF5, torch and Caffe files"
     )
 
 
+def unwrapped(tensors: Mapping[str, np.ndarray]) -> Tensors:
+    """Removes a checkpoint's training state, and the wrappers' prefixes, from the tensors of its network.
+
+    `{"model": {"module.conv.weight": …}, "optimizer": …}` becomes `{"conv.weight": …}`. A prefix is removed only if all
+    names have it.
+
+    Args:
+      tensors: Arrays by their names in the file, where keys of nested dicts are joined by `.`.
+
+    Returns:
+      The network's tensors, or all of them if none is the network's.
+    """
+    network = {name: tensor for name, tensor in tensors.items() if not TRAINING_STATE.fullmatch(name)} or dict(tensors)
+    while prefix := next((w for w in WRAPPERS if network and all(name.startswith(w) for name in network)), None):
+        network = {name.removeprefix(prefix): tensor for name, tensor in network.items()}
+    return network
+
+
 def looks_like_html(head: bytes) -> bool:
-    """Whether a file begins like a web page: a login or an error page saved in the place of weights."""
+    """Whether a file begins like a web page, such as a login or an error page saved in place of weights."""
     start = head.lstrip(b"\xef\xbb\xbf \t\r\n").lower()
     return start.startswith((b"<!doctype", b"<html", b"<head", b"<body", b"<?xml", b"<!--"))
 
 
 def _head(path: Path) -> bytes:
-    if os.path.isdir(path):  # unlike path.is_dir() it raises nothing, for instance when the name is too long
+    if os.path.isdir(path):  # unlike path.is_dir() it never raises, not even for a name that is too long
         raise JaxstyleError(f"{path}: a folder, not a file of weights; name the file inside it")
     try:
         with open(path, "rb") as file:
@@ -113,7 +141,7 @@ def _zip_names(path: Path) -> list[str]:
 
 
 def _is_safetensors(head: bytes, path: Path) -> bool:
-    # Eight bytes of length, then JSON. The length cannot exceed the format's own limit of 100 MB.
+    # Eight bytes of length, at most 100 MB as the format limits it, then JSON.
     return head[8:9] == b"{" and int.from_bytes(head[:8], "little") <= 100_000_000
 
 
@@ -170,7 +198,7 @@ def _read_hdf5(path: Path) -> tuple[Tensors, dict[str, str]]:
     tensors: Tensors = {}
 
     def collect(name: str, item: h5py.Group | h5py.Dataset) -> None:
-        # Only numbers count: a saved model also holds strings such as its training configuration.
+        # Only numbers: a saved model also holds strings such as its training configuration.
         if not isinstance(item, h5py.Dataset) or item.dtype.kind not in "fiu":
             return
         if item.external or item.is_virtual or item.nbytes > limit:

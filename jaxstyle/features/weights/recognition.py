@@ -1,4 +1,4 @@
-"""Recognises whose names a file's tensors bear, and renames and turns them into jaxstyle's own."""
+"""Recognises the layout of a weight file and converts its tensors to canonical names and axes."""
 
 from __future__ import annotations
 
@@ -13,17 +13,10 @@ from jaxstyle.features.weights.layouts import LAYOUTS, LEAVES, PREPROCESSING, La
 
 FORMAT, VERSION = "jaxstyle-features", "1"
 MAX_PROBLEMS = 8  # that one error message lists
-WRAPPERS = (
-    "state_dict.",
-    "model.",
-    "module.",
-    "net.",
-)  # what checkpoints and DataParallel put around a network
-TRAINING_STATE = ("optimizer", "optim.", "scheduler", "lr_scheduler")  # what lies beside it
 
 
 class Converted(NamedTuple):
-    """A file's tensors in canonical form (float32), and what was learnt about them."""
+    """The tensors of a file in canonical form, float32, with the properties of their layout."""
 
     layout: str
     architecture: str
@@ -35,23 +28,22 @@ class Converted(NamedTuple):
 def convert(
     tensors: Mapping[str, np.ndarray], metadata: Mapping[str, str], *, preprocessing: str | None = None
 ) -> Converted:
-    """Recognises the layout from names and shapes, and gives the tensors their canonical names and axes.
+    """Recognises the layout from names and shapes, and converts the tensors to canonical names and axes.
 
     Args:
-      tensors: What `read_tensors` returned.
-      metadata: Likewise; only jaxstyle's own is looked at.
-      preprocessing: A key of `PREPROCESSING` in place of the layout's own, for files whose names do not tell
-        how their network was trained (jcjohnson's Caffe weights under torchvision's names: `"caffe"`).
+      tensors: From `read_tensors`.
+      metadata: From `read_tensors`; only jaxstyle's own keys are used.
+      preprocessing: A key of `PREPROCESSING` in place of the layout's own, for networks that were trained with another
+        one than their names suggest (jcjohnson's Caffe weights under torchvision's names: `"caffe"`).
 
     Returns:
-      The canonical tensors; an early end is allowed.
+      The canonical tensors; the network may end early.
 
     Raises:
-      JaxstyleError: No layout fits, or one does and tensors are missing, extra, mis-shaped or NaN; listed.
+      JaxstyleError: No layout fits, or tensors are missing, extra, of wrong shape or not finite, which are listed.
     """
     if preprocessing is not None and preprocessing not in PREPROCESSING:
         raise JaxstyleError(f"unknown preprocessing {preprocessing!r}; {did_you_mean(preprocessing, PREPROCESSING)}")
-    tensors = _unwrapped(tensors)
     layout, canonical, wrong = _best(tensors, _candidates(metadata))
     if preprocessing and layout.preprocessing is None:
         raise JaxstyleError(
@@ -60,23 +52,15 @@ def convert(
         )
     if wrong:
         raise JaxstyleError(f"not a whole {layout.architecture} in the {layout.name} layout: {itemised(wrong)}")
-    colour_map = preprocessing or layout.preprocessing
+    preprocessing = preprocessing or layout.preprocessing
     ceil = layout.ceil_pooling or metadata.get("ceil_pooling") == "true"
-    return Converted(layout.name, layout.architecture, ceil, colour_map, canonical | _colour_map(colour_map))
+    return Converted(layout.name, layout.architecture, ceil, preprocessing, canonical | _color_map(preprocessing))
 
 
 def itemised(items: list[str]) -> str:
-    """The items, separated by semicolons; beyond `MAX_PROBLEMS` only their number."""
+    """Joins items by semicolons; beyond `MAX_PROBLEMS` it gives their number."""
     more = len(items) - MAX_PROBLEMS
     return "; ".join(items[:MAX_PROBLEMS]) + (f"; and {more} more" if more > 0 else "")
-
-
-def _unwrapped(tensors: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
-    """Without the training state beside the network, and without the prefix that all names share."""
-    stripped = {name: tensor for name, tensor in tensors.items() if not name.startswith(TRAINING_STATE)}
-    while prefix := next((w for w in WRAPPERS if stripped and all(name.startswith(w) for name in stripped)), None):
-        stripped = {name.removeprefix(prefix): tensor for name, tensor in stripped.items()}
-    return stripped
 
 
 def _candidates(metadata: Mapping[str, str]) -> list[Layout]:
@@ -93,7 +77,7 @@ def _candidates(metadata: Mapping[str, str]) -> list[Layout]:
 def _best(
     tensors: Mapping[str, np.ndarray], candidates: list[Layout]
 ) -> tuple[Layout, dict[str, np.ndarray], list[str]]:
-    """The layout that knows most of the names; among equals the one with fewest problems, or the first."""
+    """The layout that contains most of the names; among equals the one with the fewest problems, or the first."""
     renamed = [(layout, *_renamed(layout, tensors)) for layout in candidates]
     most = max(len(canonical) for _, canonical, _ in renamed)
     layout, canonical, unknown = next(r for r in renamed if len(r[1]) == most)
@@ -107,12 +91,12 @@ def _best(
     results = []
     for layout, canonical, unknown in renamed:
         if len(canonical) == most:
-            whole = canonical | _colour_map(layout.preprocessing)
+            whole = canonical | _color_map(layout.preprocessing)
             results.append((layout, whole, problems(layout.architecture, whole) + unknown))
     return min(results, key=lambda result: len(result[2]))
 
 
-def _colour_map(preprocessing: str | None) -> dict[str, np.ndarray]:
+def _color_map(preprocessing: str | None) -> dict[str, np.ndarray]:
     if preprocessing is None:
         return {}
     kernel, bias = PREPROCESSING[preprocessing]
@@ -120,7 +104,7 @@ def _colour_map(preprocessing: str | None) -> dict[str, np.ndarray]:
 
 
 def _renamed(layout: Layout, tensors: Mapping[str, np.ndarray]) -> tuple[dict[str, np.ndarray], list[str]]:
-    """The tensors whose names the layout knows, by canonical name, and a clause for each of the others."""
+    """The tensors in the layout, by canonical name, and a clause for each of the others."""
     canonical: dict[str, np.ndarray] = {}
     unknown = []
     if layout.batch_norm:
@@ -131,20 +115,20 @@ def _renamed(layout: Layout, tensors: Mapping[str, np.ndarray]) -> tuple[dict[st
             target = f"{layout.layers[match['layer']]}/{LEAVES[match['leaf']]}"
             if target in canonical:
                 unknown.append(f"{name} gives {target} a second time")
-            canonical[target] = _turned(target, tensor, layout.oihw)
+            canonical[target] = _transposed(target, tensor, layout.oihw)
         elif not layout.dropped.fullmatch(name):
             unknown.append(f"{name} is not part of {layout.architecture}")
     return canonical, unknown
 
 
 def _folded(tensors: Mapping[str, np.ndarray], epsilon: float) -> dict[str, np.ndarray]:
-    """`X.weight` and `X.bias` in the place of a convolution `X.conv` and its batch norm `X.bn`, in evaluation."""
+    """Folds batch normalisations `X.bn`, as in evaluation, into convolutions `X.conv`: `X.weight` and `X.bias`."""
     folded = {name: tensor for name, tensor in tensors.items() if not name.endswith(".bn.num_batches_tracked")}
     for name in [name.removesuffix(".conv.weight") for name in folded if name.endswith(".conv.weight")]:
         norm = [f"{name}.bn.{leaf}" for leaf in ("weight", "bias", "running_mean", "running_var")]
         kernel = folded[f"{name}.conv.weight"]
         if any(folded.get(leaf, np.zeros(0)).shape != kernel.shape[:1] for leaf in norm):
-            continue  # its parts are then complained about
+            continue  # and its parts are listed as problems
         scale, shift, mean, variance = (np.asarray(folded.pop(leaf), np.float64) for leaf in norm)
         scale = scale / np.sqrt(variance + epsilon)
         folded[f"{name}.weight"] = folded.pop(f"{name}.conv.weight") * scale.reshape(-1, *[1] * (kernel.ndim - 1))
@@ -152,7 +136,7 @@ def _folded(tensors: Mapping[str, np.ndarray], epsilon: float) -> dict[str, np.n
     return folded
 
 
-def _turned(target: str, tensor: np.ndarray, oihw: bool) -> np.ndarray:
+def _transposed(target: str, tensor: np.ndarray, oihw: bool) -> np.ndarray:
     if oihw and tensor.ndim == 2:
         tensor = tensor[..., None, None]  # a matrix is a 1x1 convolution
     if oihw and tensor.ndim == 4:
@@ -160,6 +144,6 @@ def _turned(target: str, tensor: np.ndarray, oihw: bool) -> np.ndarray:
         if target == f"{PREPROCESS}/kernel" and tensor.shape[:2] == (1, 1):
             tensor = tensor[0, 0]  # a 1x1 convolution is the colour map, in to out
     if tensor.dtype.kind != "f":
-        return tensor  # to be complained about
-    with np.errstate(over="ignore"):  # a float64 too large for float32 becomes the infinity that is then reported
+        return tensor  # and is listed as a problem
+    with np.errstate(over="ignore"):  # a float64 too large for float32 becomes infinite, which is listed
         return np.ascontiguousarray(tensor, np.float32)

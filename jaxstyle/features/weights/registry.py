@@ -1,6 +1,6 @@
-"""Names of pretrained networks: where each comes from, its size, and the hash that proves it.
+"""Names of pretrained networks, with address, size and hash.
 
-One, `bundled`, lies in the package itself; the others are fetched into a cache.
+One, `bundled`, is part of the package; the others are downloaded to a cache.
 """
 
 from __future__ import annotations
@@ -13,25 +13,25 @@ from jaxstyle.errors import JaxstyleError, did_you_mean
 from jaxstyle.features.weights import download
 from jaxstyle.runtime.caching import cache_folder
 
-CAFFE = "http://dl.caffe.berkeleyvision.org"  # which has no https; the sum is what proves the file
+CAFFE = "http://dl.caffe.berkeleyvision.org"  # it has no https; the hash verifies the file
 KERAS = "https://storage.googleapis.com/tensorflow/keras-applications"
 FID = "https://github.com/mseitzer/pytorch-fid/releases/download/fid_weights"
 TORCH = "https://download.pytorch.org/models"
-PACKAGE = "package:"  # before the name of a file in this very folder
+PACKAGE = "package:"  # before the name of a file in jaxstyle/features
 FILE_SUFFIXES = {".h5", ".hdf5", ".keras", ".npz", ".pt", ".pth", ".safetensors", ".bin", ".ckpt", ".caffemodel"}
 
 
 @dataclasses.dataclass(frozen=True)
 class Entry:
-    """A network known by name.
+    """A pretrained network.
 
     Attributes:
-      url: Its address, or `PACKAGE` and the name of a file beside this one.
-      size_bytes: Its size, None where none is published.
+      url: Address of the file, or `PACKAGE` and the name of a file in the package.
+      size_bytes: Size of the file, None if it is not published.
       hash: `"md5:HEX"`, `"sha1:HEX"`, `"sha256:HEX"` or `"sha256-prefix:HEX"`, as its publisher states it.
-      layout: The layout of the file, see `layouts.py`.
-      licence: Of the weights.
-      note: What to know when choosing.
+      layout: Layout of the file, see `layouts.py`.
+      licence: Licence of the weights.
+      note: Description.
     """
 
     url: str
@@ -47,7 +47,7 @@ class Entry:
 
     @property
     def shipped(self) -> bool:
-        """Whether it lies in the package."""
+        """Whether the file is part of the package."""
         return self.url.startswith(PACKAGE)
 
 
@@ -139,10 +139,10 @@ ENTRIES: dict[str, Entry] = {
 
 
 def cached_path(name: str) -> Path:
-    """Where the network `name` lies, or will lie once it is fetched: the cache, for a shipped one the package.
+    """The path of the network `name`, in the cache or, if shipped, in the package; it need not exist yet.
 
     Raises:
-      JaxstyleError: No such name.
+      JaxstyleError: The name is unknown.
     """
     if name not in ENTRIES:
         raise JaxstyleError(f"unknown features {name!r}; {did_you_mean(name, ENTRIES)}")
@@ -151,7 +151,7 @@ def cached_path(name: str) -> Path:
 
 
 def resolve(name_or_path: str | os.PathLike[str], *, progress: bool = True) -> Path:
-    """The file that a name or a path stands for; a registered network is fetched if it is not in the cache.
+    """Resolves a name or path to a file; a registered network is downloaded if it is not in the cache.
 
     Args:
       name_or_path: An existing file, anything that looks like a path (by a separator or a suffix such as
@@ -162,21 +162,21 @@ def resolve(name_or_path: str | os.PathLike[str], *, progress: bool = True) -> P
       The path; it need not exist if it was given as a path.
 
     Raises:
-      JaxstyleError: Neither a path nor a name, or the download failed.
+      JaxstyleError: It is neither a path nor a name, or the download failed.
     """
     path = Path(name_or_path).expanduser()
     if os.path.isfile(path) or _looks_like_path(name_or_path):
         return path
-    if os.path.exists(path) and name_or_path not in ENTRIES:  # a folder: the reader will say so
+    if os.path.exists(path) and name_or_path not in ENTRIES:  # a folder, which the reader refuses
         return path
     return fetch(str(name_or_path), progress=progress)
 
 
 def fetch(name: str, *, progress: bool = True) -> Path:
-    """The cached file of the registered network `name`, downloaded if it is missing.
+    """Downloads the registered network `name` if it is not in the cache, and returns its path.
 
     Raises:
-      JaxstyleError: Unknown name, a failed download, or a cached file of the wrong size.
+      JaxstyleError: The name is unknown, the download failed, or the cached file has the wrong size.
     """
     target = cached_path(name)
     entry = ENTRIES[name]
@@ -184,7 +184,7 @@ def fetch(name: str, *, progress: bool = True) -> Path:
         raise JaxstyleError(f"{target} is missing from the package; install jaxstyle anew")
     if not target.exists():
         download.fetch(entry.url, target, size=entry.size_bytes, hash=entry.hash, progress=progress)
-    # A file put there by hand may be cut short. Its hash is not taken in every run: that is `verify`.
+    # A file put there by hand may be cut short. The hash is checked by `verify` alone.
     if entry.size_bytes not in (None, target.stat().st_size):
         again = "install jaxstyle anew" if entry.shipped else f"delete it and `jaxstyle features fetch {name}` again"
         raise JaxstyleError(f"{target} has {target.stat().st_size} bytes, not {entry.size_bytes}; {again}")

@@ -1,8 +1,8 @@
-"""Reads torch checkpoints without torch and without running any code that a pickle asks for.
+"""Reads torch checkpoints without torch and without running code from a pickle.
 
-A checkpoint is a pickle that names tensors and, apart from it, the raw bytes of their storages. There are two
-containers (`torch/serialization.py`): a zip archive (`data.pkl` and `data/KEY`) since torch 1.6, before it a
-stream of pickles followed by the storages.
+A checkpoint is a pickle that describes tensors, and the raw bytes of their storages. There are two containers
+(`torch/serialization.py`): a zip archive (`data.pkl` and `data/KEY`) since torch 1.6, before it a stream of pickles
+followed by the storages.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from jaxstyle.features.weights.torch_pickle import DTYPES, Storage, Tensor, Tens
 
 LEGACY_MAGIC = 0x1950A86A20F9469CFC6C
 LEGACY_PROTOCOL = 1001
-MAX_DEPTH = 32  # of nested dicts: real checkpoints stay below 6
+MAX_DEPTH = 32  # of nested dicts; real checkpoints have fewer than 6
 
 
 @dataclasses.dataclass
@@ -33,17 +33,17 @@ class _Checkpoint:
 
 
 def read_torch(path: str | os.PathLike[str]) -> dict[str, np.ndarray]:
-    """Reads the tensors of a torch checkpoint, of the zip form or the older stream of pickles.
+    """Reads the tensors of a torch checkpoint, a zip archive or the older stream of pickles.
 
     Args:
       path: A file written by `torch.save`, holding tensors in (nested) dicts.
 
     Returns:
-      Name to array; the keys of nested dicts are joined by `.`. bfloat16 is widened to float32, all other
-      types stay. Leaves that are not tensors, such as the number of an epoch, are left out.
+      Arrays by name; the keys of nested dicts are joined by `.`. bfloat16 is widened to float32, other dtypes stay.
+      Leaves that are not tensors, such as the number of an epoch, are left out.
 
     Raises:
-      JaxstyleError: The file is damaged, or its pickle asks for anything but tensors.
+      JaxstyleError: The file is damaged, or its pickle contains anything but tensors.
     """
     path = Path(path)
     try:
@@ -52,7 +52,7 @@ def read_torch(path: str | os.PathLike[str]) -> dict[str, np.ndarray]:
             file.seek(0)
             checkpoint = read(file, path, os.fstat(file.fileno()).st_size)
         tensors = {
-            name: _materialise(name, leaf, checkpoint.storages) for name, leaf in _leaves(checkpoint.tree, set())
+            name: _materialize(name, leaf, checkpoint.storages) for name, leaf in _leaves(checkpoint.tree, set())
         }
     except JaxstyleError:
         raise
@@ -70,7 +70,7 @@ def _read_zip(file: IO[bytes], path: Path, size: int) -> _Checkpoint:
 
         def read(name: str) -> bytes:
             info = archive.getinfo(name)
-            # torch only stores; a compressed entry could grow without bound.
+            # torch does not compress; a compressed entry could unpack to any size.
             if info.compress_type != zipfile.ZIP_STORED or info.file_size > size:
                 raise ValueError(f"entry {name} is compressed or larger than the file")
             return archive.read(info)
@@ -123,19 +123,19 @@ def widen_bfloat16(bits: np.ndarray) -> np.ndarray:
     return (bits.astype(np.uint32) << 16).view(np.float32)
 
 
-def _leaves(tree: Any, seen: set[int], prefix: str = "", depth: int = 0) -> Iterator[tuple[str, Tensor]]:
-    """The tensors in nested dicts and lists; `seen` stops pickles that contain themselves or fan out."""
+def _leaves(tree: Any, visited: set[int], prefix: str = "", depth: int = 0) -> Iterator[tuple[str, Tensor]]:
+    """Yields the tensors in nested dicts and lists; `visited` stops pickles that contain themselves or fan out."""
     if isinstance(tree, Tensor):
         yield prefix.removesuffix("."), tree
     elif isinstance(tree, dict | list):
-        if id(tree) in seen or depth > MAX_DEPTH:
+        if id(tree) in visited or depth > MAX_DEPTH:
             raise ValueError(f"{prefix or 'the root'} is nested too deep or contains itself")
-        seen.add(id(tree))
+        visited.add(id(tree))
         for key, value in tree.items() if isinstance(tree, dict) else enumerate(tree):
-            yield from _leaves(value, seen, f"{prefix}{key}.", depth + 1)
+            yield from _leaves(value, visited, f"{prefix}{key}.", depth + 1)
 
 
-def _materialise(name: str, tensor: Tensor, storages: dict[str, np.ndarray]) -> np.ndarray:
+def _materialize(name: str, tensor: Tensor, storages: dict[str, np.ndarray]) -> np.ndarray:
     storage = tensor.storage
     items = storages[storage.key][storage.start : storage.start + storage.length]
     count = int(np.prod(tensor.size, dtype=object))  # Python integers: a forged size must not wrap around

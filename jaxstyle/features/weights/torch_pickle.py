@@ -1,7 +1,7 @@
-"""An unpickler that knows tensors and nothing else, and runs nothing that a pickle asks for.
+"""An unpickler of tensors alone, which runs no code from a pickle.
 
-A pickle may call any function it can name. This one resolves a short list of names to inert stand-ins, which
-only note what the tensor looks like, and refuses all others by name.
+A pickle may call any function that it can name. This unpickler resolves a short list of names to inert stand-ins, which
+record the description of a tensor, and refuses all others by name.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ DTYPES = {
 }
 
 
-# The stand-ins are tuples: a pickle cannot set attributes on them, whatever its BUILD opcodes say.
+# The stand-ins are tuples, on which a pickle's BUILD opcodes cannot set attributes.
 class StorageType(NamedTuple):
     name: str
 
@@ -42,7 +42,7 @@ class StorageType(NamedTuple):
 
 
 class Storage(NamedTuple):
-    """A persistent id: `numel` items under `key`, of which this is the view `[start, start + length)`."""
+    """A persistent id: the view `[start, start + length)` of the `numel` items under `key`."""
 
     type: StorageType
     key: str
@@ -66,7 +66,7 @@ class Function(NamedTuple):
 
 
 class InertDict(dict):
-    """Stands in for OrderedDict; state_dict's `_metadata` attribute arrives as its state and is dropped."""
+    """A stand-in for OrderedDict, which drops its state: the `_metadata` attribute of a state_dict."""
 
     __slots__ = ()
 
@@ -101,7 +101,7 @@ ALLOWED: dict[str, Any] = {
 
 
 class TensorUnpickler(pickle.Unpickler):
-    """Knows `ALLOWED` and nothing else; collects the storages that the pickle mentions."""
+    """Resolves the names in `ALLOWED` alone; collects the storages that the pickle refers to."""
 
     def __init__(self, file: IO[bytes], path: Path):
         super().__init__(file, encoding="utf-8")
@@ -110,7 +110,7 @@ class TensorUnpickler(pickle.Unpickler):
         self.storages: dict[str, Storage] = {}
 
     def load(self) -> Any:
-        # The C unpickler reserves room for the largest memo index it meets: one opcode could ask for 64 GB.
+        # The C unpickler allocates memory for the largest memo index: one opcode could ask for 64 GB.
         start = self.file.tell()
         for opcode, index, _ in pickletools.genops(self.file):
             if opcode.name in ("PUT", "LONG_BINPUT") and (index or 0) > MAX_MEMO:
@@ -119,13 +119,13 @@ class TensorUnpickler(pickle.Unpickler):
         return super().load()
 
     def find_class(self, module: str, name: str) -> Any:
-        wanted = f"{module}.{name}"
-        if wanted not in ALLOWED:
+        qualified_name = f"{module}.{name}"
+        if qualified_name not in ALLOWED:
             raise JaxstyleError(
-                f"{self.path}: refused, the checkpoint asks to run {wanted!r}, which is not a tensor; "
+                f"{self.path}: refused, the checkpoint asks to run {qualified_name!r}, which is not a tensor; "
                 "save the plain tensors with torch.save(model.state_dict(), FILE) and read that file"
             )
-        return ALLOWED[wanted]
+        return ALLOWED[qualified_name]
 
     def persistent_load(self, pid: Any) -> Storage:
         kind, storage_type, key, _location, numel, *rest = pid

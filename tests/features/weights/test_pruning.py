@@ -1,4 +1,4 @@
-"""Pruned networks see the same with fewer channels."""
+"""Pruned networks have the same activations in fewer channels."""
 
 import numpy as np
 import pytest

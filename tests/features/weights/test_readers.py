@@ -7,7 +7,7 @@ import safetensors.numpy
 from torch_writer import contiguous, legacy_form, zip_form
 
 from jaxstyle.errors import JaxstyleError
-from jaxstyle.features.weights.readers import read_tensors
+from jaxstyle.features.weights.readers import read_tensors, unwrapped
 
 ARRAYS = {
     "a.weight": np.arange(12, dtype=np.float32).reshape(3, 4),
@@ -94,7 +94,7 @@ def test_what_is_not_weights_is_called_what_it_is(tmp_path, content, sentence):
         read_tensors(path)
 
 
-def test_missing_files_folders_and_unreadable_files_are_told_apart(tmp_path):
+def test_missing_files_folders_and_unreadable_files_have_sentences_of_their_own(tmp_path):
     with pytest.raises(JaxstyleError, match="no such file"):
         read_tensors(tmp_path / "absent.npz")
     with pytest.raises(JaxstyleError, match="a folder"):
@@ -147,3 +147,33 @@ def test_a_type_without_numpy_counterpart_is_named(tmp_path):
     path.write_bytes(len(header).to_bytes(8, "little") + header + b"\x00\x00")
     with pytest.raises(JaxstyleError, match="'a' is F8_E4M3"):
         read_tensors(path)
+
+
+NETWORK = {"conv.weight": np.ones((2, 3)), "norm.running_mean": np.zeros(2)}
+STATE = {"optimizer.state.0.exp_avg": np.ones(6), "lr_scheduler.last_lr": np.ones(1), "loss": np.ones(()), "ema": 1}
+
+
+@pytest.mark.parametrize("state", [{}, STATE], ids=["alone", "with_training_state"])
+@pytest.mark.parametrize(
+    "prefix",
+    ["", "module.", "state_dict.", "model.", "model_state_dict.", "model.module.", "state_dict._orig_mod.net."],
+)
+def test_networks_are_unwrapped(prefix, state):
+    found = unwrapped({prefix + name: tensor for name, tensor in NETWORK.items()} | state)
+    assert list(found) == list(NETWORK)
+
+
+def test_names_that_only_some_tensors_share_stay():
+    """`model` may be a submodule, and Caffe's `loss3/classifier` a layer."""
+    names = ["model.0.weight", "head.weight", "loss3/classifier/weight", "loss3_classifier.bias", "emanate.bias"]
+    assert list(unwrapped(dict.fromkeys(names, np.ones(1)))) == names
+    assert list(unwrapped(STATE)) == list(STATE)  # nothing but training state
+
+
+def test_a_wrapped_checkpoint_is_read_as_its_network(tmp_path):
+    path = tmp_path / "checkpoint.pth"
+    state = {"model": {f"module.{name}": a for name, a in ARRAYS.items()}, "optimizer": {"exp_avg": ARRAYS["half"]}}
+    tree, storages = contiguous({f"{key}.{name}": a for key, part in state.items() for name, a in part.items()})
+    path.write_bytes(zip_form(tree, storages))
+    tensors, _ = read_tensors(path)
+    assert sorted(tensors) == sorted(ARRAYS)

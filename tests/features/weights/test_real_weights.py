@@ -1,4 +1,4 @@
-"""Real ImageNet weights: the networks see with them what they are published to see."""
+"""Activations and classes of networks with real ImageNet weights."""
 
 import io
 import tarfile
@@ -7,7 +7,7 @@ import jax
 import numpy as np
 import pytest
 from network_reference import assert_taps, vgg
-from networks import look, real_vgg19
+from networks import extract, real_vgg19
 from PIL import Image
 
 from jaxstyle.features.features import load
@@ -30,18 +30,18 @@ def photo(real_data):
 
 
 @pytest.mark.parametrize("padding", ["zeros", "replicate"])
-def test_the_original_vgg19_sees_what_the_reference_sees(real_data, photo, padding):
+def test_the_original_vgg19_has_the_references_activations(real_data, photo, padding):
     features = real_vgg19(real_data, padding)
     tensors = {f"{layer}/{leaf}": x for layer, leaves in features.params.items() for leaf, x in leaves.items()}
     image = crop(photo, 41, 48)
-    _, taps = look(features, image)
+    _, taps = extract(features, image)
     # Caffe's preprocessing once more, by hand: BGR, 0 to 255, minus the mean of ImageNet.
     caffe = image[0].astype(np.float64)[..., ::-1] * 255 - [103.939, 116.779, 123.68]
     by_hand = {**tensors, "preprocess/kernel": np.eye(3), "preprocess/bias": np.zeros(3)}
     expected = vgg(by_hand, caffe, replicate=padding == "replicate")
     assert list(taps) and list(features.network.taps) == [*VGG_TAPS]
     assert_taps(taps, expected, 1e-4)  # what the project promises
-    assert np.mean(np.asarray(taps["relu3_1"]) > 0) > 0.1  # and it does see something
+    assert np.mean(np.asarray(taps["relu3_1"]) > 0) > 0.1  # and they are not all 0
 
 
 VGG_TAPS = (
@@ -57,16 +57,16 @@ def distilled(real_data):
     return real_data / "features" / "vgg19_distilled_16x" / "encoder_relu5_1.pth"
 
 
-def test_the_distilled_vgg19_sees_what_the_reference_sees(distilled, photo):
+def test_the_distilled_vgg19_has_the_references_activations(distilled, photo):
     image = crop(photo, 64, 80)
-    _, taps = look(load(distilled, padding="zeros"), image, RELUS)
+    _, taps = extract(load(distilled, padding="zeros"), image, RELUS)
     raw, _ = read_tensors(distilled)
     tensors = {
-        "preprocess/kernel": raw["model.conv0.weight"][:, :, 0, 0].T,
-        "preprocess/bias": raw["model.conv0.bias"],
+        "preprocess/kernel": raw["conv0.weight"][:, :, 0, 0].T,
+        "preprocess/bias": raw["conv0.bias"],
     }
     for name, tensor in raw.items():
-        _, layer, leaf = name.split(".")
+        layer, leaf = name.split(".")
         if layer != "conv0" and not layer.endswith("_aux"):
             ours = f"conv{layer[4]}_{layer[5:]}/" + ("kernel" if leaf == "weight" else "bias")
             tensors[ours] = tensor.transpose(2, 3, 1, 0) if leaf == "weight" else tensor
@@ -75,10 +75,10 @@ def test_the_distilled_vgg19_sees_what_the_reference_sees(distilled, photo):
 
 
 @pytest.mark.parity
-def test_the_distilled_vgg19_sees_what_torch_sees(distilled, photo):
+def test_the_distilled_vgg19_has_torchs_activations(distilled, photo):
     torch = pytest.importorskip("torch", reason="PyTorch is not installed: pip install 'jaxstyle[parity]'")
     image = crop(photo, 64, 80)
-    _, taps = look(load(distilled, padding="zeros"), image, RELUS)
+    _, taps = extract(load(distilled, padding="zeros"), image, RELUS)
     state = torch.load(distilled, map_location="cpu", weights_only=True)["model"]
     x = torch.tensor(image.transpose(0, 3, 1, 2), dtype=torch.float64)
     x = torch.nn.functional.conv2d(x, state["conv0.weight"].double(), state["conv0.bias"].double())

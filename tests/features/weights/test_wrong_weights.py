@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from foreign_weights import keras_2, network, renamed, with_colour_map
+from foreign_weights import keras_2, network, renamed, with_color_map
 
 from jaxstyle.errors import JaxstyleError
 from jaxstyle.features.weights.recognition import convert
@@ -54,14 +54,14 @@ WRONG = {
 @pytest.mark.parametrize("case", WRONG)
 def test_a_wrong_tensor_is_named_with_what_is_wrong(case):
     change, sentence = WRONG[case]
-    tensors = with_colour_map(network("vgg19"))
+    tensors = with_color_map(network("vgg19"))
     change(tensors)
     with pytest.raises(JaxstyleError, match=f"not a whole vgg19 in the jaxstyle layout: {sentence}[^;]*$"):
         convert(tensors, {})
 
 
 def test_all_problems_are_listed_up_to_a_limit():
-    tensors = with_colour_map(network("vgg19"))
+    tensors = with_color_map(network("vgg19"))
     for name in ("conv1_1/bias", "conv2_2/kernel", "conv4_4/bias"):
         del tensors[name]
     with pytest.raises(JaxstyleError) as error:
@@ -75,7 +75,7 @@ def test_all_problems_are_listed_up_to_a_limit():
 
 
 def test_a_squeezenet_of_other_widths_is_refused():
-    tensors = with_colour_map(network("squeezenet1_1"))
+    tensors = with_color_map(network("squeezenet1_1"))
     tensors["conv10/kernel"], tensors["conv10/bias"] = (
         np.ones((1, 1, 512, 10), np.float32),
         np.ones(10, np.float32),
@@ -91,7 +91,7 @@ def test_a_tensor_given_twice_is_refused():
         convert(theirs, {})
 
 
-def test_a_strange_network_is_told_by_its_names():
+def test_an_unknown_networks_names_are_listed():
     with pytest.raises(JaxstyleError, match=r"in no layout known here.*'layer1.0.conv1.weight'"):
         convert({f"layer1.{i}.conv1.weight": np.ones((8, 8, 3, 3), np.float32) for i in range(5)}, {})
 
@@ -106,4 +106,4 @@ def test_a_strange_network_is_told_by_its_names():
 def test_a_file_of_a_later_jaxstyle_is_refused(key, value, sentence):
     metadata = {"format": "jaxstyle-features", "version": "1", "architecture": "vgg19"} | {key: value}
     with pytest.raises(JaxstyleError, match=sentence):
-        convert(with_colour_map(network("vgg19")), metadata)
+        convert(with_color_map(network("vgg19")), metadata)
