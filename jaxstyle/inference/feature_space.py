@@ -11,7 +11,7 @@ import numpy as np
 
 from jaxstyle.errors import JaxstyleError
 from jaxstyle.features import InceptionV3, load
-from jaxstyle.features.inception import as_fid_sees
+from jaxstyle.features.inception import fid_preprocess
 from jaxstyle.inference.run import open_run
 from jaxstyle.training.config_file import absolute
 from jaxstyle.training.task import Classifies
@@ -74,7 +74,7 @@ def inception_space(name_or_path: str | os.PathLike) -> FeatureSpace:
 
     def extract(params: Any, pictures: jax.Array) -> tuple[jax.Array, jax.Array | None]:
         wanted = (tap, "logits") if classifies else (tap,)
-        _, activations = network.apply({"params": params}, as_fid_sees(pictures), wanted)
+        _, activations = network.apply({"params": params}, fid_preprocess(pictures), wanted)
         found = activations[tap] if whole else activations[tap].mean((1, 2))
         return found, jax.nn.softmax(activations["logits"]) if classifies else None
 
