@@ -26,7 +26,7 @@ def test_a_distilled_teachers_targets_are_at_full_width(teachers):
     images = tiny.picture(0, 16, 16)[None]
     tensors, _ = read_tensors(teachers / "deep.npz")
     narrow = deep.features.network.apply({"params": deep.features.params}, images, ("relu3_1",))[1]["relu3_1"]
-    kernel, bias = tensors["model.conv31_aux.weight"][:, :, 0, 0], tensors["model.conv31_aux.bias"]
+    kernel, bias = tensors["conv31_aux.weight"][:, :, 0, 0], tensors["conv31_aux.bias"]
     expected = np.maximum(np.asarray(narrow, np.float64) @ kernel.T.astype(np.float64) + bias, 0)
     np.testing.assert_allclose(deep.targets(deep.params, images)["relu3_1"], expected, rtol=1e-4, atol=1e-5)  # float32
     assert deep.features.network.padding == "reflect"
@@ -39,7 +39,7 @@ def test_missing_layers_are_told_before_anything_is_computed(config, teachers, t
     ):
         loop.run(alone, tmp_path / "run")
     deep = override(config, {"model.layers": ("relu1_1", "relu3_2"), "model.layer_weights": (1.0, 1.0)})
-    with pytest.raises(JaxstyleError, match=r"has no map 'model\.conv32_aux' from relu3_2"):
+    with pytest.raises(JaxstyleError, match=r"has no map 'conv32_aux' from relu3_2"):
         loop.run(deep, tmp_path / "run")
     assert not (tmp_path / "run" / "checkpoints").exists()
 
