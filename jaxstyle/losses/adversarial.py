@@ -94,7 +94,7 @@ def least_squares_discriminator(real: jax.Array, fake: jax.Array) -> jax.Array:
       fake: Those of generated ones, same shape.
 
     Returns:
-      `[...]` float32, non-negative; ¼ at best where the two cannot be told apart.
+      `[...]` float32, non-negative; its least mean is ¼ where real and generated logits have one distribution.
 
     Raises:
       JaxstyleError: The shapes differ.
@@ -148,7 +148,7 @@ def hinge_discriminator(real: jax.Array, fake: jax.Array) -> jax.Array:
       fake: Those of generated ones, same shape.
 
     Returns:
-      `[...]` float32, non-negative; 2 at best where the two cannot be told apart.
+      `[...]` float32, non-negative; its least mean is 2 where real and generated logits have one distribution.
 
     Raises:
       JaxstyleError: The shapes differ.

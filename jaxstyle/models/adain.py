@@ -16,8 +16,7 @@ import jax.numpy as jnp
 
 from jaxstyle.features.vgg import VGG
 from jaxstyle.losses.style import standard_deviation
-from jaxstyle.models.style_network import ConvolutionNorm, Segment
-from jaxstyle.ops import reflected
+from jaxstyle.models.style_network import ConvolutionNorm, Segment, run_segments
 from jaxstyle.ops.functional import average_pool
 from jaxstyle.ops.moments import Moments, combine, moments
 
@@ -104,7 +103,7 @@ class AdaIN(nn.Module):
 
     @property
     def multiple(self) -> int:
-        """The number of whose multiples sides are padded to by reflection; the result is cropped."""
+        """Divisor of the sides that the network runs on; others are padded by reflection, and the result is cropped."""
         return 2 ** (len(self.widths) - 1)
 
     @property
@@ -152,13 +151,7 @@ class AdaIN(nn.Module):
         Returns:
           `[N, H, W, 3]` float32, not clipped.
         """
-        height, width = pictures.shape[1:3]
-        carry: tuple[jax.Array, ...] = tuple(
-            reflected.pad_to_multiple(leaf, self.multiple) for leaf in (pictures, shares)
-        )
-        for index in range(len(self.segments)):
-            carry = self.segment(index, carry, self.statistics(index, carry), styles)
-        return carry[0][:, :height, :width]
+        return run_segments(self, (pictures, shares), styles)
 
     def statistics(self, index: int, carry: tuple[jax.Array, ...]) -> Moments | None:
         """The statistics of a whole carry that segment `index` needs; None for the encoder."""

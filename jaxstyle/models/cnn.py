@@ -18,7 +18,7 @@ class SmallCNN(nn.Module):
     """Conv 32 – Conv 64 – Conv 64 – Dense 64 – Dense `classes`, halved by max pooling after the first two.
 
     Attributes:
-      classes: Number of logits.
+      classes: Number of classes.
       dropout: Rate at which the 64 features are dropped in training.
       dtype: Dtype of the computation; parameters and logits are float32.
       remat: Whether the backward pass recomputes every stage instead of keeping its activations.

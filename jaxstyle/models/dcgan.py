@@ -160,7 +160,8 @@ class Discriminator(nn.Module):
         if self.hidden:
             x = nn.Dense(self.hidden, kernel_init=INIT, dtype=self.dtype)(x.reshape(x.shape[0], -1))
             x = nn.leaky_relu(x, 0.2)
-        return LogitsHead(self.classes, self.codes, INIT, self.dtype, name="Verdict_0")(x, labels)
+        head = LogitsHead(self.classes, self.codes, INIT, self.dtype, name="Verdict_0")  # its name in checkpoints
+        return head(x, labels)
 
     def layer(self, x: jax.Array, level: int, train: bool) -> jax.Array:
         """A strided convolution, batch normalisation where `norm` asks for it, and leaky ReLU."""

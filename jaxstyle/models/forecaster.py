@@ -162,6 +162,7 @@ class Forecaster(nn.Module):
     def setup(self) -> None:
         self.encoder = self.stack()
         self.forecaster = self.encoder if self.tied else self.stack()
+        # "looks_0" and so on are the names in saved checkpoints.
         maps = len(self.widths) * (2 if self.cell == "lstm" else 1)
         self.pooled = [PooledFeatures(dtype=self.dtype, name=f"looks_{i}") for i in range(maps)]
         self.head = nn.Dense(self.classes, dtype=self.dtype)

@@ -28,7 +28,7 @@ class ResNet(nn.Module):
     option A): there they are 2×2 averages (the paper takes every second pixel) padded with zero channels.
 
     Attributes:
-      classes: Number of logits.
+      classes: Number of classes.
       depth: Layers with parameters, 6 n + 2 for n blocks a stage: 20 has 0.27 million parameters, 56 has 0.85.
       width: Channels of the first stage.
       dropout: Rate at which the last features are dropped in training.

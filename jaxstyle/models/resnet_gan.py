@@ -132,7 +132,7 @@ class Discriminator(nn.Module):
             x = halving(self, x, number > 0)
         for _ in range(2):
             x = block(self, x)
-        head = LogitsHead(self.classes, self.codes, INIT, self.dtype, name="Verdict_0")
+        head = LogitsHead(self.classes, self.codes, INIT, self.dtype, name="Verdict_0")  # its name in checkpoints
         return head(jnp.sum(nn.relu(x), (1, 2)), labels)
 
     def halving(self, x: jax.Array, rectifies: bool) -> jax.Array:

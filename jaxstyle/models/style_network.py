@@ -58,6 +58,24 @@ class Segment(NamedTuple):
     floats: int
 
 
+def run_segments(network: Any, inputs: tuple[jax.Array, ...], styles: Any) -> jax.Array:
+    """Runs all segments of a network on whole pictures.
+
+    Args:
+      network: A bound module with the `segments`, `segment`, `statistics` and `multiple` of `StyleNetwork`.
+      inputs: Arrays `[N, H, W, …]` of its first segment, padded by reflection here.
+      styles: The last argument of `segment`.
+
+    Returns:
+      `[N, H, W, 3]`.
+    """
+    height, width = inputs[0].shape[1:3]
+    carry = tuple(reflected.pad_to_multiple(leaf, network.multiple) for leaf in inputs)
+    for index in range(len(network.segments)):
+        carry = network.segment(index, carry, network.statistics(index, carry), styles)
+    return carry[0][:, :height, :width]
+
+
 class StyleNetwork(nn.Module):
     """Two halvings, residual blocks, two doublings, instance normalisation after every convolution, reflected borders.
 
@@ -84,7 +102,7 @@ class StyleNetwork(nn.Module):
     output: str = "sigmoid"
     dtype: Any = jnp.float32
 
-    multiple = 4  # which sides are padded to by reflection; the result is cropped
+    multiple = 4  # divisor of the sides that it runs on; others are padded by reflection, and the result is cropped
     merge = staticmethod(normalization.merge_statistics)  # strips' statistics to those of the whole picture
 
     def check(self) -> None:
@@ -132,11 +150,7 @@ class StyleNetwork(nn.Module):
           `[N, H, W, 3]` float32, in [0, 1] unless `output` is `"linear"`. Sides that are no multiples of 4 are padded
           by reflection, and the result is cropped.
         """
-        height, width = pictures.shape[1:3]
-        carry: tuple[jax.Array, ...] = (reflected.pad_to_multiple(pictures, self.multiple),)
-        for index in range(len(self.segments)):
-            carry = self.segment(index, carry, self.statistics(index, carry), styles)
-        return carry[0][:, :height, :width]
+        return run_segments(self, (pictures,), styles)
 
     def statistics(self, index: int, carry: tuple[jax.Array, ...]) -> InstanceStatistics | None:
         """The statistics of a whole carry that segment `index` normalises by; None where it does not."""

@@ -17,8 +17,8 @@ from jax import lax
 from jaxstyle.features.vgg import VGG
 from jaxstyle.losses.style import standard_deviation
 from jaxstyle.models.adain import Styles, regional_moments
-from jaxstyle.models.style_network import CONVOLUTIONS, Layer, Segment
-from jaxstyle.ops import normalization, reflected
+from jaxstyle.models.style_network import CONVOLUTIONS, Layer, Segment, run_segments
+from jaxstyle.ops import normalization
 from jaxstyle.ops.functional import average_pool
 from jaxstyle.ops.moments import Moments, combine, moments
 from jaxstyle.ops.normalization import InstanceStatistics
@@ -56,7 +56,7 @@ class TransportNetwork(nn.Module):
     blocks: int = 3
     dtype: Any = jnp.float32
 
-    multiple = 4  # which sides are padded to by reflection; the result is cropped
+    multiple = 4  # divisor of the sides that it runs on; others are padded by reflection, and the result is cropped
 
     @staticmethod
     def merge(strips: Sequence[Any]) -> Any:
@@ -116,11 +116,7 @@ class TransportNetwork(nn.Module):
         Returns:
           `[N, H, W, 3]` float32, not clipped.
         """
-        height, width = pictures.shape[1:3]
-        carry: Carry = tuple(reflected.pad_to_multiple(leaf, self.multiple) for leaf in (pictures, shares))
-        for index in range(len(self.segments)):
-            carry = self.segment(index, carry, self.statistics(index, carry), styles)
-        return carry[0][:, :height, :width]
+        return run_segments(self, (pictures, shares), styles)
 
     def statistics(self, index: int, carry: Carry) -> Any:
         """The statistics of a whole carry that segment `index` needs; None for the encoder."""
@@ -225,6 +221,7 @@ class ConditionalConvolution(nn.Module):
         self.kernel = self.param("kernel", nn.initializers.he_normal(), shape)
         if self.numbers:
             start = nn.initializers.variance_scaling(0.1, "fan_in", "normal")  # near to a scale of one
+            # "told" is the name in saved checkpoints and models.
             self.modulation = nn.Dense(self.numbers * self.features, kernel_init=start, name="told")
 
     def convolve(self, x: jax.Array) -> jax.Array:

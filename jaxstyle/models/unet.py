@@ -66,7 +66,7 @@ class UNet(nn.Module):
 
     @property
     def factor(self) -> int:
-        """The number of whose multiples sides are padded to, by repeating edge pixels."""
+        """Divisor of the sides that the network runs on; others are padded by repeating edge pixels."""
         return 2**self.levels
 
     @property

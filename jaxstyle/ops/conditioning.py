@@ -45,7 +45,7 @@ class LogitsHead(nn.Module):
         if self.classes:
             embed = nn.Embed(self.classes, flat.shape[-1], embedding_init=self.kernel_init, dtype=self.dtype)
             logits += jnp.sum((flat * embed(labels)).astype(jnp.float32), -1)
-        if self.codes:
+        if self.codes:  # "guess" is the layer's name in saved checkpoints
             code_logits = nn.Dense(self.codes, kernel_init=self.kernel_init, dtype=self.dtype, name="guess")(flat)
             self.sow("codes", "logits", code_logits.astype(jnp.float32))
         return logits

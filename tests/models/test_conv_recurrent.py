@@ -107,6 +107,7 @@ def test_class_logits_depend_on_every_input_frame(place):
     frames, but_one = clip()[:, :3], (np.arange(3) != place).reshape(3, 1, 1, 1)
     whole, rest = (applied(model, params, inputs).classes for inputs in (frames, frames * but_one))
     assert np.max(np.abs(whole - rest)) > 1e-3
+    assert {"looks_0", "looks_3", "head"} <= set(params["params"])  # names in saved checkpoints
 
 
 def test_a_tied_forecaster_with_teacher_forcing_predicts_as_from_a_longer_input():
