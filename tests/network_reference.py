@@ -96,7 +96,7 @@ INCEPTION = {
 }
 
 
-def normalised(x):
+def normalized(x):
     """Local response normalisation with Caffe's constants, channel by channel."""
     out = np.empty_like(x)
     for c in range(x.shape[-1]):
@@ -125,10 +125,10 @@ def googlenet(tensors, image, *, pooling="max", replicate=False):
     mode = "edge" if replicate else "constant"
     x = convolved(x, "conv1/7x7_s2", "conv1/relu_7x7", stride=2, padding=3, mode=mode)
     activations["pool1/3x3_s2"] = x = pool(x, pooling, 3, ceil=True)
-    activations["pool1/norm1"] = x = normalised(x)
+    activations["pool1/norm1"] = x = normalized(x)
     x = convolved(x, "conv2/3x3_reduce", "conv2/relu_3x3_reduce")
     x = convolved(x, "conv2/3x3", "conv2/relu_3x3", padding=1)
-    activations["conv2/norm2"] = x = normalised(x)
+    activations["conv2/norm2"] = x = normalized(x)
     activations["pool2/3x3_s2"] = x = pool(x, pooling, 3, ceil=True)
     for number, widths in INCEPTION.items():
         module = f"inception_{number}"

@@ -77,11 +77,11 @@ class Conv(nn.Module):
 
 @jax.custom_vjp
 def redirected_relu(x: jax.Array) -> jax.Array:
-    """A ReLU `[N, …]` with a gradient where the ReLU blocks all of a picture's.
+    """A ReLU `[N, …]` that passes gradients in pictures whose gradient a ReLU would block entirely.
 
     The gradient is the ReLU's, unless that is 0 everywhere in a picture, as in the first steps from noise. Then it is
-    that of the identity wherever the input is positive or a step would raise it. (lucid does so in the first 16 steps
-    only.)
+    that of the identity wherever the input is positive or a descent step would raise it. (lucid does so in the first
+    16 steps only.)
 
     References:
       tensorflow/lucid, `redirected_relu_grad`.

@@ -22,7 +22,7 @@ class VGG(nn.Module):
         with it) or `"circular"` for all of them.
       remat: Whether the backward pass recomputes activations block by block instead of keeping them: less memory for
         some 30 % more arithmetic. XLA's CPU compiler undoes it (measured: no byte saved).
-      relu: The nonlinearity; `redirected_relu` helps visualisations out of dead starts.
+      relu: The nonlinearity; `redirected_relu` gives visualisations a gradient where all units are off.
     """
 
     widths: tuple[tuple[int, ...], ...]

@@ -41,7 +41,7 @@ class VAE(nn.Module):
         self.encoder = Encoder(self.widths, self.blocks, self.dtype, self.remat)
         self.fold = nn.Dense(self.hidden, dtype=self.dtype)
         self.posterior = nn.Dense(2 * self.latents, dtype=self.dtype)
-        self.spread = nn.Dense(self.hidden, dtype=self.dtype)
+        self.expand = nn.Dense(self.hidden, dtype=self.dtype, name="spread")  # its name in checkpoints
         self.unfold = nn.Dense(math.prod(self.coarse), dtype=self.dtype)
         self.decoder = Decoder(self.shape[-1], self.widths, self.blocks, self.learned_scale, self.dtype, self.remat)
 
@@ -76,7 +76,7 @@ class VAE(nn.Module):
     def decode(self, latents: jax.Array, labels: jax.Array | None = None) -> tuple[jax.Array, jax.Array]:
         """Decodes latents `[N, latents]` to logits `[N, H, W, C]` and log scale `[C]`; see `Decoder`."""
         x, classes = latents.astype(self.dtype), self.one_hot(labels)
-        x = nn.silu(self.spread(x if classes is None else jnp.concatenate([x, classes], -1)))
+        x = nn.silu(self.expand(x if classes is None else jnp.concatenate([x, classes], -1)))
         x = self.unfold(x)
         return self.decoder(x.reshape(-1, *self.coarse))
 

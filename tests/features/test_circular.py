@@ -23,7 +23,7 @@ SLOW = ("googlenet", "inception_v3")  # for their many layers
         *[("vgg16", "l2"), ("squeezenet1_0", "average")],
     ],
 )
-def test_a_rolled_picture_is_seen_rolled(architecture, pooling):
+def test_a_rolled_picture_has_rolled_activations(architecture, pooling):
     taps, stride, shift = CASES[architecture]
     features = build("net", weights(architecture), pooling=pooling, padding="circular")
     taps = tuple(tap for tap in taps if tap in features.network.taps)

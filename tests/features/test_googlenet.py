@@ -73,7 +73,7 @@ def test_it_stops_at_the_deepest_tap_asked_for():
         assert str(program).count("conv_general_dilated[") == count, taps
 
 
-def test_local_response_normalisation_has_a_gradient_as_central_differences_have():
+def test_local_response_normalization_has_a_gradient_as_central_differences_have():
     rng = np.random.default_rng(0)
     x, along = rng.normal(0, 100, (2, 3, 9)), rng.normal(size=(2, 3, 9))
     with jax.enable_x64():
@@ -102,13 +102,13 @@ def test_it_is_torchs():
     def pool(x):
         return functional.max_pool2d(x, 3, 2, ceil_mode=True)
 
-    def normalised(x):
+    def normalized(x):
         return functional.local_response_norm(x, size=5, alpha=1e-4, beta=0.75, k=1.0)
 
     activations = {}
     x = torch.tensor(image) @ tensors["preprocess/kernel"] + tensors["preprocess/bias"]
-    x = normalised(pool(conv(x.permute(0, 3, 1, 2), "conv1/7x7_s2", stride=2, padding=3)))
-    activations["conv2/norm2"] = x = normalised(conv(conv(x, "conv2/3x3_reduce"), "conv2/3x3", padding=1))
+    x = normalized(pool(conv(x.permute(0, 3, 1, 2), "conv1/7x7_s2", stride=2, padding=3)))
+    activations["conv2/norm2"] = x = normalized(conv(conv(x, "conv2/3x3_reduce"), "conv2/3x3", padding=1))
     x = pool(x)
     for number in INCEPTION:
         name = f"inception_{number}"

@@ -190,7 +190,7 @@ def test_torchvisions_checkpoint_is_read_and_its_batch_norms_folded(tmp_path):
         ("fc.bias", "logits/bias is missing"),
     ],
 )
-def test_a_checkpoint_that_lacks_a_part_is_itemised(tmp_path, lost, sentence):
+def test_a_checkpoint_that_lacks_a_part_is_itemized(tmp_path, lost, sentence):
     state = unfolded(weights().tensors)
     del state[lost]
     np.savez(tmp_path / "torn.npz", **state)
@@ -254,7 +254,7 @@ def test_shapes_at_299_are_the_papers():
     assert sum(np.prod(leaf.shape) for leaf in jax.tree.leaves(params)) == PARAMETERS_2015
 
 
-def test_fids_resize_is_bilinear_between_pixel_centres():
+def test_fids_resize_is_bilinear_between_pixel_centers():
     ramp = np.broadcast_to(np.linspace(0, 1, 13, dtype=np.float32)[None, :, None, None], (1, 13, 7, 1))
     resized = fid_preprocess(ramp)
     assert resized.shape == (1, 299, 299, 3)

@@ -19,7 +19,7 @@ def test_where_something_is_alive_it_is_a_relu():
     np.testing.assert_array_equal(slope(x, g), [[0, 6, 0, -8]])
 
 
-def test_a_dead_picture_is_raised_and_never_lowered_whatever_its_neighbours():
+def test_a_dead_picture_is_raised_and_never_lowered_whatever_its_neighbors():
     x = np.array([[-1.0, -2.0, 3.0], [-1.0, -2.0, 3.0]], np.float32)
     g = np.array([[-5.0, 6.0, 0.0], [-5.0, 6.0, 1.0]], np.float32)
     np.testing.assert_array_equal(slope(x, g), [[-5, 0, 0], [0, 0, 1]])

@@ -88,7 +88,7 @@ def test_a_ramp_has_the_variation_that_one_works_out_by_hand():
     np.testing.assert_allclose(total_variation_l1(2 * ramp), 2, rtol=1e-6)
 
 
-def test_a_checkerboard_is_seen_although_its_diagonals_are_flat():
+def test_a_checkerboard_has_variation_although_its_diagonals_are_flat():
     board = jnp.asarray(np.indices((6, 6)).sum(0) % 2, jnp.float32)[..., None]
     assert total_variation(board) > total_variation(jnp.roll(board, 1, 0) * 0.5)
     assert total_variation(board) > 1

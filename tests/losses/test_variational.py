@@ -152,7 +152,7 @@ def test_warm_up_rises_to_beta():
     assert float(variational.kl_weight(0.5, jnp.int32(0), 0)) == 0.5
 
 
-def quantised():
+def encoded_pair():
     return jnp.asarray(values(12, 2, 3, 3, 4)), jnp.asarray(values(13, 2, 3, 3, 4))
 
 
@@ -161,8 +161,8 @@ def quantised():
     [(variational.codebook_loss, 1), (variational.commitment_loss, 0)],
     ids=["codebook", "commitment"],
 )
-def test_quantisation_losses_and_whom_they_move(loss, moves):
-    pair = quantised()
+def test_quantization_losses_and_whom_they_move(loss, moves):
+    pair = encoded_pair()
 
     def wanted(x, y):
         return np.mean(np.sum((x.astype(float) - y) ** 2, -1), (1, 2))
@@ -175,7 +175,7 @@ def test_quantisation_losses_and_whom_they_move(loss, moves):
 
 
 def test_straight_through_has_one_value_and_the_other_gradient():
-    encoded, quantized = quantised()
+    encoded, quantized = encoded_pair()
     np.testing.assert_allclose(variational.straight_through(encoded, quantized), quantized, atol=1e-6)
     weights = jnp.asarray(values(14, *encoded.shape))
     grads = jax.grad(lambda *args: jnp.sum(weights * variational.straight_through(*args)), (0, 1))(encoded, quantized)

@@ -43,7 +43,7 @@ def test_interpolation_and_strength(strength):
     np.testing.assert_allclose(made[0], strength * mixed + (1 - strength) * features, rtol=1e-4, atol=1e-4)
 
 
-def test_masks_see_and_change_their_own_region():
+def test_masks_normalize_and_change_their_own_region():
     features, paintings = normal(0, 6, 4, 3), [5 * normal(1, 4, 7, 3), normal(2, 5, 5, 3) - 4]
     shares = np.zeros((1, 6, 4, 2), np.float32)
     shares[:, :2, :, 0] = shares[:, 3:, :, 1] = 1  # nothing is said of the third row

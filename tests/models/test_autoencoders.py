@@ -177,7 +177,7 @@ def test_the_priors_logits_depend_on_earlier_codes_alone():
 @pytest.mark.parametrize(
     ("make", "more"), [(small_vae, [jnp.ones((2, LATENTS))]), pytest.param(small_vqvae, [], marks=pytest.mark.slow)]
 )
-def test_rematerialised_they_compute_the_same(make, more):
+def test_rematerialized_they_compute_the_same(make, more):
     """Names and values of parameters and gradients."""
     (plain, params), (again, _) = make(), make(remat=True)
     x = pictures(2, *SHAPE)

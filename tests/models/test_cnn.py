@@ -42,7 +42,7 @@ def test_dropout_drops_where_the_noise_is_small():
 
 
 @pytest.mark.slow
-def test_rematerialised_it_computes_the_same_and_keeps_less():
+def test_rematerialized_it_computes_the_same_and_keeps_less():
     """The names and values of parameters and gradients are those of the plain model."""
     plain, again = SmallCNN(5), SmallCNN(5, remat=True)
     images = np.random.default_rng(0).uniform(size=(2, 8, 8, 3)).astype(np.float32)

@@ -155,7 +155,7 @@ def test_self_modulation_adds_parameters(module):
 
 
 @pytest.mark.parametrize("name", ["dcgan", pytest.param("resnet", marks=pytest.mark.slow)])
-def test_rematerialised_they_compute_the_same(name):
+def test_rematerialized_they_compute_the_same(name):
     """Names and values of parameters, gradients and batch statistics, those of a gradient penalty included."""
     noise, images = jax.random.normal(jax.random.key(0), (3, 10)), jax.random.normal(jax.random.key(1), (3, 16, 16, 1))
     labels = jnp.array([0, 1, 1])

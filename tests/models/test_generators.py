@@ -21,7 +21,7 @@ def test_a_cppn_is_numpys():
     assert x.shape == (7, 10)
 
 
-def test_coordinates_are_of_unit_variance_and_lie_at_the_centres_of_pixels():
+def test_coordinates_are_of_unit_variance_and_lie_at_the_centers_of_pixels():
     square = np.asarray(coordinates(64, 64))
     np.testing.assert_allclose(square.std((0, 1)), 1, atol=1e-3)
     np.testing.assert_allclose(square.mean((0, 1)), 0, atol=1e-6)

@@ -46,7 +46,7 @@ def test_shapes_dtypes_and_statistics():
     assert all(jax.tree.leaves(moved))
 
 
-def test_in_evaluation_a_picture_is_seen_for_itself():
+def test_in_evaluation_logits_depend_on_their_own_picture_alone():
     model = small()
     variables = jax.jit(model.init)(jax.random.key(0), IMAGES)
     together, _ = jax.jit(model.apply)(variables, IMAGES)
@@ -57,7 +57,7 @@ def test_in_evaluation_a_picture_is_seen_for_itself():
 
 
 @pytest.mark.slow
-def test_rematerialised_it_computes_the_same():
+def test_rematerialized_it_computes_the_same():
     plain, again = small(), small(remat=True)
     variables = jax.jit(plain.init)(jax.random.key(0), IMAGES)
     names = [jax.tree.structure(jax.jit(model.init)(jax.random.key(0), IMAGES)) for model in (plain, again)]

@@ -55,7 +55,7 @@ def test_a_pixel_depends_on_what_is_within_the_radius_and_no_further():
 
 
 @pytest.mark.slow
-def test_rematerialised_gradients_are_the_same():
+def test_rematerialized_gradients_are_the_same():
     net, variables, picture = started(levels=1)
     again = UNet(classes=2, width=4, levels=1, axis=None, remat=True)
     keep, redo = (

@@ -26,13 +26,13 @@ def test_color_is_an_affine_map_of_brightness_saturation_and_contrast():
     for image, out in zip(images, changed, strict=True):
         brightness = out.mean() - image.mean()  # neither saturation nor contrast moves the mean
         assert -0.5 - 1e-4 <= brightness <= 0.5 + 1e-4
-        grey, new_grey = image.mean(-1) - image.mean(), out.mean(-1) - out.mean()
-        contrast = np.vdot(grey, new_grey) / np.vdot(grey, grey)
-        np.testing.assert_allclose(new_grey, contrast * grey, atol=1e-4)
+        luminance, new_luminance = image.mean(-1) - image.mean(), out.mean(-1) - out.mean()
+        contrast = np.vdot(luminance, new_luminance) / np.vdot(luminance, luminance)
+        np.testing.assert_allclose(new_luminance, contrast * luminance, atol=1e-4)
         assert 0.5 - 1e-3 <= contrast <= 1.5 + 1e-3
-        colour, new_colour = image - image.mean(-1, keepdims=True), out - out.mean(-1, keepdims=True)
-        saturation = np.vdot(colour, new_colour) / np.vdot(colour, colour) / contrast
-        np.testing.assert_allclose(new_colour, contrast * saturation * colour, atol=1e-4)
+        chroma, new_chroma = image - image.mean(-1, keepdims=True), out - out.mean(-1, keepdims=True)
+        saturation = np.vdot(chroma, new_chroma) / np.vdot(chroma, chroma) / contrast
+        np.testing.assert_allclose(new_chroma, contrast * saturation * chroma, atol=1e-4)
         assert -1e-3 <= saturation <= 2 + 1e-3
     assert np.std(changed.mean((1, 2, 3)) - images.mean((1, 2, 3))) > 0.1  # pictures differ
 
@@ -47,14 +47,14 @@ def shifted(image, down, across):
 
 
 def test_translation_moves_by_whole_pixels_and_leaves_zeros():
-    seen = set()
+    found_moves = set()
     moves = [(down, across) for down in range(-3, 4) for across in range(-3, 4)]
     for image, out in zip(pictures(), np.asarray(diff_augment(pictures(), KEYS, ("translation",))), strict=True):
         found = [move for move in moves if np.allclose(out, shifted(image, *move), atol=1e-6)]
         assert len(found) == 1
-        seen.update(found)
-    assert {down for down, _ in seen} == {-2, -1, 0, 1, 2}  # an eighth of 16
-    assert {across for _, across in seen} == {-2, -1, 0, 1, 2}  # an eighth of 12, rounded
+        found_moves.update(found)
+    assert {down for down, _ in found_moves} == {-2, -1, 0, 1, 2}  # an eighth of 16
+    assert {across for _, across in found_moves} == {-2, -1, 0, 1, 2}  # an eighth of 12, rounded
 
 
 def test_cutout_removes_a_rectangle_of_half_the_sides_at_most():

@@ -42,11 +42,11 @@ def test_kernels_and_embeddings_are_divided_by_their_largest_singular_value(para
 
 def test_every_turn_brings_the_value_nearer_from_below(params):
     kernel, wanted = params["Conv_0"]["kernel"], largest(params["Conv_0"]["kernel"])
-    seen = []
+    values = []
     for times in (0, 1, 5):
         normal = spectral_norm.normalize(params, turned(params, times))["Conv_0"]["kernel"]
-        seen.append(float(kernel[0, 0, 0, 0] / normal[0, 0, 0, 0]))
-    assert seen[0] < seen[1] < seen[2] <= wanted * (1 + 1e-5)
+        values.append(float(kernel[0, 0, 0, 0] / normal[0, 0, 0, 0]))
+    assert values[0] < values[1] < values[2] <= wanted * (1 + 1e-5)
 
 
 def test_the_gradient_goes_through_the_singular_value(params):

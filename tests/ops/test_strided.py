@@ -55,7 +55,7 @@ def test_the_three_are_one_form():
         np.testing.assert_allclose(value, form, rtol=1e-4)
 
 
-def penalised(layers, kernels, x):
+def penalized(layers, kernels, x):
     """A penalty on the slope of two layers, so that every second derivative is taken."""
     first, second = layers
 
@@ -76,7 +76,7 @@ def test_second_derivatives_equal_those_of_the_plain_convolution(which):
     shapes = [(4, 4, 3, 2), (4, 4, 2, 3)] if which == "halve" else [(4, 4, 3, 4), (4, 4, 2, 3)]
     kernels = [0.3 * normal(i, *shape) for i, shape in enumerate(shapes)]
     found, expected = (
-        jax.jit(jax.grad(lambda ks, x, op=op: penalised((op, op), ks, x), (0, 1)))(kernels, x) for op in (ours, plain)
+        jax.jit(jax.grad(lambda ks, x, op=op: penalized((op, op), ks, x), (0, 1)))(kernels, x) for op in (ours, plain)
     )
     for a, b in zip(jax.tree.leaves(found), jax.tree.leaves(expected), strict=True):
         np.testing.assert_allclose(a, b, atol=1e-4 * np.abs(b).max())

@@ -91,7 +91,7 @@ def save_weights(
         stored = {name: tensor.astype(_stored(tensor, dtype)) for name, tensor in sorted(weights.tensors.items())}
     if wrong := problems(weights.architecture, stored):
         raise JaxstyleError(
-            f"{path}: not written, in {dtype} not a whole {weights.architecture}: {recognition.itemised(wrong)}"
+            f"{path}: not written, in {dtype} not a whole {weights.architecture}: {recognition.itemized(wrong)}"
         )
     _replace(path, encode(stored, _metadata(weights)))
 

@@ -51,13 +51,13 @@ def convert(
             "replace; leave preprocessing out"
         )
     if wrong:
-        raise JaxstyleError(f"not a whole {layout.architecture} in the {layout.name} layout: {itemised(wrong)}")
+        raise JaxstyleError(f"not a whole {layout.architecture} in the {layout.name} layout: {itemized(wrong)}")
     preprocessing = preprocessing or layout.preprocessing
     ceil = layout.ceil_pooling or metadata.get("ceil_pooling") == "true"
     return Converted(layout.name, layout.architecture, ceil, preprocessing, canonical | _color_map(preprocessing))
 
 
-def itemised(items: list[str]) -> str:
+def itemized(items: list[str]) -> str:
     """Joins items by semicolons; beyond `MAX_PROBLEMS` it gives their number."""
     more = len(items) - MAX_PROBLEMS
     return "; ".join(items[:MAX_PROBLEMS]) + (f"; and {more} more" if more > 0 else "")

@@ -22,7 +22,7 @@ class Server(http.server.ThreadingHTTPServer):
 
     daemon_threads = True
     body = BODY
-    behaviour = "obey"
+    behavior = "obey"
     break_after: tuple[int, ...] = ()  # bytes sent before the connection is cut, request by request
 
     def __init__(self):
@@ -41,7 +41,7 @@ class Handler(http.server.BaseHTTPRequestHandler):
     def do_GET(self):
         asked = self.headers.get("Range")
         self.server.ranges.append(asked)
-        getattr(self, self.server.behaviour)(int(asked.removeprefix("bytes=").removesuffix("-")) if asked else 0)
+        getattr(self, self.server.behavior)(int(asked.removeprefix("bytes=").removesuffix("-")) if asked else 0)
 
     def answer(self, status, body, headers=()):
         self.send_response(status)
@@ -173,7 +173,7 @@ def test_an_interrupt_leaves_the_part_and_no_target(server, target, monkeypatch)
 
 
 def test_a_server_that_ignores_ranges_starts_over(server, target):
-    server.behaviour, server.break_after = "ignore_range", (100_000,)
+    server.behavior, server.break_after = "ignore_range", (100_000,)
     fetch(server, target)
     assert target.read_bytes() == BODY
     assert server.ranges == [None, "bytes=100000-"]
@@ -213,17 +213,17 @@ def test_a_part_of_another_file_is_found_out_and_removed(server, target):
     assert target.read_bytes() == BODY
 
 
-@pytest.mark.parametrize("behaviour", ["page", "wrong_range"])
-def test_a_useless_answer_does_not_cost_what_has_arrived(server, target, behaviour):
+@pytest.mark.parametrize("behavior", ["page", "wrong_range"])
+def test_a_useless_answer_does_not_cost_what_has_arrived(server, target, behavior):
     left_over(target, BODY[:1000])
-    server.behaviour = behaviour
+    server.behavior = behavior
     with pytest.raises(JaxstyleError, match=r"a web page|another part"):
         fetch(server, target)
     assert part(target).read_bytes() == BODY[:1000]
 
 
 @pytest.mark.parametrize(
-    ("behaviour", "sentence"),
+    ("behavior", "sentence"),
     [
         ("page", "a web page, not weights"),
         ("disguised_page", "a web page, not weights"),
@@ -232,10 +232,10 @@ def test_a_useless_answer_does_not_cost_what_has_arrived(server, target, behavio
         ("say_more", f"the server's file has {SIZE + 1000} bytes, not {SIZE}"),
     ],
 )
-def test_a_wrong_answer_ends_the_matter_at_once(server, target, behaviour, sentence):
-    server.behaviour = behaviour
+def test_a_wrong_answer_ends_the_matter_at_once(server, target, behavior, sentence):
+    server.behavior = behavior
     with pytest.raises(JaxstyleError, match=sentence) as error:
-        fetch(server, target, size=None if "page" in behaviour else SIZE)
+        fetch(server, target, size=None if "page" in behavior else SIZE)
     assert server.ranges == [None]
     assert not target.exists()
     assert not part(target).exists()
@@ -244,17 +244,17 @@ def test_a_wrong_answer_ends_the_matter_at_once(server, target, behaviour, sente
 
 
 def test_a_length_that_lies_is_caught_by_the_hash_when_no_size_is_known(server, target):
-    server.behaviour = "say_less"
+    server.behavior = "say_less"
     with pytest.raises(JaxstyleError, match="its hash is wrong"):
         fetch(server, target, size=None)
-    server.behaviour = "say_more"
+    server.behavior = "say_more"
     with pytest.raises(JaxstyleError, match=f"ended after {SIZE} of {SIZE + 1000}"):
         fetch(server, target, size=None)
     assert not target.exists()
 
 
 def test_a_server_that_says_no_length_is_stopped_when_it_sends_too_much(server, target):
-    server.behaviour = "say_nothing"
+    server.behavior = "say_nothing"
     fetch(server, target)
     assert target.read_bytes() == BODY
     target.unlink()
@@ -265,13 +265,13 @@ def test_a_server_that_says_no_length_is_stopped_when_it_sends_too_much(server, 
 
 
 def test_a_busy_server_is_asked_again(server, target):
-    server.behaviour = "busy_once"
+    server.behavior = "busy_once"
     fetch(server, target)
     assert target.read_bytes() == BODY
 
 
 def test_a_server_that_hangs_up_is_asked_a_few_times(server, target):
-    server.behaviour = "hang_up"
+    server.behavior = "hang_up"
     with pytest.raises(JaxstyleError, match="cannot be fetched"):
         fetch(server, target)
     assert len(server.ranges) == download.ATTEMPTS
@@ -317,7 +317,7 @@ def test_progress_goes_to_stderr_and_only_when_wanted(server, target, capsys):
 
 
 def test_several_at_once_download_once(server, target, capsys):
-    server.behaviour = "slow"  # so that all are there before the first is done
+    server.behavior = "slow"  # so that all are there before the first is done
     # Threads stand in for processes: each opens the lock file anew, and the lock belongs to the opened file.
     with concurrent.futures.ThreadPoolExecutor(3) as pool:
         for result in [pool.submit(fetch, server, target) for _ in range(3)]:

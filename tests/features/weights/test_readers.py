@@ -103,7 +103,7 @@ def test_missing_files_folders_and_unreadable_files_have_sentences_of_their_own(
         read_tensors(tmp_path / ("x" * 300))
 
 
-def test_a_saved_keras_model_gives_its_weights_without_the_optimiser(tmp_path):
+def test_a_saved_keras_model_gives_its_weights_without_the_optimizer(tmp_path):
     path = tmp_path / "model.h5"
     with h5py.File(path, "w") as file:
         file["model_weights/conv/conv/kernel:0"] = np.ones((3, 3, 1, 1), np.float32)

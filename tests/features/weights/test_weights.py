@@ -148,7 +148,7 @@ def test_the_bytes_do_not_depend_on_the_order_of_things(tmp_path):
     assert (tmp_path / "0").read_bytes() == (tmp_path / "1").read_bytes()
 
 
-def test_half_precision_keeps_biases_and_colours_exact(tmp_path):
+def test_half_precision_keeps_biases_and_colors_exact(tmp_path):
     weights = Weights("vgg16", with_color_map(network("vgg16"), "caffe"))
     save_weights(tmp_path / "half", weights, "float16")
     found = read_weights(tmp_path / "half").tensors
@@ -204,7 +204,7 @@ REAL = {
 
 @pytest.mark.realdata
 @pytest.mark.parametrize("name", REAL)
-def test_published_files_are_recognised_and_survive_conversion(real_data, tmp_path, name):
+def test_published_files_are_recognized_and_survive_conversion(real_data, tmp_path, name):
     weights = read_weights(real_data / "features" / name)
     deepest = deepest_layer(weights.architecture, weights.tensors)
     assert (weights.architecture, weights.ceil_pooling, deepest) == REAL[name]
