@@ -38,7 +38,7 @@ def check_run(workdir):
 
 
 QUICK = ("gan_mnist",)
-"""One with two players; `test_train.py` runs one that needs nothing, and the tasks' own tests run the others."""
+"""One of two networks; `test_train.py` runs one that needs nothing, and the tasks' own tests run the others."""
 
 
 def recipes():

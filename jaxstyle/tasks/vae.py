@@ -181,7 +181,7 @@ class VariationalAutoencoder:
         """A method of the model, with these parameters."""
         return self.model.apply({"params": params}, *inputs, method=method)
 
-    def shown(self, params: Any, latents: jax.Array, labels: jax.Array | None) -> jax.Array:
+    def decoded(self, params: Any, latents: jax.Array, labels: jax.Array | None) -> jax.Array:
         """Mean pictures `[N, H, W, C]` in [0, 1] of latents `[N, latents]` and labels `[N]` or None."""
         return jax.nn.sigmoid(self.apply(params, latents, labels, method="decode")[0])
 
@@ -210,7 +210,7 @@ class VariationalAutoencoder:
         latents = jax.vmap(lambda key: jax.random.normal(key, (self.model.latents,)))(keys[:, 0])
         if labels is None and self.model.classes:
             labels = jax.vmap(lambda key: jax.random.randint(key, (), 0, self.model.classes))(keys[:, 1])
-        return self.shown(state.best_params, latents, labels)
+        return self.decoded(state.best_params, latents, labels)
 
     def pictures(self, state: TrainState, batch: Batch, key: jax.Array) -> dict[str, jax.Array]:
         """Reconstructions beside their originals, samples, interpolations and traversals, in [0, 1].
@@ -228,10 +228,10 @@ class VariationalAutoencoder:
         kl = jnp.mean(variational.gaussian_kl(mean, log_variance), 0)
         through = traversed(mean[0], lax.top_k(kl, min(SHOWN, self.model.latents))[1])
         return {
-            "reconstructions": beside(pictures, self.shown(params, mean, labels)),
+            "reconstructions": beside(pictures, self.decoded(params, mean, labels)),
             "samples": self.sheet(state, key),
-            "interpolations": self.shown(params, between, None if labels is None else jnp.repeat(labels[:rows], rows)),
-            "traversals": self.shown(params, through, None if labels is None else jnp.repeat(labels[:1], len(through))),
+            "interpolations": self.decoded(params, between, None if labels is None else jnp.repeat(labels[:rows], rows)),
+            "traversals": self.decoded(params, through, None if labels is None else jnp.repeat(labels[:1], len(through))),
         }
 
     def sheet(self, state: TrainState, key: jax.Array) -> jax.Array:
