@@ -1,5 +1,6 @@
 """Two processes on one machine, as two hosts would be."""
 
+import contextlib
 import json
 import os
 import socket
@@ -40,17 +41,24 @@ def run_two(config, workdir, stops=("", ""), expected=0):
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join(path for path in sys.path if path)}
     environment["XLA_FLAGS"] = os.environ["XLA_FLAGS"].replace("device_count=8", "device_count=2")
     arguments = [sys.executable, "-c", PROCESS, json.dumps(config.to_dict()), str(workdir), address]
-    children = [
-        subprocess.Popen(
-            [*arguments, str(i), stops[i]], env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
-        )
-        for i in range(2)
-    ]
-    try:
-        told = [child.communicate(timeout=100) for child in children]
-    finally:
-        for child in children:
-            child.kill()
+    with contextlib.ExitStack() as stack:
+        children = [
+            stack.enter_context(
+                subprocess.Popen(
+                    [*arguments, str(i), stops[i]],
+                    env=environment,
+                    stdout=subprocess.PIPE,
+                    stderr=subprocess.PIPE,
+                    text=True,
+                )
+            )
+            for i in range(2)
+        ]
+        try:
+            told = [child.communicate(timeout=300) for child in children]  # seconds, of which a busy machine needs many
+        finally:
+            for child in children:
+                child.kill()
     for child, (_, error) in zip(children, told, strict=True):
         assert child.returncode == expected, error
     return [error if expected else output for output, error in told]

@@ -230,8 +230,12 @@ class VariationalAutoencoder:
         return {
             "reconstructions": beside(pictures, self.decoded(params, mean, labels)),
             "samples": self.sheet(state, key),
-            "interpolations": self.decoded(params, between, None if labels is None else jnp.repeat(labels[:rows], rows)),
-            "traversals": self.decoded(params, through, None if labels is None else jnp.repeat(labels[:1], len(through))),
+            "interpolations": self.decoded(
+                params, between, None if labels is None else jnp.repeat(labels[:rows], rows)
+            ),
+            "traversals": self.decoded(
+                params, through, None if labels is None else jnp.repeat(labels[:1], len(through))
+            ),
         }
 
     def sheet(self, state: TrainState, key: jax.Array) -> jax.Array:
@@ -243,6 +247,11 @@ class VariationalAutoencoder:
 def split(keys: jax.Array) -> jax.Array:
     """Three keys of each example's `[N]`, `[3, N]`: for its pixels, its latents, and the importance weighted bound."""
     return jax.vmap(lambda key: jax.random.split(key, 3), out_axes=1)(keys)
+
+
+def repeated(labels: jax.Array | None, first: int, times: int) -> jax.Array | None:
+    """The first labels, each so many times; None without labels."""
+    return None if labels is None else jnp.repeat(labels[:first], times)
 
 
 def interpolated(first: jax.Array, last: jax.Array) -> jax.Array:

@@ -39,5 +39,5 @@ def test_bad_input_ends_both_at_once_and_one_tells_why(tmp_path):
     config = tiny_config("", data__folder=str(tmp_path / "none"))
     began = time.monotonic()
     told = run_two(config, tmp_path / "run", expected=1)
-    assert "there is no folder" in told[0] and "process 0 cannot go on; it tells why" in told[1]
+    assert "there is no folder" in told[0] and "process 0 cannot go on; its own message has the reason" in told[1]
     assert time.monotonic() - began < 60  # where one waits for the other in vain, both end after minutes
