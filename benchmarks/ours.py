@@ -29,13 +29,14 @@ from case import (
 from threadpoolctl import threadpool_limits
 
 from jaxstyle.features.vgg import VGG
-from jaxstyle.perceptual.style import StyleObjective, Targets, Weights
-from jaxstyle.pixels.loop import Problem, Watcher, optimize, program
-from jaxstyle.pixels.method import Knobs, Method, advance, start
+from jaxstyle.perceptual.loss import PerceptualLoss, Weights
+from jaxstyle.pixels.loop import Callback, Problem, compiled, optimize
+from jaxstyle.pixels.method import HyperParameters, Method, advance, start
+from jaxstyle.pixels.objectives import ObjectiveLoss, StageObjective
 from jaxstyle.pixels.optimizers import adam
 from jaxstyle.pixels.parametrizations import RGB
 from jaxstyle.pixels.schedule import Stage
-from jaxstyle.runtime.sharding import Spread
+from jaxstyle.runtime.sharding import BatchSharding
 
 threadpool_limits(limits=1, user_api="blas")  # as `optimize` does around its steps; PyTorch's threads stay as they are
 ADAM = adam()  # made once: equal methods share their compiled programs
@@ -55,30 +56,31 @@ def batch_of_one(tree: Any) -> Any:
 
 def problem(case: Case, iterations: int = 1) -> Problem:
     """The stylisation of one picture at one scale."""
-    objective = StyleObjective(VGG(WIDTHS), CONTENT_LAYERS, STYLE_LAYERS, case.loss, case.dtype)
+    loss = PerceptualLoss(VGG(WIDTHS), CONTENT_LAYERS, STYLE_LAYERS, case.loss, case.dtype)
     params = jax.device_put(network_params())
 
     @jax.jit
-    def targets(content: jax.Array, style: jax.Array, params: Any) -> Targets:
-        styles = objective.style_targets([objective.style_moments(style, params)], np.ones(1), None, None)
+    def objective(content: jax.Array, style: jax.Array, params: Any) -> StageObjective:
+        styles = loss.style_targets([loss.style_moments(style, params)], np.ones(1), None, None)
         weights = Weights(np.float32(CONTENT_WEIGHT), np.float32(TV_WEIGHT), np.float32(STYLE_WEIGHTS))
-        return Targets(objective.content_targets(content, params), styles, weights)
+        return StageObjective(loss.objective(loss.content_targets(content, params), styles, weights))
 
-    data = batch_of_one(targets(picture(case.size, CONTENT), picture(case.size, STYLE), params))
+    data = batch_of_one(objective(picture(case.size, CONTENT), picture(case.size, STYLE), params))
     stages = [Stage(case.size, case.size, case.size, iterations)]
-    return Problem(Method(RGB, objective, ADAM), stages, lambda stage: data, params)
+    method = Method(RGB, ObjectiveLoss(loss.network, dtype=case.dtype, descends=True), ADAM)
+    begun = picture(case.size, START)[None]
+    return Problem(method, stages, begun, hyper_parameters(), lambda stage: data, params)
 
 
-def knobs() -> Knobs:
+def hyper_parameters() -> HyperParameters:
     """Learning rate, average and key of one picture."""
     key = np.asarray(jax.random.key_data(jax.random.key(0)))
-    return batch_of_one(Knobs(np.float32(LEARNING_RATE), np.float32(AVERAGE_DECAY), key))
+    return batch_of_one(HyperParameters(np.float32(LEARNING_RATE), np.float32(AVERAGE_DECAY), key))
 
 
-def run_once(case: Case, watcher: Watcher) -> None:
+def run_once(case: Case, callback: Callback) -> None:
     """One iteration through `loop.optimize`, as a user's command takes it."""
-    images = picture(case.size, START)[None]
-    optimize(problem(case), images, knobs(), jax.local_devices()[:1], watchers=[watcher])
+    optimize(problem(case), jax.local_devices()[:1], callbacks=[callback])
 
 
 class Ours:
@@ -93,15 +95,16 @@ class Ours:
     def __init__(self, case: Case):
         self.device = jax.local_devices()[0]
         task = problem(case)
-        spread = Spread(1, [self.device])
-        devices, static = tuple(spread.devices), (task.method,)
-        self.step_program = program(advance, static, devices, in_axes=(0, 0, 0, None), donate=(0,))
-        self.state = program(start, static, devices)(spread.scatter(picture(case.size, START)[None]))
-        self.rest = spread.scatter(knobs()), spread.scatter(task.data(task.stages[0])), spread.replicate(task.shared)
+        sharding = BatchSharding(1, [self.device])
+        devices, static = tuple(sharding.devices), (task.method,)
+        self.step_program = compiled(advance, static, devices, in_axes=(0, 0, 0, None), donate=(0,))
+        self.state = compiled(start, static, devices)(sharding.scatter(task.start))
+        data = sharding.scatter(task.data(task.stages[0]))
+        self.rest = sharding.scatter(task.hyper), data, sharding.replicate(task.shared)
         began = time.perf_counter()
-        compiled = self.step_program.compile(self.state, *self.rest)
+        program = self.step_program.compile(self.state, *self.rest)
         self.compile_seconds = time.perf_counter() - began
-        analysis = compiled.memory_analysis()
+        analysis = program.memory_analysis()
         self.temporaries = analysis.temp_size_in_bytes if analysis else None
         self.step()
         self.first_loss = float(self.terms["loss"][0, 0])

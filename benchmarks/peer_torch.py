@@ -181,7 +181,7 @@ class Peer:
         return tensor.contiguous(memory_format=torch.channels_last)
 
     def loss(self, root: Root = NewtonSchulzRoot.apply) -> torch.Tensor:
-        """The loss of the picture as it is now, as `StyleObjective` defines it."""
+        """The loss of the picture as it is now, as `PerceptualLoss` defines it."""
         seen = self.network(self.image)
         total = TV_WEIGHT * total_variation(self.image)
         for layer, target in self.content.items():

@@ -25,10 +25,11 @@ import numpy as np
 from case import MEAN, STD, WIDTHS, network_weights
 
 from jaxstyle.features import VGG, Features, load
-from jaxstyle.pixels.loop import program
+from jaxstyle.pixels.job import Inputs
+from jaxstyle.pixels.loop import compiled
 from jaxstyle.pixels.method import advance, start
-from jaxstyle.pixels.visualize import VisualizationConfig, channel_objectives, check_layer, prepare
-from jaxstyle.runtime.sharding import Spread
+from jaxstyle.pixels.visualize import VisualizationConfig, points, prepare
+from jaxstyle.runtime.sharding import BatchSharding
 
 ROUND_SECONDS = 1.0
 
@@ -48,15 +49,15 @@ class Side:
     """
 
     def __init__(self, config: VisualizationConfig, features: Features, indices: list[int]):
-        job = prepare(config, features, channel_objectives(config, indices))
-        problem = job.problem
-        spread = Spread(len(indices), jax.local_devices())
-        devices, static = tuple(spread.devices), (problem.method,)
+        chosen = [{"channels": str(index)} for index in indices]
+        problem = prepare(config, features, Inputs(), chosen)
+        sharding = BatchSharding(len(indices), jax.local_devices())
+        devices, static = tuple(sharding.devices), (problem.method,)
         self.count = len(indices)
-        self.step_program = program(advance, static, devices, in_axes=(0, 0, 0, None), donate=(0,))
-        self.state = program(start, static, devices)(spread.scatter(job.start))
-        data = spread.scatter(problem.data(problem.stages[0]))
-        self.rest = spread.scatter(job.knobs), data, spread.replicate(problem.shared)
+        self.step_program = compiled(advance, static, devices, in_axes=(0, 0, 0, None), donate=(0,))
+        self.state = compiled(start, static, devices)(sharding.scatter(problem.start))
+        data = sharding.scatter(problem.data(problem.stages[0]))
+        self.rest = sharding.scatter(problem.hyper), data, sharding.replicate(problem.shared)
         began = time.perf_counter()
         self.step_program.compile(self.state, *self.rest)
         self.compile_seconds = time.perf_counter() - began
@@ -73,7 +74,7 @@ class Side:
 
 def measure(config: VisualizationConfig, features: Features, rounds: int) -> dict[str, Any]:
     """The row of the table."""
-    indices = check_layer(config, features)
+    indices = [int(point["channels"]) for point in points(config, features)]
     sides = {"batch": Side(config, features, indices), "alone": Side(config, features, indices[:1])}
     once = {name: min(side.turn(1), side.turn(1)) * side.count for name, side in sides.items()}  # which warms up
     steps = {name: max(1, round(ROUND_SECONDS / seconds)) for name, seconds in once.items()}

@@ -7,23 +7,15 @@ zoom film's numbered frames. `--config configs/deep_dream.py:test` dreams at 64 
 workdir, it goes on where it was stopped.
 """
 
-import dataclasses
-
 from ml_collections import ConfigDict
-from ml_collections.config_dict import placeholder
 
-from jaxstyle.pixels.dream_config import DreamConfig
+from jaxstyle.jobs.recipes import recipe
+from jaxstyle.jobs.registry import JOBS
 
 
 def get_config(variant: str = "") -> ConfigDict:
     """The recipe; `"test"` is its seconds-long variant."""
-    config = ConfigDict()
-    for name, value in dataclasses.asdict(DreamConfig()).items():
-        config[name] = placeholder(DreamConfig.declared(name)[0]) if value is None else value
-    config.run = "jaxstyle.jobs.dream:run"
-    config.contents = ("example:landscape",)
-    config.bits = 8
-    config.save_every = 0
+    config = recipe(JOBS["dream"], contents=("example:landscape",))
     if variant == "test":
         config.update(size=64, octaves=2, iterations=3)
     return config

@@ -7,22 +7,15 @@
 workdir, it goes on where it was stopped.
 """
 
-import dataclasses
-
 from ml_collections import ConfigDict
-from ml_collections.config_dict import placeholder
 
-from jaxstyle.pixels.visualize import VisualizationConfig
+from jaxstyle.jobs.recipes import recipe
+from jaxstyle.jobs.registry import JOBS
 
 
 def get_config(variant: str = "") -> ConfigDict:
     """The recipe; `"test"` is its seconds-long variant."""
-    config = ConfigDict()
-    for name, value in dataclasses.asdict(VisualizationConfig()).items():
-        config[name] = placeholder(VisualizationConfig.declared(name)[0]) if value is None else value
-    config.run = "jaxstyle.jobs.visualize:run"
-    config.bits = 8
-    config.save_every = 0
+    config = recipe(JOBS["visualize"])
     if variant == "test":
         config.update(size=48, iterations=4, layer="relu2_1", channels="0:2")
     return config

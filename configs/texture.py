@@ -7,23 +7,15 @@ Without pictures of one's own it weaves the example mosaic. `--config configs/te
 seconds. Run again with the same workdir, it goes on where it was stopped.
 """
 
-import dataclasses
-
 from ml_collections import ConfigDict
-from ml_collections.config_dict import placeholder
 
-from jaxstyle.pixels.config import TextureConfig
+from jaxstyle.jobs.recipes import recipe
+from jaxstyle.jobs.registry import JOBS
 
 
 def get_config(variant: str = "") -> ConfigDict:
     """The recipe; `"test"` is its seconds-long variant."""
-    config = ConfigDict()
-    for name, value in dataclasses.asdict(TextureConfig()).items():
-        config[name] = placeholder(TextureConfig.declared(name)[0]) if value is None else value
-    config.run = "jaxstyle.jobs.texture:run"
-    config.styles = ("example:mosaic",)
-    config.bits = 8
-    config.save_every = 0
+    config = recipe(JOBS["texture"], styles=("example:mosaic",))
     if variant == "test":
         config.update(size="64", min_size=64, style_size=64, initial_iterations=5)
     return config

@@ -1,92 +1,98 @@
-"""jaxstyle from Python: a picture stylised or dreamt on, a texture synthesised, a network looked into, in one call."""
+"""jaxstyle from Python: a picture stylised or dreamt on, a texture synthesised, a network looked into, in one call.
+
+Every function takes settings as keywords (`size=256`), or a whole `config`, or both: then keywords count.
+"""
 
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Sequence
-from typing import Any, NamedTuple
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
 
 import numpy as np
 import optax
 
-from jaxstyle.features import Features, load
+from jaxstyle.errors import JaxstyleError, did_you_mean
+from jaxstyle.features import Features
 from jaxstyle.jobs import callbacks
-from jaxstyle.media.image_reading import PictureLike, read_mask, read_picture
-from jaxstyle.media.image_resizing import check_size
-from jaxstyle.pixels import dream as dreams
-from jaxstyle.pixels import texture
-from jaxstyle.pixels import visualize as visualization
-from jaxstyle.pixels.config import INITS, StyleTransferConfig, TextureConfig
-from jaxstyle.pixels.dream_config import DreamConfig
-from jaxstyle.pixels.inputs import Inputs
-from jaxstyle.pixels.loop import Job, Report, Watcher, optimize
+from jaxstyle.jobs.files import Reader, read_inputs, singular
+from jaxstyle.jobs.metadata import load_features
+from jaxstyle.jobs.registry import JOBS
+from jaxstyle.jobs.runner import batches
+from jaxstyle.media.image_reading import PictureLike
+from jaxstyle.pixels.dream import DreamConfig
+from jaxstyle.pixels.job import PixelJob
+from jaxstyle.pixels.loop import Callback, Report, optimize
 from jaxstyle.pixels.objectives import Objective
-from jaxstyle.pixels.stylize import finish, prepare
+from jaxstyle.pixels.stylize import StyleTransferConfig
+from jaxstyle.pixels.texture import TextureConfig
 from jaxstyle.pixels.visualize import VisualizationConfig
 from jaxstyle.runtime.interrupts import interruptible
 from jaxstyle.runtime.sharding import choose_devices
 
+OnReport = Callable[[Report], None]
 
-class Stylized(NamedTuple):
-    """What `stylize` and `synthesize_texture` return.
+
+@dataclasses.dataclass(frozen=True)
+class Result:
+    """The result of every pixel job.
 
     Attributes:
-      picture: float32 `[H, W, 3]`, sRGB in [0, 1].
-      history: One dict a step: `scale`, `iteration`, `seconds`, `loss` and every weighted term of it.
+      pictures: Float32 arrays `[H, W, 3]` (`[facets, H, W, 3]` of several facets), sRGB in [0, 1].
+      history: One dict a step: `scale`, `iteration`, `seconds`, `loss` and every weighted term of it; of several
+        pictures optimised together each number is a list.
     """
 
-    picture: np.ndarray
+    pictures: list[np.ndarray]
     history: list[dict[str, Any]]
+
+    @property
+    def picture(self) -> np.ndarray:
+        """The first picture."""
+        return self.pictures[0]
 
 
 def stylize(
-    content: PictureLike,
+    content: PictureLike | Sequence[PictureLike],
     styles: PictureLike | Sequence[PictureLike],
     *,
     config: StyleTransferConfig | None = None,
     features: Features | None = None,
-    content_masks: Sequence[PictureLike] = (),
-    style_masks: Sequence[PictureLike] = (),
+    content_masks: PictureLike | Sequence[PictureLike] = (),
+    style_masks: PictureLike | Sequence[PictureLike] = (),
     optimizer: optax.GradientTransformation | None = None,
-    callback: Callable[[Report], None] | None = None,
-) -> Stylized:
+    objective: Objective | None = None,
+    callback: OnReport | None = None,
+    **settings: Any,
+) -> Result:
     """Paints the content of one picture in the style of others.
 
     Ctrl-C (or a notebook's stop button) ends it early with the picture so far.
 
     Args:
-      content: The photo: a path, a PIL image, or floats `[H, W, 3]` in [0, 1].
-      styles: The painting, or several; `config.style_weights` blends them.
-      config: The settings; `dataclasses.replace(StyleTransferConfig(), size=256)` changes some.
-      features: The network that looks, already loaded; None loads `config.features`.
+      content: The photo: a path, a PIL image, or floats `[H, W, 3]` in [0, 1]; of several each is stylised.
+      styles: The painting, or several; `style_weights` blends them.
+      config: Settings; the defaults where there are none.
+      features: The feature extractor, already loaded; None loads the one that the settings name.
       content_masks: One a style, `[H, W]` in [0, 1] or paths: where in the photo that style goes.
       style_masks: One a style: which part of that painting counts.
-      optimizer: Any optax transformation of a picture, such as `optax.sgd(0.1)`, instead of `config.optimizer`.
-        Its updates are multiplied by `config.learning_rate` where that is set.
+      optimizer: Any optax transformation of a picture, such as `optax.sgd(0.1)`, in place of the settings'. Its updates
+        are multiplied by `learning_rate` where that is set.
+      objective: Any objective of `jaxstyle.pixels.objectives`, to be made large in place of the distances to photo and
+        paintings; comparing terms, such as `content("relu4_1")`, compare with the photo.
       callback: Called a few times a second with the loop's `Report`; `report.pictures()[0]` is the picture so far.
+      **settings: Fields of `StyleTransferConfig`, such as `size=256`.
 
     Returns:
-      The picture and the history of its losses.
+      The pictures and the history of their losses.
 
     Raises:
-      JaxstyleError: An input that cannot be, told in one sentence; or a loss that is no longer finite.
+      JaxstyleError: An input that cannot be, told in one sentence.
+      Diverged: A loss is no longer finite.
     """
-    config = StyleTransferConfig() if config is None else config
-    config.check()
-    sources: Any = styles if isinstance(styles, (list, tuple)) else [styles]
-    inputs = Inputs(
-        contents=[read(content, "content")],
-        styles=[read(style, "style") for style in sources],
-        content_masks=[read_mask(mask) for mask in content_masks],
-        style_masks=[read_mask(mask) for mask in style_masks],
-        start=None if config.init in INITS else read(config.init, "init"),
-    )
-    if features is None:
-        features = load(config.features, pooling=config.pooling, padding=config.padding)
-    if optimizer is not None and config.learning_rate is None:
-        config = dataclasses.replace(config, learning_rate=1.0)
-    made = run(prepare(config, features, inputs, optimizer=optimizer), config.devices, callback)
-    return made._replace(picture=finish(config, made.picture, inputs.contents[0]))
+    sources = {"contents": content, "styles": styles, "content_masks": content_masks, "style_masks": style_masks}
+    ingredients = {"optimizer": optimizer, "objective": objective}
+    return run_job(JOBS["stylize"], sources, config, settings, features, callback, ingredients)
 
 
 def synthesize_texture(
@@ -95,88 +101,67 @@ def synthesize_texture(
     config: TextureConfig | None = None,
     features: Features | None = None,
     optimizer: optax.GradientTransformation | None = None,
-    callback: Callable[[Report], None] | None = None,
-) -> Stylized:
+    callback: OnReport | None = None,
+    **settings: Any,
+) -> Result:
     """Synthesises a texture that looks like one picture, or like a mixture of several.
 
     Ctrl-C (or a notebook's stop button) ends it early with the texture so far.
 
     Args:
-      styles: The exemplar: a path, a PIL image, or floats `[h, w, 3]` in [0, 1]; or several, which
-        `config.style_weights` blends.
-      config: The settings; `TextureConfig(size="640x480", tileable=True)` changes some.
-      features: The network that looks, already loaded; None loads `config.features`.
+      styles: The exemplar: a path, a PIL image, or floats `[h, w, 3]` in [0, 1]; or several, which `style_weights`
+        blends.
+      config: Settings; the defaults where there are none.
+      features: The feature extractor, already loaded; None loads the one that the settings name.
       optimizer: As for `stylize`.
       callback: As for `stylize`.
+      **settings: Fields of `TextureConfig`, such as `size="640x480"` and `tileable=True`.
 
     Returns:
-      The texture `[H, W, 3]` and the history of its losses.
+      The texture and the history of its losses.
 
     Raises:
-      JaxstyleError: An input that cannot be, told in one sentence; or a loss that is no longer finite.
+      JaxstyleError: An input that cannot be, told in one sentence.
+      Diverged: A loss is no longer finite.
     """
-    config = TextureConfig() if config is None else config
-    config.check()
-    sources: Any = styles if isinstance(styles, (list, tuple)) else [styles]
-    exemplars = [read(style, "style") for style in sources]
-    if features is None:
-        features = load(config.features, pooling=config.pooling)
-    if optimizer is not None and config.learning_rate is None:
-        config = dataclasses.replace(config, learning_rate=1.0)
-    made = run(texture.prepare(config, features, exemplars, optimizer), config.devices, callback)
-    return made._replace(picture=texture.finish(config, made.picture))
+    return run_job(JOBS["texture"], {"styles": styles}, config, settings, features, callback, {"optimizer": optimizer})
 
 
 def dream(
-    picture: PictureLike,
+    picture: PictureLike | Sequence[PictureLike] | None = None,
     *,
     config: DreamConfig | None = None,
     features: Features | None = None,
     guide: PictureLike | None = None,
     mask: PictureLike | None = None,
     objective: Objective | None = None,
-    callback: Callable[[Report], None] | None = None,
-) -> Stylized:
+    callback: OnReport | None = None,
+    **settings: Any,
+) -> Result:
     """Dreams on a picture: DeepDream.
 
     Ctrl-C (or a notebook's stop button) ends it early with the picture so far.
 
     Args:
-      picture: The photo: a path, a PIL image, or floats `[H, W, 3]` in [0, 1].
-      config: The settings; `DreamConfig(layers=("relu4_1",))` changes some. Of `frames` the first is made.
-      features: The network that dreams, already loaded; None loads `config.features`.
-      guide: A picture of whose features to dream; None takes `config.guide`.
-      mask: `[H, W]` in [0, 1] or a path, where to dream; None takes `config.mask`.
-      objective: Any objective of `jaxstyle.pixels.objectives`, instead of the config's layers and channels.
+      picture: The photo: a path, a PIL image, or floats `[H, W, 3]` in [0, 1]; or several. None dreams on noise, with
+        `init="noise"`.
+      config: Settings; the defaults where there are none. Of `frames` the first is made.
+      features: The feature extractor, already loaded; None loads the one that the settings name.
+      guide: A picture of whose features to dream.
+      mask: `[H, W]` in [0, 1] or a path, white where to dream.
+      objective: Any objective of `jaxstyle.pixels.objectives`, in place of the settings' layers and channels.
       callback: As for `stylize`.
+      **settings: Fields of `DreamConfig`, such as `layers=("relu4_1",)`.
 
     Returns:
-      The picture and the history of its losses; the terms rise, and the loss is minus their sum.
+      The pictures and the history of their losses; terms rise, and the loss is minus their sum.
 
     Raises:
-      JaxstyleError: An input that cannot be, told in one sentence; or a loss that is no longer finite.
+      JaxstyleError: An input that cannot be, told in one sentence.
+      Diverged: A loss is no longer finite.
     """
-    config = DreamConfig() if config is None else config
-    config.check()
-    photo = read(picture, "picture")
-    guide, mask = config.guide if guide is None else guide, config.mask if mask is None else mask
-    shown = None if guide is None else read(guide, "guide")
-    share = None if mask is None else read_mask(mask)
-    features = load(config.features) if features is None else features
-    made = run(dreams.prepare(config, features, photo, shown, share, objective), config.devices, callback)
-    return made._replace(picture=dreams.finish(config, made.picture, photo, share))
-
-
-class Visualized(NamedTuple):
-    """What `visualize` returns.
-
-    Attributes:
-      pictures: float32 `[N, H, W, 3]`, sRGB in [0, 1], one an objective (`[N, facets, H, W, 3]` with several facets).
-      history: One dict a step, as of `stylize`, with a list of N values for every term.
-    """
-
-    pictures: np.ndarray
-    history: list[dict[str, Any]]
+    sources = {"contents": picture, "guide": guide, "mask": mask}
+    return run_job(JOBS["dream"], sources, config, settings, features, callback, {"objective": objective})
 
 
 def visualize(
@@ -184,53 +169,96 @@ def visualize(
     *,
     config: VisualizationConfig | None = None,
     features: Features | None = None,
-    callback: Callable[[Report], None] | None = None,
-) -> Visualized:
+    callback: OnReport | None = None,
+    **settings: Any,
+) -> Result:
     """Paints what channels of a network respond to most, all in one compiled program.
 
     Args:
-      objectives: What to increase, one a picture; all of one structure, such as
-        `[channel("relu4_1", i) for i in range(64)]`. None takes `config.layer` and `config.channels`.
-      config: The settings; `VisualizationConfig(layer="relu3_1", channels="0:8")` changes some.
-      features: The network to look into, already loaded; None loads `config.features`.
+      objectives: To be made large, one a picture; all of one structure, such as
+        `[channel("relu4_1", i) for i in range(64)]`. None takes the settings' `layer` and `channels`.
+      config: Settings; the defaults where there are none.
+      features: The feature extractor to look into, already loaded; None loads the one that the settings name.
       callback: As for `stylize`.
+      **settings: Fields of `VisualizationConfig`, such as `layer="relu3_1"` and `channels="0:8"`.
+
+    Returns:
+      The pictures, one an objective, and the history of their losses.
+
+    Raises:
+      JaxstyleError: An input that cannot be, told in one sentence.
+      Diverged: A loss is no longer finite.
+    """
+    wanted = [objectives] if isinstance(objectives, Objective) else list(objectives or ())
+    return run_job(JOBS["visualize"], {}, config, settings, features, callback, {"wanted": wanted} if wanted else {})
+
+
+def run_job(
+    job: PixelJob,
+    sources: Mapping[str, Any],
+    config: Any = None,
+    settings: Mapping[str, Any] | None = None,
+    features: Features | None = None,
+    callback: OnReport | None = None,
+    ingredients: Mapping[str, Any] | None = None,
+) -> Result:
+    """Runs any pixel job on pictures at hand; the functions above are this one with names.
+
+    Args:
+      job: The job.
+      sources: Pictures by the names of the job's `Reads`: one or several, as paths, PIL images or arrays; or None.
+      config: The job's settings, or None for the defaults.
+      settings: Fields of the settings by name, which count before `config`.
+      features: The feature extractor, already loaded; None loads the one that the settings name.
+      callback: Called with the loop's `Report`s.
+      ingredients: Further keywords of the job's `prepare`; None is left out.
 
     Returns:
       The pictures and the history of their losses.
 
     Raises:
-      JaxstyleError: An input that cannot be, told in one sentence; or a loss that is no longer finite.
+      JaxstyleError: An input that cannot be, told in one sentence.
+      Diverged: A loss is no longer finite.
     """
-    config = VisualizationConfig() if config is None else config
+    config = with_settings(job, config, settings or {})
     config.check()
-    features = load(config.features) if features is None else features
-    if objectives is None:
-        objectives = visualization.channel_objectives(config, visualization.check_layer(config, features))
-    wanted = [objectives] if isinstance(objectives, Objective) else list(objectives)
-    outcome, history = run_all(visualization.prepare(config, features, wanted), config.devices, callback)
-    return Visualized(outcome, history)
-
-
-def run(job: Job, devices: int | None, callback: Callable[[Report], None] | None) -> Stylized:
-    """The one picture of a job as it comes out of the loop, and its history."""
-    pictures, history = run_all(job, devices, callback)
-    return Stylized(pictures[0], history)
-
-
-def run_all(
-    job: Job, devices: int | None, callback: Callable[[Report], None] | None
-) -> tuple[np.ndarray, list[dict[str, Any]]]:
-    """The pictures of a job as they come out of the loop, and their history."""
+    given = {name: as_list(value) for name, value in sources.items()}
+    reader, kind = Reader(), job.contents
+    inputs = read_inputs(job, given, config, reader)
+    contents = [reader(one, singular(kind)) for one in given.get(kind.name, ())] if kind else []
+    features = load_features(config) if features is None else features
+    extra = {name: value for name, value in (ingredients or {}).items() if value is not None}
+    points = [{}] if "wanted" in extra else job.points(config, features)
+    shapes: list[Any] = [content.rgb.shape[:2] for content in contents] or [None]
     history = callbacks.History()
-    watching: list[Watcher] = [history] if callback is None else [history, callback]
+    made: dict[int, list[np.ndarray]] = {}
+    told: list[Callback] = [history] if callback is None else [history, callback]
     with interruptible() as stop:
-        outcome = optimize(*job, choose_devices(devices), watchers=watching, stop=stop)
-    return outcome.pictures, list(history)
+        for chosen, some in batches(job, config, features, shapes, points):
+            here = inputs.having(kind.name, [contents[i] for i in chosen] if contents else []) if kind else inputs
+            problem = job.prepare(config, features, here, some, **extra)
+            outcome = optimize(problem, choose_devices(config.devices), callbacks=told, stop=stop)
+            for i, pictures in zip(chosen, np.split(outcome.pictures, len(chosen)), strict=True):
+                own = here.having(kind.name, [contents[i]]) if kind and contents else here
+                made.setdefault(i, []).extend(job.finish(config, picture, own) for picture in pictures)
+    return Result([picture for i in sorted(made) for picture in made[i]], list(history))
 
 
-def read(source: PictureLike, name: str) -> np.ndarray:
-    """A picture's colours, if it is large enough."""
-    rgb = read_picture(source).rgb
-    height, width = rgb.shape[:2]
-    check_size(height, width, name)
-    return rgb
+def with_settings(job: PixelJob, config: Any, settings: Mapping[str, Any]) -> Any:
+    """The job's settings with some replaced.
+
+    Raises:
+      JaxstyleError: A name that is no setting; the nearest is told.
+    """
+    known = [field.name for field in dataclasses.fields(job.config)]
+    for name in settings:
+        if name not in known:
+            raise JaxstyleError(f"{job.name} has no setting {name!r}; {did_you_mean(name, known)}")
+    return job.config(**settings) if config is None else dataclasses.replace(config, **settings)
+
+
+def as_list(value: Any) -> list[Any]:
+    """Several pictures as they are, one in a list, None as none."""
+    if value is None:
+        return []
+    return list(value) if isinstance(value, (list, tuple)) else [value]

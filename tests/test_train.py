@@ -63,7 +63,7 @@ def test_a_recipe_runs_and_goes_on(train, tmp_path):
         ("--config.sweeep.content_weight=(1.0,)", "unknown setting 'sweeep'.*\"sweep\""),
         ("--processes=2", "processes that train together each need --coordinator HOST:PORT"),
         ("--coordinator=cluster", "no cluster is found here"),
-        ("--config.content_weight=-1", "--content-weight is -1; it must be at least 0"),
+        ("--config.content_weight=-1", "--config.content_weight is -1; it must be at least 0"),
         ("--config.contents=nowhere.png", "picture 'nowhere.png' does not exist"),
     ],
 )

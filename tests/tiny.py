@@ -9,8 +9,10 @@ import numpy as np
 
 from jaxstyle.features import Features, Weights, build
 from jaxstyle.features.architectures import ARCHITECTURES
+from jaxstyle.media.image_decoding import Picture
 from jaxstyle.media.image_resizing import resize
-from jaxstyle.pixels.config import StyleTransferConfig
+from jaxstyle.pixels.job import Inputs
+from jaxstyle.pixels.stylize import StyleTransferConfig
 
 WIDTHS = (4, 8, 8, 8, 8)
 TAPS = ("relu1_1", "relu2_1", "relu3_1", "relu4_1", "relu5_1")
@@ -70,3 +72,9 @@ def options(features_path: pathlib.Path, **changes: object) -> list[str]:
         text = ",".join(map(str, value)) if isinstance(value, tuple) else str(value)
         words.append(f"--{name.replace('_', '-')}={text}")
     return words
+
+
+def inputs(**pictures) -> Inputs:
+    """Arrays as the inputs of a job; masks and other values as they are."""
+    plain = ("content_masks", "style_masks", "mask", "frame", "expected")
+    return Inputs({k: list(v) if k in plain else [Picture(each, None) for each in v] for k, v in pictures.items()})

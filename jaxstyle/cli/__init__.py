@@ -1,4 +1,7 @@
-"""The command line: `jaxstyle COMMAND …`, one module a command, each with `HELP`, `add_arguments` and `run`."""
+"""The command line: `jaxstyle COMMAND …`. A command has `HELP`, `add_arguments` and `run`.
+
+The commands of pixel jobs are made from the jobs (`pixel_jobs.py`), each of the others is a module of its own.
+"""
 
 from __future__ import annotations
 
@@ -7,14 +10,18 @@ import difflib
 import importlib
 import sys
 from collections.abc import Sequence
-from typing import NoReturn
+from typing import Any, NoReturn
 
-import jaxstyle
+from jaxstyle._version import __version__
+from jaxstyle.cli.pixel_jobs import commands as pixel_commands
 from jaxstyle.errors import JaxstyleError
+from jaxstyle.runtime.output import lasting_output
+from jaxstyle.runtime.platforms import existing_platform
 from jaxstyle.runtime.settings import OPTION, spelled
 
+ABOUT = "Stylise and generate pictures with JAX, on CPU, GPU and TPU."
 COMMANDS = (
-    *("stylize", "apply", "dream", "visualize", "texture"),
+    *("stylize", "apply", "dream", "visualize", "texture", "train"),
     *("sample", "predict", "segment", "forecast", "evaluate"),
     *("features", "models", "export"),
 )
@@ -44,19 +51,22 @@ def main(argv: Sequence[str] | None = None) -> int:
     Returns:
       The exit status: 0 done, 2 bad input, 130 interrupted.
     """
-    parser = Parser(prog="jaxstyle", description=jaxstyle.__doc__)
-    parser.add_argument("--version", action="version", version=f"jaxstyle {jaxstyle.__version__}")
+    parser = Parser(prog="jaxstyle", description=ABOUT)
+    parser.add_argument("--version", action="version", version=f"jaxstyle {__version__}")
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
+    pixel_jobs = pixel_commands()
     for name in COMMANDS:
-        module = importlib.import_module(f"jaxstyle.cli.{name}")
+        module: Any = pixel_jobs.get(name) or importlib.import_module(f"jaxstyle.cli.{name}")
         command = commands.add_parser(name, help=module.HELP, description=module.HELP)
         module.add_arguments(command)
         command.set_defaults(run=module.run)
     args, unknown = parser.parse_known_args(argv)
-    if unknown:
+    if unknown and args.command == "train":
+        args.flags = unknown
+    elif unknown:
         commands.choices[args.command].reject(unknown[0])
     try:
-        with spelled(OPTION):
+        with lasting_output(), spelled(OPTION), existing_platform():
             return args.run(args)
     except JaxstyleError as error:
         print(f"jaxstyle: {error}", file=sys.stderr)

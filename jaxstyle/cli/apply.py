@@ -7,6 +7,7 @@ from typing import Any
 
 from jaxstyle.cli.options import keep_compiled
 from jaxstyle.errors import JaxstyleError
+from jaxstyle.jobs import bad_pictures
 from jaxstyle.media.image_reading import read_mask
 
 HELP = "stylise pictures and films at once, by a trained network"
@@ -41,7 +42,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--tile-size", type=int, metavar="N", help=tile)
     rate = "frames a second of a film (default: its own; 25 for a folder of frames)"
     parser.add_argument("--fps", type=float, metavar="X", help=rate)
-    bad = "where a frame cannot be read: do not start, or name it and go on without (default: stop)"
+    parser.add_argument("--bad-pictures", default="stop", metavar="stop|skip", help=bad_pictures.HELP)
+    bad = "the same, of a frame of a film"
     parser.add_argument("--bad-frames", default="stop", metavar="stop|skip", help=bad)
     parser.add_argument("--bits", type=int, choices=(8, 16), default=8, help="bits a channel; 16 for PNG and TIFF")
     parser.add_argument("--devices", type=int, metavar="N", help="how many to spread pictures over (default: all)")
@@ -72,7 +74,9 @@ def run(args: argparse.Namespace) -> int:
         args.devices,
     )
     paintings = [name for name, _ in parse_blend(args.interpolate)] if args.interpolate is not None else args.style
-    files = Files(args.pictures, paintings, args.output, content_masks=args.mask, bits=args.bits)
-    for path in apply_files(args.model, files, look, size=args.size, fps=args.fps, bad_frames=args.bad_frames):
+    sources = {"contents": args.pictures, "styles": paintings, "masks": args.mask}
+    files = Files(sources, args.output, bits=args.bits)
+    treatment = {"bad_frames": args.bad_frames, "bad_pictures": args.bad_pictures}
+    for path in apply_files(args.model, files, look, size=args.size, fps=args.fps, **treatment):
         print(path)
     return 0

@@ -8,6 +8,7 @@ import json
 import numpy as np
 
 from jaxstyle.errors import JaxstyleError
+from jaxstyle.jobs import bad_pictures
 
 HELP = "tell what pictures or clips show, by a trained classifier"
 
@@ -17,6 +18,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("workdir", metavar="WORKDIR", help="of a classifier's training, finished or still running")
     parser.add_argument("pictures", metavar="IMAGE", nargs="+", help="pictures, or folders of them; or clips")
     parser.add_argument("--top", type=int, default=3, metavar="N", help="classes told of each picture (default: 3)")
+    parser.add_argument("--bad-pictures", default="stop", metavar="stop|skip", help=bad_pictures.HELP)
     which = "which state to use (default: newest)"
     parser.add_argument("--checkpoint", default="newest", metavar="newest|best|STEP", help=which)
     parser.add_argument("--json", action="store_true", help="one JSON list, with the probabilities of all classes")
@@ -29,12 +31,16 @@ def run(args: argparse.Namespace) -> int:
       JaxstyleError: Bad input.
     """
     from jaxstyle.inference.predict import open_classifier, predict_by, takes_clips
-    from jaxstyle.jobs.files import list_contents  # late: the other commands do not need what this imports
+    from jaxstyle.media.paths import list_pictures  # late: the other commands do not need what this imports
 
     if args.top < 1:
         raise JaxstyleError(f"--top is {args.top}; it must be at least 1")
     opened = open_classifier(args.workdir, args.checkpoint)
-    paths = args.pictures if takes_clips(opened) else list_contents(args.pictures)
+    paths = args.pictures
+    if not takes_clips(opened):
+        paths = list_pictures(paths)
+        good = bad_pictures.readable(paths, args.bad_pictures)
+        paths = [path for path in paths if path in good]
     seen = predict_by(opened, paths)
     if args.json:
         print(

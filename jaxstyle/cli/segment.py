@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import argparse
-import os
 import pathlib
 
 import numpy as np
 
-from jaxstyle.errors import JaxstyleError
-from jaxstyle.jobs.files import distinct, list_contents
+from jaxstyle.jobs import bad_pictures
+from jaxstyle.jobs.files import make_folder, stems_of
 from jaxstyle.media.image_reading import read_picture
 from jaxstyle.media.image_writing import write_mask, write_picture
+from jaxstyle.media.paths import list_pictures
 
 HELP = "mark what a trained segmentation finds in pictures"
 
@@ -24,6 +24,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("-o", "--output", required=True, metavar="DIR", help=target)
     tile = "side of the squares a large picture is looked at in, with overlap (default: by the picture's size)"
     parser.add_argument("--tile", type=int, default=0, metavar="PIXELS", help=tile)
+    parser.add_argument("--bad-pictures", default="stop", metavar="stop|skip", help=bad_pictures.HELP)
     which = "which state to use (default: newest)"
     parser.add_argument("--checkpoint", default="newest", metavar="newest|best|STEP", help=which)
 
@@ -39,31 +40,18 @@ def run(args: argparse.Namespace) -> int:
     from jaxstyle.inference import segment  # late: stylising does not need what training imports
     from jaxstyle.inference.run import open_run
 
-    sources = list_contents(args.images)
-    for source in sources:
-        read_picture(source)  # a bad one is told before the first is written
+    named = list_pictures(args.images)
+    good = bad_pictures.readable(named, args.bad_pictures)
+    sources = [path for path in named if path in good]
     segmenter = segment.Segmenter(open_run(args.workdir, args.checkpoint))
-    masks, overlays = make_folders(args.output)
-    names = distinct([pathlib.Path(source.removeprefix("example:")).stem for source in sources])
-    for source, name in zip(tqdm(sources, unit="picture", disable=None, leave=False), names, strict=True):
+    masks, overlays = pathlib.Path(args.output) / "masks", pathlib.Path(args.output) / "overlays"
+    for folder in (masks, overlays):
+        make_folder(folder)
+    bar = tqdm(sources, unit="picture", disable=None, leave=False)
+    for source, name in zip(bar, stems_of(sources), strict=True):
         rgb = read_picture(source).rgb
         mask = segmenter.mask(rgb, args.tile, progress=None)
         write_mask(masks / f"{name}.png", mask * np.uint8(255) if len(segmenter.classes) == 2 else mask)
         write_picture(overlays / f"{name}.png", segmenter.overlay(rgb, mask))
     print(args.output)
     return 0
-
-
-def make_folders(output: str) -> tuple[pathlib.Path, pathlib.Path]:
-    """The folders of masks and overlays.
-
-    Raises:
-      JaxstyleError: They cannot be made.
-    """
-    folders = pathlib.Path(output) / "masks", pathlib.Path(output) / "overlays"
-    try:
-        for folder in folders:
-            os.makedirs(folder, exist_ok=True)
-    except OSError as error:
-        raise JaxstyleError(f"{output!r} cannot be a folder ({error.strerror}); name another") from None
-    return folders

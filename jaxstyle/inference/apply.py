@@ -20,11 +20,10 @@ from jaxstyle.inference.styles import blend_of, encode_styles, known_weights, re
 from jaxstyle.media import colors
 from jaxstyle.media.contact_sheet import contact_sheet
 from jaxstyle.media.image_reading import PictureLike, read_mask, read_picture
-from jaxstyle.media.image_resizing import MIN_SIDE, check_size, fit_size, resize
+from jaxstyle.media.image_resizing import MIN_SIDE, check_mask, check_size, fit_size, resize
 from jaxstyle.ops.reflected import pad_to_multiple
-from jaxstyle.pixels.inputs import check_mask
 from jaxstyle.runtime import memory
-from jaxstyle.runtime.sharding import Spread, choose_devices, spread_map
+from jaxstyle.runtime.sharding import BatchSharding, choose_devices, sharded_map
 
 PRESERVE = ("none", "luminance", "histogram")
 AT_ONCE = 2**20  # pixels that a device is given at once, where pictures are small
@@ -141,9 +140,9 @@ class Stylizer:
         spread, arguments = self.placed(carries, style)
         return spread.gather(program(self.model.network, tuple(spread.devices))(*arguments))
 
-    def placed(self, carries: Sequence[tuple[np.ndarray, ...]], style: Any) -> tuple[Spread, Any]:
+    def placed(self, carries: Sequence[tuple[np.ndarray, ...]], style: Any) -> tuple[BatchSharding, Any]:
         """The sharding of a batch, and the arguments of its program."""
-        spread = Spread(len(carries), self.devices)
+        spread = BatchSharding(len(carries), self.devices)
         batch = spread.scatter(tuple(np.stack(leaves) for leaves in zip(*carries, strict=True)))
         return spread, (batch, *spread.replicate((self.model.params, style)))
 
@@ -182,7 +181,7 @@ def program(network: Any, devices: tuple[jax.Device, ...]) -> Any:
     def stylise(carry: Any, params: Any, style: Any) -> jax.Array:
         return network.apply({"params": params}, *(leaf[None] for leaf in carry), style)[0]
 
-    return spread_map(stylise, devices, in_axes=(0, None, None))
+    return sharded_map(stylise, devices, in_axes=(0, None, None))
 
 
 def apply_style(

@@ -12,18 +12,21 @@ from typing import Any
 import numpy as np
 from tqdm import tqdm
 
-import jaxstyle
+from jaxstyle._version import __version__
 from jaxstyle.errors import JaxstyleError
 from jaxstyle.inference.apply import Look, Stylizer, check_photo
 from jaxstyle.inference.style_model import FILES, load_model
 from jaxstyle.inference.styles import blend_of
-from jaxstyle.jobs.apply_films import Reel, open_reels, stylise_film
-from jaxstyle.jobs.files import Files, check_apart, check_results, list_contents, output_paths, read
-from jaxstyle.jobs.film_paths import check_fps, part_films, skipped
+from jaxstyle.jobs.apply_films import Reel, open_reels, resized, stylise_film
+from jaxstyle.jobs.bad_pictures import readable, skipped
+from jaxstyle.jobs.files import Files, check_apart, check_new_folder, check_results, make_folder, stems_of
+from jaxstyle.jobs.film_files import check_fps, part_films
 from jaxstyle.media.film_reading import check_bad_frames
 from jaxstyle.media.image_decoding import Picture
-from jaxstyle.media.image_resizing import MIN_SIDE, check_size, fit_size, resize
+from jaxstyle.media.image_reading import read_large
+from jaxstyle.media.image_resizing import MIN_SIDE, check_size, fit_size
 from jaxstyle.media.image_writing import check_sides, write_picture
+from jaxstyle.media.paths import list_pictures
 
 MAX_SIDE = 30_000  # pixels; a square of it takes ten gigabytes to hold
 
@@ -45,6 +48,7 @@ def apply_files(
     size: int | None = None,
     fps: float | None = None,
     bad_frames: str = "stop",
+    bad_pictures: str = "stop",
     progress: bool | None = None,
 ) -> Iterator[pathlib.Path]:
     """Stylises pictures and films from files to files.
@@ -53,13 +57,14 @@ def apply_files(
 
     Args:
       model: The model's folder.
-      files: Of which `contents`, `output`, `bits` and, for what must not be overwritten, `styles` and `content_masks`
-        count.
+      files: Of which `output`, `bits` and the sources count: `contents`, and `styles` and `masks`, which must not be
+        overwritten.
       look: How the model is applied.
       size: Longer side of the results, in pixels; None leaves pictures as large as they are.
       fps: Frames a second of films; None takes the films' own.
-      bad_frames: `"stop"` refuses to start where a frame, or a picture, cannot be read; `"skip"` names it on stderr and
-        goes on without.
+      bad_frames: `"stop"` refuses to start where a frame of a film cannot be read; `"skip"` names it on stderr and goes
+        on without.
+      bad_pictures: The same, of pictures.
       progress: True shows the bar, with pictures a second; False does not; None shows it on a terminal.
 
     Yields:
@@ -74,13 +79,17 @@ def apply_files(
         raise JaxstyleError(f"--size is {size}; it must be from {MIN_SIDE} to {MAX_SIDE}")
     check_fps(fps)
     stylizer = Stylizer(load_model(model), look)
-    films, photos = part_films(files.contents, files.output)
-    reels = open_reels(films, files.output, look, size, fps, files.bits)
+    contents = list(files.sources["contents"])
+    films, photos = part_films(contents, files.output)
+    reels = open_reels(films, files, look, size, fps)
     for reel in reels:
         reel.film.check(bad_frames)
-    entries = find_entries(files, photos, look, size, bad_frames) if photos else []
+    entries = find_entries(files, photos, look, size, bad_pictures) if photos else []
     own = [os.path.join(model, name) for name in FILES]
-    sources = (*files.contents, *files.styles, *files.content_masks, *(entry.path for entry in entries), *own)
+    sources = (*itertools.chain(*files.sources.values()), *(entry.path for entry in entries), *own)
+    if files.into_folder and not os.path.isdir(files.output):
+        check_new_folder(pathlib.Path(files.output))
+        make_folder(files.output)
     check_results([entry.target for entry in entries], files.bits, sources)
     for entry in entries:
         check_sides(entry.target, *entry.shape)
@@ -90,28 +99,25 @@ def apply_files(
     return stylised(stylizer, entries, reels, files.bits, recorded(model, look), progress)
 
 
-def find_entries(files: Files, photos: Sequence[str], look: Look, size: int | None, bad_frames: str) -> list[Entry]:
+def find_entries(files: Files, photos: Sequence[str], look: Look, size: int | None, bad_pictures: str) -> list[Entry]:
     """The photos named and in folders that can be read, with where their results go.
 
     Raises:
-      JaxstyleError: One cannot be read, where `bad_frames` is `"stop"`; or none can.
+      JaxstyleError: One cannot be read, where `bad_pictures` is `"stop"`; or none can.
     """
-    paths = list_contents(photos)
-    targets = [row[0] for row in output_paths(files, paths, [{}])]
-    entries = []
-    for path, target in zip(paths, targets, strict=True):
-        try:
-            entries.append(Entry(path, inspect(path, look, size), target))
-        except JaxstyleError as error:
-            if bad_frames == "stop" or (path == paths[-1] and not entries):
-                raise
-            skipped(str(error))
-    return entries
+    paths, output = list_pictures(photos), pathlib.Path(files.output)
+    if not files.into_folder and (len(paths) > 1 or any(map(os.path.isdir, photos))):
+        raise JaxstyleError(
+            f"several pictures go into a folder, and output {files.output!r} is none: end it in '/', or make it first"
+        )
+    targets = [output / f"{stem}.png" for stem in stems_of(paths)] if files.into_folder else [output]
+    shapes = readable(paths, bad_pictures, lambda path: inspect(path, look, size))
+    return [Entry(path, shapes[path], target) for path, target in zip(paths, targets, strict=True) if path in shapes]
 
 
 def inspect(path: str, look: Look, size: int | None) -> tuple[int, int]:
     """Height and width at which a photo is stylised, which can be read and fits the masks."""
-    rgb = read(path, "content").rgb
+    rgb = read_large(path, "content").rgb
     check_photo(rgb, path, look)
     height, width = rgb.shape[:2]
     if size is None:
@@ -147,7 +153,7 @@ def stylised_photos(stylizer: Stylizer, entries: Sequence[Entry]) -> Iterator[tu
     ordered = sorted(entries, key=lambda entry: entry.shape)  # stable: those of one shape keep their order
     for shape, group in itertools.groupby(ordered, key=lambda entry: entry.shape):
         for batch in batched(list(group), stylizer.batch(*shape)):
-            photos = [resized(entry) for entry in batch]
+            photos = [resized(read_large(entry.path, "content"), entry.shape) for entry in batch]
             yield from zip(batch, photos, stylizer([photo.rgb for photo in photos]), strict=True)
 
 
@@ -158,19 +164,11 @@ def batched(entries: list[Entry], size: int) -> Iterator[list[Entry]]:
         yield [entries[i] for i in part]
 
 
-def resized(entry: Entry) -> Picture:
-    """The photo at the size at which it is stylised."""
-    rgb, alpha = read(entry.path, "content")
-    if rgb.shape[:2] == entry.shape:
-        return Picture(rgb, alpha)
-    return Picture(resize(rgb, *entry.shape), None if alpha is None else resize(alpha, *entry.shape))
-
-
 def recorded(model: str | os.PathLike, look: Look) -> dict[str, Any]:
     """What a result depends on, without times, places or machines: it goes into the result's metadata."""
     styles = [[os.path.basename(str(style)), weight] for style, weight in blend_of(look.style)]
     return {
-        "jaxstyle": jaxstyle.__version__,
+        "jaxstyle": __version__,
         "model": os.path.basename(os.path.abspath(model)),
         "styles": styles,
         "strength": look.strength,

@@ -7,17 +7,19 @@ import dataclasses
 import itertools
 import pathlib
 from collections.abc import Iterator, Sequence
-from fractions import Fraction
 from typing import Any
 
 import numpy as np
 from tqdm import tqdm
 
 from jaxstyle.inference.apply import Look, Stylizer, check_photo
-from jaxstyle.jobs.film_paths import film_targets, open_source, rate_of, sound_of
+from jaxstyle.jobs.files import Files
+from jaxstyle.jobs.film_files import film_targets, kept_of, layered, open_source, rate_of
 from jaxstyle.media.film_reading import Film
 from jaxstyle.media.film_writing import film_writer
+from jaxstyle.media.image_decoding import Picture
 from jaxstyle.media.image_resizing import check_size, fit_size, resize
+from jaxstyle.media.timing import Timing
 from jaxstyle.runtime.interrupts import interruptible
 
 
@@ -29,40 +31,37 @@ class Reel:
       film: Where it is read.
       shape: `(height, width)` at which it is stylised, in pixels.
       target: Where the result goes.
-      fps: Frames a second of the result.
-      sound: The film whose sound the result gets, and the sound's codec; or None.
+      fps: Frames a second of the result, or how long each frame lasts.
+      kept: What the result keeps of the film; see `kept_of`.
     """
 
     film: Film
     shape: tuple[int, int]
     target: pathlib.Path
-    fps: Fraction | float
-    sound: tuple[pathlib.Path, str] | None
+    fps: Timing
+    kept: dict[str, Any]
 
 
-def open_reels(
-    paths: Sequence[str], output: str, look: Look, size: int | None, fps: float | None, bits: int
-) -> list[Reel]:
+def open_reels(paths: Sequence[str], files: Files, look: Look, size: int | None, fps: float | None) -> list[Reel]:
     """Films looked through, whose results can be written.
 
     Args:
       paths: Of the films.
-      output: A folder, or the result of the one film.
+      files: Of which `output`, a folder or the result of the one film, and `bits` count.
       look: How the model is applied.
       size: Longer side of the results, in pixels; None leaves films as large as they are.
       fps: Frames a second of the results; None takes the films' own.
-      bits: Bits a channel of the results.
 
     Raises:
       JaxstyleError: A film cannot be read, is too small or does not fit the masks; or a result cannot be written.
     """
     reels = []
-    for path, target in zip(paths, film_targets(paths, output), strict=True):
-        film = open_source(path, target, bits)
+    for path, target in zip(paths, film_targets(paths, files), strict=True):
+        film = open_source(path, target, files)
         check_photo(np.broadcast_to(np.float32(0), (*film.shape, 3)), path, look)
         shape = film.shape if size is None else fit_size(*film.shape, size)
         check_size(*shape, path if size is None else f"{path} at --size {size}")
-        reels.append(Reel(film, shape, target, rate_of(film, fps), sound_of(film, target, fps)))
+        reels.append(Reel(film, shape, target, rate_of(film, fps), kept_of(film, target, fps)))
     return reels
 
 
@@ -75,19 +74,26 @@ def stylise_film(stylizer: Stylizer, reel: Reel, bits: int, settings: dict[str, 
     note = settings | {"contents": [reel.film.path.name]}
     with (
         interruptible() as stop,
-        contextlib.closing(reel.film.frames()) as frames,
-        film_writer(reel.target, reel.shape, reel.fps, settings=note, bits=bits, sound=reel.sound) as add,
+        contextlib.closing(reel.film.pictures()) as pictures,
+        film_writer(reel.target, reel.shape, reel.fps, settings=note, bits=bits, **reel.kept) as add,
     ):
-        for batch, count in batches(frames, stylizer.batch(*reel.shape)):
+        for batch, count in batches(pictures, stylizer.batch(*reel.shape)):
             if stop():
                 raise KeyboardInterrupt
-            photos = [frame if frame.shape[:2] == reel.shape else resize(frame, *reel.shape) for frame in batch]
-            for made in stylizer(photos)[:count]:
-                add(made)
+            frames = [resized(picture, reel.shape) for picture in batch]
+            for made, frame in zip(stylizer([frame.rgb for frame in frames])[:count], frames, strict=False):
+                add(layered(Picture(made, frame.alpha), reel.film.transparent))
                 bar.update()
 
 
-def batches(frames: Iterator[np.ndarray], size: int) -> Iterator[tuple[list[np.ndarray], int]]:
+def resized(picture: Picture, shape: tuple[int, int]) -> Picture:
+    """A picture at a height and width."""
+    if picture.rgb.shape[:2] == shape:
+        return picture
+    return Picture(resize(picture.rgb, *shape), None if picture.alpha is None else resize(picture.alpha, *shape))
+
+
+def batches(frames: Iterator[Picture], size: int) -> Iterator[tuple[list[Picture], int]]:
     """So many frames at once, with how many count: the last batch is filled up, so that no program is made for it."""
     first = True
     while batch := list(itertools.islice(frames, size)):

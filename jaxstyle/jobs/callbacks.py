@@ -1,4 +1,4 @@
-"""Who watches a run: a progress bar, a trace file, intermediate pictures, a history, the snapshot for resuming.
+"""Callbacks of a run: a progress bar, a trace file, intermediate pictures, a history, the snapshot for resuming.
 
 Each is called with the loop's `Report`s.
 """
@@ -64,7 +64,7 @@ class Trace:
 
 
 def alone(values: Sequence[Any]) -> Any:
-    """The one value there is, or all of them as a list."""
+    """The only value, or all of them as a list."""
     return values[0] if len(values) == 1 else list(values)
 
 
@@ -128,7 +128,7 @@ class Progress:
         self.bar.close()
 
 
-class Keeper:
+class PictureSaver:
     """Calls `keep(pictures, label)` every `every` steps of a stage; the label is `0128px-0050`.
 
     The loop must pause as often (`optimize(..., pause_every=every)`), so that the pictures are of that very step.

@@ -1,60 +1,86 @@
-"""One batch of a job run with its files: progress bar, trace, kept pictures, results, a snapshot to resume from."""
+"""One problem of the pixel loop run with its files: progress bar, trace, kept pictures, results, a snapshot."""
 
 from __future__ import annotations
 
 import dataclasses
 import pathlib
 from collections.abc import Callable, Iterator, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
-import jax
 import numpy as np
 
 from jaxstyle.errors import Diverged, Interrupted
 from jaxstyle.jobs import callbacks, snapshots
-from jaxstyle.pixels.loop import Outcome, Problem, Snapshot, Watcher, optimize
-from jaxstyle.pixels.method import Knobs
+from jaxstyle.jobs.files import Files
+from jaxstyle.jobs.metadata import made_with
+from jaxstyle.media.image_resizing import resize
+from jaxstyle.media.image_writing import write_picture
+from jaxstyle.pixels.job import Inputs, PixelJob
+from jaxstyle.pixels.loop import Callback, Outcome, Problem, Snapshot, optimize
 from jaxstyle.runtime.interrupts import interruptible
+from jaxstyle.runtime.sharding import choose_devices
+
+
+class Result(NamedTuple):
+    """A picture of a problem, and its file.
+
+    Attributes:
+      path: Of the file.
+      settings: Recorded in it; an unfinished picture says so beside, lest a resumed run take it for a result.
+      finish: The picture as the loop leaves it -> as it is shown, both `[H, W, 3]`.
+      alpha: `[h, w]` of the photo, or None.
+    """
+
+    path: pathlib.Path
+    settings: dict[str, Any]
+    finish: Callable[[np.ndarray], np.ndarray]
+    alpha: np.ndarray | None = None
+
+    def write(self, picture: np.ndarray, bits: int, suffix: str, finished: bool) -> None:
+        """Writes the picture; `suffix` goes before the ending of the file's name."""
+        write_picture(
+            self.path.with_name(self.path.stem + suffix + self.path.suffix),
+            self.finish(picture),
+            alpha=None if self.alpha is None else resize(self.alpha, *picture.shape[:2]),
+            bits=bits,
+            settings=self.settings if finished else self.settings | {"unfinished": True},
+        )
+
+
+def finished(job: PixelJob, config: Any, inputs: Inputs, picture: np.ndarray) -> np.ndarray:
+    """`job.finish`, its last argument first bound: for `functools.partial`."""
+    return job.finish(config, picture, inputs)
 
 
 @dataclasses.dataclass(frozen=True)
 class Execution:
-    """A problem of the loop, and the files of its pictures.
+    """A problem and the files of its pictures.
 
     Attributes:
-      problem: What to optimise.
-      start: `[N, H, W, 3]` in [0, 1], the pictures to start from (or groups, `[N, B, H, W, 3]`).
-      knobs: Each leaf `[N]`.
-      devices: To spread the pictures over.
-      targets: Paths of the N results; the trace names the pictures by them, the snapshot lies beside the first.
+      problem: Of N pictures, or of N groups of B.
+      results: Of all pictures, group by group; the trace names each group by its first, the snapshot lies beside the
+        first of all.
       identity: JSON values that tell whether a snapshot is of the same run.
-      write: `(pictures [N, H, W, 3], suffix, finished)` writes the results; `suffix` goes before the names' endings.
-      done: Whether the results are there already, made with the same settings.
-      save_every: Steps between kept pictures; 0 keeps none.
-      resume: Whether to go on from the snapshot where there is one.
+      files: Of which `bits`, `save_every` and `resume` count.
+      devices: How many; None takes all.
       progress: True shows the bar, False does not, None shows it on a terminal.
     """
 
     problem: Problem
-    start: np.ndarray
-    knobs: Knobs
-    devices: Sequence[jax.Device]
-    targets: Sequence[pathlib.Path]
+    results: Sequence[Result]
     identity: dict[str, Any]
-    write: Callable[[np.ndarray, str, bool], None]
-    done: Callable[[], bool]
-    save_every: int = 0
-    resume: bool = False
+    files: Files
+    devices: int | None = None
     progress: bool | None = None
 
     @property
     def snapshot_path(self) -> pathlib.Path:
         """Where an interrupted run is kept."""
-        first = self.targets[0]
+        first = self.results[0].path
         return first.with_name(f".{first.name}.resume")
 
     def run(self, trace: Any = None) -> None:
-        """Runs the batch, unless that is done already, and writes its pictures and its lines of the trace.
+        """Runs the problem, unless that is done already, and writes its pictures and its lines of the trace.
 
         Args:
           trace: A text file open for reading and writing, or None.
@@ -63,57 +89,56 @@ class Execution:
           Diverged: A loss is no longer finite; the last good pictures are written.
           Interrupted: Ctrl-C or SIGTERM; the pictures so far and a snapshot are written.
         """
-        if self.resume and self.snapshot_path.exists():
+        snapshot = None
+        if self.files.resume and self.snapshot_path.exists():
             snapshot = self.load_snapshot()
-        elif self.resume and self.done():
+        elif self.files.resume and all(made_with(result.path, result.settings) for result in self.results):
             return
-        else:
-            snapshot = None
         try:
             outcome = self.optimize(snapshot, trace)
         except Diverged as error:
-            self.write(error.pictures, "", False)
+            self.write(error.pictures, "", finished=False)
             raise
-        self.write(outcome.pictures, "", outcome.unfinished is None)
+        self.write(outcome.pictures, "", finished=outcome.unfinished is None)
         if outcome.unfinished is not None:
             self.save_snapshot(outcome.unfinished)
-            raise Interrupted(f"stopped; the picture so far is in {str(self.targets[0])!r}, --resume goes on")
+            raise Interrupted(f"stopped; the picture so far is in {str(self.results[0].path)!r}, --resume goes on")
         self.snapshot_path.unlink(missing_ok=True)
 
+    def write(self, pictures: np.ndarray, suffix: str, finished: bool) -> None:
+        """Writes all pictures `[N, H, W, 3]`, or groups of them."""
+        flat = pictures.reshape(-1, *pictures.shape[-3:])
+        for result, picture in zip(self.results, flat, strict=True):
+            result.write(picture, self.files.bits, suffix, finished)
+
     def optimize(self, snapshot: Snapshot | None, trace: Any) -> Outcome:
-        """The loop, with this batch's pictures and watchers."""
+        """The loop, with the callbacks that the files ask for."""
         stages = self.problem.stages
         done = 0 if snapshot is None else callbacks.iterations_before(stages, snapshot.stage) + snapshot.iteration
         with callbacks.Progress(stages, done, shown=self.progress) as bar, interruptible() as stop:
             return optimize(
                 self.problem,
-                self.start,
-                self.knobs,
-                self.devices,
-                watchers=[bar, *self.watchers(snapshot, trace)],
+                choose_devices(self.devices),
+                callbacks=[bar, *self.callbacks(snapshot, trace)],
                 resume=snapshot,
                 stop=stop,
-                pause_every=self.save_every,
+                pause_every=self.files.save_every,
             )
 
-    def watchers(self, snapshot: Snapshot | None, trace: Any) -> Iterator[Watcher]:
+    def callbacks(self, snapshot: Snapshot | None, trace: Any) -> Iterator[Callback]:
         """Those that the files ask for."""
         yield callbacks.SnapshotSaver(self.save_snapshot)
         if trace is not None:
-            names = [path.name for path in self.targets]
+            names = [result.path.name for result in self.results[:: len(self.results) // len(self.problem.start)]]
             at = (0, 0) if snapshot is None else (self.problem.stages[snapshot.stage].scale, snapshot.iteration)
             callbacks.rewind(trace, names, at)
             yield callbacks.Trace(trace, names)
-        if self.save_every:
-            yield callbacks.Keeper(self.save_every, lambda pictures, label: self.write(pictures, f"-{label}", False))
+        if every := self.files.save_every:
+            yield callbacks.PictureSaver(every, lambda pictures, label: self.write(pictures, f"-{label}", False))
 
     def load_snapshot(self) -> Snapshot:
         """Where the interrupted run stopped."""
-        count, *group = self.start.shape[:-3]
-        problem = self.problem
-        return snapshots.load_snapshot(
-            self.snapshot_path, problem.method, problem.stages, count, self.identity, tuple(group)
-        )
+        return snapshots.load_snapshot(self.snapshot_path, self.problem, self.identity)
 
     def save_snapshot(self, snapshot: Snapshot) -> None:
         """Writes the file that `--resume` reads."""

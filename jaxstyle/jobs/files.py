@@ -1,110 +1,112 @@
-"""Which files a stylisation reads and writes, and whether they can be: all asked before the first step."""
+"""The files of a job: which are read, where results go, and whether both can be; all asked before the first step."""
 
 from __future__ import annotations
 
 import contextlib
 import dataclasses
-import itertools
-import json
 import os
 import pathlib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
-import jaxstyle
-from jaxstyle.errors import JaxstyleError, did_you_mean
+from jaxstyle.errors import JaxstyleError
 from jaxstyle.media.image_decoding import Picture
-from jaxstyle.media.image_reading import read_mask, read_picture, read_settings
-from jaxstyle.media.image_resizing import check_size
+from jaxstyle.media.image_reading import PictureLike, read_large, read_mask
 from jaxstyle.media.image_writing import check_writable
-from jaxstyle.media.paths import PICTURE_SUFFIXES, VIDEO_SUFFIXES
-from jaxstyle.pixels.config import INITS, SWEEPABLE, StyleTransferConfig
-from jaxstyle.pixels.inputs import Inputs
+from jaxstyle.pixels.job import Inputs, PixelJob, Point, Reads
+
+ROOM = 2**30
+"""Bytes of pictures that are kept between being checked and being used; others are decoded a second time."""
 
 
 @dataclasses.dataclass(frozen=True)
 class Files:
-    """What a job reads and writes, beside its settings.
+    """The files of a job, beside its settings.
 
     Attributes:
-      contents: Photos, or folders of photos.
-      styles: Paintings.
-      output: The result's path; a folder when there are several results.
-      content_masks: One a style, or none.
-      style_masks: One a style, or none.
+      sources: Paths of the pictures that it reads, by the names of its `Reads`.
+      output: The result's path; a folder when there are several results, one that ends in `/` is made.
       sweep: Setting -> values; every combination is made.
       bits: 8, or 16 for PNG and TIFF.
       save_every: Steps between intermediate pictures; 0 keeps none.
       trace: JSON-lines file of every step's losses, or None; a resumed run goes on with it.
       resume: Whether to go on where an interrupted run of the same job stopped.
+      flow: Of a film: a folder of optical flow (`optical_flow.folder_flow`); None lets OpenCV estimate it.
+      fps: Of a film: frames a second of the result; None takes the film's own.
+      bad_frames: Of a film: `"stop"` refuses to start where a frame cannot be read, `"skip"` goes on without.
     """
 
-    contents: Sequence[str]
-    styles: Sequence[str]
+    sources: Mapping[str, Sequence[str]]
     output: str
-    content_masks: Sequence[str] = ()
-    style_masks: Sequence[str] = ()
     sweep: Mapping[str, Sequence[float]] = dataclasses.field(default_factory=dict)
     bits: int = 8
     save_every: int = 0
     trace: str | None = None
     resume: bool = False
+    flow: str | None = None
+    fps: float | None = None
+    bad_frames: str = "stop"
+
+    @property
+    def into_folder(self) -> bool:
+        """Whether results go into a folder, one that is there or one that is to be made."""
+        return names_folder(self.output)
 
 
-def list_contents(sources: Sequence[str]) -> list[str]:
-    """The photos named, folders replaced by the pictures in them, sorted by name."""
-    paths = []
-    for source in sources:
-        if os.path.isdir(source):
-            found = sorted(path for path in pathlib.Path(source).iterdir() if is_picture(path))
-            films = sorted(path for path in pathlib.Path(source).iterdir() if path.suffix.lower() in VIDEO_SUFFIXES)
-            if films:
-                raise JaxstyleError(f"the folder {source!r} holds a film, {films[0].name!r}: name films one by one")
-            if not found:
-                raise JaxstyleError(f"the folder {source!r} holds no pictures ({', '.join(sorted(PICTURE_SUFFIXES))})")
-            paths += [str(path) for path in found]
-        else:
-            paths.append(source)
-    return paths
+def names_folder(output: str) -> bool:
+    """Whether results go into a folder by that name: it is one, or ends in `/`."""
+    return output.endswith(("/", os.sep)) or os.path.isdir(output)
 
 
-def is_picture(path: pathlib.Path) -> bool:
-    """Whether a file in a folder is taken for a photo, by its name; hidden ones are not."""
-    return path.suffix.lower() in PICTURE_SUFFIXES and not path.name.startswith(".")
+class Reader:
+    """Reads pictures, each file once as long as all of them fit into `ROOM`."""
+
+    def __init__(self) -> None:
+        self.kept: dict[str, Picture] = {}
+        self.room = ROOM
+
+    def __call__(self, source: PictureLike, name: str) -> Picture:
+        """Reads a picture that is large enough; see `read_large`."""
+        if not isinstance(source, (str, os.PathLike)):
+            return read_large(source, name)
+        path = os.fspath(source)
+        if path not in self.kept:
+            picture = read_large(path, name)
+            self.room -= picture.rgb.nbytes
+            if self.room < 0:
+                return picture
+            self.kept[path] = picture
+        return self.kept[path]
 
 
-def sweep_points(sweep: Mapping[str, Sequence[float]], config: StyleTransferConfig) -> list[dict[str, float]]:
-    """Every combination of the values swept over; one empty point when there are none.
+def read_inputs(job: PixelJob, sources: Mapping[str, Sequence[Any]], config: Any, reader: Reader) -> Inputs:
+    """Reads the pictures of a job that each run of it shares; those made one by one are left to the runs.
+
+    Args:
+      job: Whose `reads` they are.
+      sources: Paths, PIL images or arrays by the names of the reads; a setting's file counts where none is given.
+      config: The settings.
+      reader: Reads pictures.
 
     Raises:
-      JaxstyleError: A setting that cannot be swept, or a value it cannot have.
+      JaxstyleError: One cannot be read, or too few are given.
     """
-    for name, values in sweep.items():
-        if name not in SWEEPABLE:
-            raise JaxstyleError(f"cannot sweep {name!r}; {did_you_mean(name, SWEEPABLE)}")
-        if not values:
-            raise JaxstyleError(f"--sweep {name} has no values; write --sweep {name}=1,10,100")
-        if len({f"{value:g}" for value in values}) < len(values):
-            raise JaxstyleError(f"--sweep {name} has a value twice (to six digits); give each once")
-        for value in values:
-            changes: Any = {name: value}
-            dataclasses.replace(config, **changes).check()
-    return [dict(zip(sweep, values, strict=True)) for values in itertools.product(*sweep.values())]
+    inputs = Inputs()
+    for kind in job.reads:
+        given = list(sources.get(kind.name, ()))
+        named = getattr(config, kind.setting) if kind.setting else None
+        if not given and named is not None and named not in kind.words:
+            given = [named]
+        if len(given) < kind.least:
+            raise JaxstyleError(f"{job.name} needs {'one' if kind.least == 1 else kind.least} of {kind.name} at least")
+        if given and not kind.each:
+            inputs[kind.name] = [read_mask(one) if kind.mask else reader(one, singular(kind)) for one in given]
+    return inputs
 
 
-def output_paths(files: Files, contents: Sequence[str], points: Sequence[dict[str, float]]) -> list[list[pathlib.Path]]:
-    """Where each content's result at each point goes."""
-    output = pathlib.Path(files.output)
-    is_folder = os.path.isdir(output)  # unlike pathlib's it raises nothing, for instance when the name is too long
-    several = len(contents) > 1 or len(points) > 1 or any(os.path.isdir(source) for source in files.contents)
-    if several and not is_folder:
-        raise JaxstyleError(
-            f"several pictures go into a folder, and output {files.output!r} is none; name one, or make it first"
-        )
-    if not is_folder:
-        return [[output]]
-    names = distinct([pathlib.Path(path.removeprefix("example:")).stem for path in contents])
-    return [[output / ("-".join([name, *labels(point)]) + ".png") for point in points] for name in names]
+def singular(kind: Reads) -> str:
+    """The name of one picture of a kind."""
+    return kind.name.removesuffix("s")
 
 
 def distinct(stems: Sequence[str]) -> list[str]:
@@ -116,6 +118,62 @@ def distinct(stems: Sequence[str]) -> list[str]:
             name += f"-{i}"
         names.append(name)
     return names
+
+
+def stems_of(paths: Sequence[str]) -> list[str]:
+    """Names for the results of sources, all different."""
+    return distinct([pathlib.Path(path.removeprefix("example:")).stem for path in paths])
+
+
+@dataclasses.dataclass(frozen=True)
+class Outputs:
+    """Where the results of a job go.
+
+    Attributes:
+      paths: Content -> point -> picture of its group -> path.
+      sheet: The contact sheet of several points, or None.
+      folder: Made when the job begins, where it is not there yet; or None.
+      temporary: Whether that folder is deleted in the end: of several points in one file, the sheet alone is wanted.
+    """
+
+    paths: list[list[list[pathlib.Path]]]
+    sheet: pathlib.Path | None = None
+    folder: pathlib.Path | None = None
+    temporary: bool = False
+
+    def all(self) -> list[pathlib.Path]:
+        """Every picture's path."""
+        return [path for row in self.paths for group in row for path in group]
+
+
+def plan_outputs(job: PixelJob, files: Files, config: Any, contents: Sequence[str], points: Sequence[Point]) -> Outputs:
+    """Where each content's pictures at each point go.
+
+    Raises:
+      JaxstyleError: Several contents would go into one file.
+    """
+    output, group = pathlib.Path(files.output), job.pictures(config)
+    kind = job.contents
+    folders = kind is not None and any(map(os.path.isdir, files.sources.get(kind.name, ())))
+    if (len(contents) > 1 or folders) and not files.into_folder:
+        raise JaxstyleError(
+            f"several pictures go into a folder, and output {files.output!r} is none: end it in '/', or make it first"
+        )
+    several = len(points) * group > 1
+    if not several and not files.into_folder:
+        return Outputs([[[output]]])
+    folder = output if files.into_folder else output.with_name(f".{output.name}.parts")
+    named = contents or next((files.sources[read.name] for read in job.reads if files.sources.get(read.name)), ())[:1]
+    stems = stems_of(named) if named else [""]
+
+    def path(stem: str, point: Point, number: int) -> pathlib.Path:
+        facet = str(number + 1) if group > 1 else ""
+        parts = [part for part in (stem, job.label(config, point)[0], facet) if part]
+        return folder / ("-".join(parts or [job.name]) + ".png")
+
+    paths = [[[path(stem, point, i) for i in range(group)] for point in points] for stem in stems]
+    sheet = None if not several else output / job.sheet if files.into_folder else output
+    return Outputs(paths, sheet, folder, temporary=not files.into_folder)
 
 
 def check_results(results: Sequence[pathlib.Path], bits: int, sources: Iterable[str]) -> None:
@@ -133,51 +191,40 @@ def check_apart(results: Iterable[pathlib.Path], sources: Iterable[str]) -> None
             raise JaxstyleError(f"the result would overwrite {source!r}, which it is made from; name another output")
 
 
-def recorded(config: Any, **sources: Sequence[str]) -> dict[str, Any]:
-    """What a result depends on, without times, places or machines: it goes into the result's metadata.
+def check_outputs(outputs: Outputs, files: Files, sources: Iterable[str]) -> None:
+    """Raises `JaxstyleError` for results that cannot be written, or would overwrite one of the sources."""
+    if outputs.temporary:
+        assert outputs.sheet is not None
+        check_results([outputs.sheet], files.bits, sources)
+    elif outputs.folder is not None and not outputs.folder.exists():
+        check_new_folder(outputs.folder)
+    else:
+        check_results([*outputs.all(), *([outputs.sheet] if outputs.sheet else [])], files.bits, sources)
 
-    Args:
-      config: The job's settings, a dataclass with `features` and `devices`.
-      **sources: Paths of the pictures it is made from, by their part in it.
+
+def check_new_folder(folder: pathlib.Path) -> pathlib.Path:
+    """The folder that is there, in which a new one would be made.
+
+    Raises:
+      JaxstyleError: It cannot be made.
     """
-    values = dataclasses.asdict(config) | {"features": os.path.basename(config.features)}
-    del values["devices"]
-    names = {part: [os.path.basename(path) for path in paths] for part, paths in sources.items()}
-    return json.loads(json.dumps({"jaxstyle": jaxstyle.__version__, **names, **values}))
+    above = next(place for place in folder.absolute().parents if place.exists())
+    if not above.is_dir() or not os.access(above, os.W_OK):
+        reason = "cannot be written" if above.is_dir() else "is a file"
+        raise JaxstyleError(f"{str(folder)!r} cannot be a folder, as {str(above)!r} {reason}; name another")
+    return above
 
 
-def made_with(path: pathlib.Path, settings: Mapping[str, Any]) -> bool:
-    """Whether a result is there already, made with the same settings."""
-    with contextlib.suppress(JaxstyleError):  # a damaged file is made again
-        return path.exists() and read_settings(path) == settings
-    return False
+def make_folder(folder: str | os.PathLike[str]) -> None:
+    """Makes a folder where there is none.
 
-
-def labels(point: Mapping[str, float]) -> list[str]:
-    """A sweep's point in words: `content_weight=10`."""
-    return [f"{name}={value:g}" for name, value in point.items()]
-
-
-def read(path: str, name: str) -> Picture:
-    """A picture that is large enough to be stylised or to be a style."""
-    if name != "content" and os.path.isdir(path):
-        raise JaxstyleError(f"the {name} {path!r} is a folder; name a picture")
-    picture = read_picture(path)
-    height, width = picture.rgb.shape[:2]
-    check_size(height, width, path)
-    return picture
-
-
-def read_inputs(files: Files, config: StyleTransferConfig) -> Inputs:
-    """Styles, masks and the starting picture; the contents are filled in group by group."""
-    start = None if config.init in INITS else read(config.init, "init").rgb
-    return Inputs(
-        contents=(),
-        styles=[read(path, "style").rgb for path in files.styles],
-        content_masks=[read_mask(path) for path in files.content_masks],
-        style_masks=[read_mask(path) for path in files.style_masks],
-        start=start,
-    )
+    Raises:
+      JaxstyleError: It cannot be made.
+    """
+    try:
+        os.makedirs(folder, exist_ok=True)
+    except OSError as error:
+        raise JaxstyleError(f"{os.fspath(folder)!r} cannot be a folder ({error.strerror}); name another") from None
 
 
 def check_trace(path: str | None) -> None:

@@ -1,4 +1,4 @@
-"""A film stylised by optimisation, from file to file."""
+"""Films of pixel jobs: frames made one after another, each from the one before, then put together."""
 
 from __future__ import annotations
 
@@ -12,193 +12,180 @@ import pathlib
 import shutil
 from typing import Any
 
-import numpy as np
-
 from jaxstyle.errors import JaxstyleError
-from jaxstyle.features import Features, load
+from jaxstyle.features import Features
 from jaxstyle.jobs import snapshots
-from jaxstyle.jobs.execution import Execution
-from jaxstyle.jobs.files import Files, check_apart, check_trace, made_with, read_inputs, recorded, trace_file
-from jaxstyle.jobs.film_paths import check_fps, film_targets, open_source, rate_of, skipped, sound_of
+from jaxstyle.jobs.bad_pictures import skipped
+from jaxstyle.jobs.execution import Execution, Result, finished
+from jaxstyle.jobs.files import Files, Reader, check_apart, check_trace, make_folder, read_inputs, singular, trace_file
+from jaxstyle.jobs.film_files import check_fps, film_targets, kept_of, layered, open_source, rate_of
+from jaxstyle.jobs.metadata import load_features, made_with, named_files, recorded
 from jaxstyle.media.film_reading import Film, check_bad_frames
-from jaxstyle.media.film_writing import film_writer
+from jaxstyle.media.film_writing import check_film, film_writer
 from jaxstyle.media.image_reading import read_picture
-from jaxstyle.media.image_writing import write_picture
-from jaxstyle.media.optical_flow import FlowSource, folder_flow, opencv_flow, resize_motion
+from jaxstyle.media.optical_flow import FlowSource, folder_flow, opencv_flow
 from jaxstyle.media.paths import frame_path, is_frame_pattern
-from jaxstyle.ops.warping import warp_to_next
-from jaxstyle.pixels.film import Expected, FilmConfig, prepare
-from jaxstyle.pixels.inputs import Inputs
-from jaxstyle.pixels.stylize import finish
+from jaxstyle.media.timing import Timing
+from jaxstyle.pixels.job import Inputs, PixelJob, first_alpha
 from jaxstyle.runtime.sharding import choose_devices
 
 
-@dataclasses.dataclass(frozen=True)
-class FilmFiles:
-    """What a film's job reads and writes beside `Files`.
-
-    Attributes:
-      flow: A folder of optical flow (`optical_flow.folder_flow`); None lets OpenCV estimate it.
-      fps: Frames a second of the result; None takes the film's own.
-      bad_frames: `"stop"` refuses to start where a frame cannot be read, `"skip"` goes on without.
-    """
-
-    flow: str | None = None
-    fps: float | None = None
-    bad_frames: str = "stop"
-
-
-def stylize_film(
-    files: Files, more: FilmFiles, config: FilmConfig, *, progress: bool | None = None
-) -> list[pathlib.Path]:
-    """Stylises a film.
-
-    Everything that can be wrong with the input is found before the first step.
-
-    Args:
-      files: Of which `contents` is the one film.
-      more: What else is read, and how the film is written.
-      config: The settings.
-      progress: True shows the bars, False does not, None shows them on a terminal.
+def run_film(job: PixelJob, files: Files, config: Any, progress: bool | None) -> list[pathlib.Path]:
+    """Makes a film; arguments and errors as of `run_job`.
 
     Returns:
-      The result's path, in a list.
-
-    Raises:
-      JaxstyleError: Bad input, or a loss that is no longer finite.
-      Interrupted: Ctrl-C or SIGTERM; the frames so far are kept for `resume`.
+      The film's path, in a list.
     """
-    config.check()
-    check_bad_frames(more.bad_frames)
-    check_fps(more.fps)
-    if len(files.contents) > 1 or files.sweep:
-        raise JaxstyleError("a film is stylised alone: name one film, and no --sweep")
-    target = film_targets(files.contents, files.output)[0]
-    film = open_source(files.contents[0], target, files.bits)
-    film.check(more.bad_frames)
-    check_apart([target], (*files.styles, *files.content_masks, *files.style_masks, config.init, config.features))
+    check_bad_frames(files.bad_frames)
+    check_fps(files.fps)
+    assert job.contents is not None
+    contents = list(files.sources.get(job.contents.name, ()))
+    if len(contents) > 1 or files.sweep:
+        raise JaxstyleError("a film is made alone: name one content, and no --sweep")
+    film, target = open_target(job, files, contents)
+    check_apart([target], named_files(files, config))
     check_trace(files.trace)
     choose_devices(config.devices)
-    painter = Painter.read(files, more, config, film, progress)
-    for problem in film.bad:
-        skipped(problem)
-    with trace_file(files.trace, files.resume) as trace:
-        painter.run(target, trace)
-    return [target]
+    reader = Reader()
+    inputs = read_inputs(job, files.sources, config, reader)
+    if film is None and contents:
+        inputs = inputs.having(job.contents.name, [reader(contents[0], singular(job.contents))])
+    run = FilmRun(job, files, config, load_features(config), film, target, progress)
+    run.make(inputs)
+    return [target] if is_frame_pattern(files.output) or not is_frame_pattern(target) else [target.parent]
 
 
-@dataclasses.dataclass(frozen=True)
-class Painter:
-    """All that the frames of a job have in common."""
+def open_target(job: PixelJob, files: Files, contents: list[str]) -> tuple[Film | None, pathlib.Path]:
+    """The film that is read, or None where the job begins with a picture; and where the result goes.
 
-    files: Files
-    more: FilmFiles
-    config: FilmConfig
-    film: Film
-    inputs: Inputs
-    features: Features
-    flow: FlowSource | None
-    progress: bool | None
-
-    @classmethod
-    def read(cls, files: Files, more: FilmFiles, config: FilmConfig, film: Film, progress: bool | None) -> Painter:
-        """Reads paintings, masks and network, and finds out where flow comes from."""
-        inputs = dataclasses.replace(
-            read_inputs(files, config), contents=[np.broadcast_to(np.float32(0), (*film.shape, 3))]
-        )
-        inputs.check()
-        features = load(config.features, pooling=config.pooling, padding=config.padding)
-        if more.flow is not None and film.bad:
+    Raises:
+      JaxstyleError: The film cannot be read, or the result cannot be written.
+    """
+    assert job.contents is not None
+    if job.contents.film:
+        target = film_targets(contents, files)[0]
+        film = open_source(contents[0], target, files)
+        film.check(files.bad_frames)
+        if files.flow is not None and film.bad:
             raise JaxstyleError(
                 "the flow in a folder is of all frames, and damaged ones are left out; leave --flow out, too"
             )
-        flow = None
-        if config.temporal_weight:
-            flow = opencv_flow() if more.flow is None else folder_flow(more.flow, film.count)
-        return cls(files, more, config, film, inputs, features, flow, progress)
+        for problem in film.bad:
+            skipped(problem)
+        return film, target
+    output = pathlib.Path(files.output)
+    if files.into_folder:
+        return None, output / "%04d.png"
+    check_film(output, files.bits)
+    return None, output
 
-    def run(self, target: pathlib.Path, trace: Any) -> None:
-        """The frames one after another; then the film, unless they are what is wanted."""
-        apart = is_frame_pattern(target)
-        folder = target.parent if apart else target.with_name(f".{target.name}.frames")
-        mark = hashlib.sha256(json.dumps(self.settings(0), sort_keys=True).encode()).hexdigest()
-        if self.files.resume and not apart and target.exists() and mark.encode() in target.read_bytes():
+
+@dataclasses.dataclass(frozen=True)
+class FilmRun:
+    """A film under way.
+
+    Attributes:
+      job: Of every frame.
+      files: Where it goes, and what is kept.
+      config: The job's settings.
+      features: The feature extractor.
+      film: That is read; None where there is none.
+      target: The result: a film, or a pattern of numbered frames.
+      progress: Of the bars.
+    """
+
+    job: PixelJob
+    files: Files
+    config: Any
+    features: Features
+    film: Film | None
+    target: pathlib.Path
+    progress: bool | None
+
+    def make(self, inputs: Inputs) -> None:
+        """Makes every frame into a file of its own; then the film, unless frames are what is wanted.
+
+        Args:
+          inputs: What all frames have in common.
+        """
+        numbered = is_frame_pattern(self.target)
+        folder = self.target.parent if numbered else self.target.with_name(f".{self.target.name}.frames")
+        settings = {"film": self.mark} | self.settings(0)
+        if self.files.resume and not numbered and self.is_made():
             return
-        made = self.paint(target if apart else folder / "%05d.png", trace)
-        if apart:
+        made = self.paint(inputs, self.target if numbered else folder / "%05d.png")
+        if numbered:
             return
-        sound, rate = sound_of(self.film, target, self.more.fps), rate_of(self.film, self.more.fps)
         shape = read_picture(made[0]).rgb.shape[:2]
-        with film_writer(target, shape, rate, settings={"film": mark} | self.settings(0), sound=sound) as add:
+        options = {} if self.film is None else kept_of(self.film, self.target, self.files.fps)
+        with film_writer(self.target, shape, self.rate, settings=settings, **options) as add:
             for path in made:
-                add(read_picture(path).rgb)
+                add(layered(read_picture(path), self.film is not None and self.film.transparent))
         shutil.rmtree(folder)
 
-    def paint(self, pattern: pathlib.Path, trace: Any) -> list[pathlib.Path]:
-        """Stylises every frame into a file of its own, unless it is there already and the run is resumed."""
-        before: np.ndarray | None = None
-        made: list[pathlib.Path] = []
-        with contextlib.closing(self.film.frames()) as frames:
-            for index, frame in enumerate(frames):
-                path = frame_path(pattern, index)
-                if not (self.files.resume and made_with(path, self.settings(index))):
-                    execution = self.execution(path, frame, self.expect(index, before, frame, made), index)
-                    pattern.parent.mkdir(exist_ok=True)
-                    execution.run(trace)
-                before = frame
-                made.append(path)
-        return made
+    def is_made(self) -> bool:
+        """Whether the film is there, made with the same settings."""
+        if not self.target.exists():
+            return False
+        data, mark = self.target.read_bytes(), self.mark.encode()
+        return any(half in data for half in (mark[:32], mark[32:]))  # GIF cuts a comment every 255 bytes
 
-    def expect(
-        self, index: int, before: np.ndarray | None, frame: np.ndarray, made: list[pathlib.Path]
-    ) -> Expected | None:
-        """What the frame before tells of a frame, at the size of the result; None of the first, or one by itself."""
-        if before is None or self.flow is None:
-            return None
-        # As it is on disk, to the bits of the file: a resumed film goes on from the same numbers.
-        painted = read_picture(made[-1]).rgb
-        motion = resize_motion(self.flow(index, before, frame), *painted.shape[:2])
-        return Expected(*warp_to_next(painted, *motion))
+    def paint(self, inputs: Inputs, pattern: pathlib.Path) -> list[pathlib.Path]:
+        """Makes every frame that is not there yet, or all where the run is not resumed."""
+        assert self.job.frames is not None
+        made: list[pathlib.Path] = []
+        with contextlib.ExitStack() as stack:
+            pictures = None if self.film is None else stack.enter_context(contextlib.closing(self.film.pictures()))
+            frames = self.job.frames(self.config, inputs, pictures, self.flow())
+            frame = next(frames)
+            execution: Execution | None = self.execution(frame, pattern, 0)  # before anything is written
+            make_folder(pattern.parent)
+            trace = stack.enter_context(trace_file(self.files.trace, self.files.resume))
+            while True:
+                path = frame_path(pattern, len(made))
+                if not (self.files.resume and made_with(path, self.settings(len(made)))):
+                    (execution or self.execution(frame, pattern, len(made))).run(trace)
+                execution = None
+                made.append(path)
+                try:
+                    frame = frames.send(read_picture(path).rgb)
+                except StopIteration:
+                    return made
+
+    def execution(self, inputs: Inputs, pattern: pathlib.Path, index: int) -> Execution:
+        """One frame."""
+        assert self.job.contents is not None
+        finish = functools.partial(finished, self.job, self.config, inputs)
+        settings = self.settings(index)
+        result = Result(frame_path(pattern, index), settings, finish, first_alpha(inputs, self.job.contents.name))
+        identity = {"pictures": snapshots.digest_inputs(inputs), "network": self.network}
+        problem = self.job.prepare(self.config, self.features, inputs)
+        return Execution(problem, [result], settings | identity, self.files, self.config.devices, self.progress)
 
     def settings(self, frame: int) -> dict[str, Any]:
-        """What a frame depends on, without times, places or machines: it goes into its metadata."""
-        files, init = self.files, os.path.basename(self.config.init)
-        about = recorded(
-            dataclasses.replace(self.config, init=init),
-            contents=files.contents,
-            styles=files.styles,
-            content_masks=files.content_masks,
-            style_masks=files.style_masks,
-        )
-        return about | {"flow": self.more.flow and os.path.basename(self.more.flow), "frame": frame}
+        """Everything that a frame depends on; it goes into its metadata."""
+        about = recorded(self.job, self.config, self.files.sources)
+        if self.film is not None:
+            about |= {"flow": self.files.flow and os.path.basename(self.files.flow)}
+        return about | {"frame": frame}
 
-    def execution(self, path: pathlib.Path, frame: np.ndarray, expected: Expected | None, index: int) -> Execution:
-        """One frame."""
-        inputs = dataclasses.replace(self.inputs, contents=[frame])
-        settings = self.settings(index)
-        given = snapshots.digest([*dataclasses.astuple(inputs), expected])
+    def flow(self) -> FlowSource | None:
+        """The optical flow between frames; None where frames are by themselves."""
+        if self.film is None or not self.config.temporal_weight:
+            return None
+        return opencv_flow() if self.files.flow is None else folder_flow(self.files.flow, self.film.count)
 
-        def write(pictures: np.ndarray, suffix: str, finished: bool) -> None:
-            write_picture(
-                path.with_name(path.stem + suffix + path.suffix),
-                finish(self.config, pictures[0], frame),
-                bits=self.files.bits,
-                settings=settings if finished else settings | {"unfinished": True},
-            )
+    @property
+    def rate(self) -> Timing:
+        """Frames a second of the result, or how long each frame lasts."""
+        return self.files.fps or self.config.fps if self.film is None else rate_of(self.film, self.files.fps)
 
-        return Execution(
-            *prepare(self.config, self.features, inputs, expected),
-            choose_devices(self.config.devices),
-            [path],
-            settings | {"pictures": given, "network": self.network},
-            write,
-            functools.partial(made_with, path, settings),
-            self.files.save_every,
-            self.files.resume,
-            self.progress,
-        )
+    @functools.cached_property
+    def mark(self) -> str:
+        """The mark by which a finished film is told."""
+        return hashlib.sha256(json.dumps(self.settings(0), sort_keys=True).encode()).hexdigest()
 
     @functools.cached_property
     def network(self) -> str:
-        """By which a snapshot tells the network."""
+        """The digest by which a snapshot tells the feature extractor."""
         return snapshots.digest(self.features.params)

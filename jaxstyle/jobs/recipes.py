@@ -1,41 +1,74 @@
-"""Pixel jobs scripted like a training: what `train.py` runs."""
+"""Pixel jobs scripted like a training: their recipes, and what `train.py` runs."""
 
 from __future__ import annotations
 
 import dataclasses
 import json
+import os
 import pathlib
-from collections.abc import Callable
 from typing import Any
 
-from jaxstyle.errors import Interrupted
+from ml_collections import ConfigDict
+from ml_collections.config_dict import placeholder
+
+from jaxstyle.errors import Interrupted, JaxstyleError, did_you_mean
 from jaxstyle.jobs.files import Files
+from jaxstyle.jobs.registry import JOBS
+from jaxstyle.jobs.runner import run_job
+from jaxstyle.pixels.job import PixelJob
 from jaxstyle.runtime import atomic
-from jaxstyle.runtime.settings import Settings
+
+KEPT = ("bits", "save_every", "sweep")
+"""Fields of `Files` that a recipe has, beside its pictures."""
 
 
-def run_recipe(config: Any, workdir: str, kind: type[Settings], job: Callable[[Files, Any], Any]) -> None:
-    """Runs a recipe's job, its results, trace and config in `workdir`.
+def recipe(job: PixelJob, **pictures: tuple[str, ...]) -> ConfigDict:
+    """The config of a job: its settings with their defaults, its pictures, and what is kept of a run.
 
     Args:
-      config: Mapping with the fields of `Files` that the job reads, and any of its settings.
+      job: The job.
+      **pictures: Names of pictures, by the names of the job's reads; of the others there are none.
+    """
+    config = ConfigDict()
+    for field in dataclasses.fields(job.config):
+        kind, _ = job.config.declared(field.name)
+        config[field.name] = placeholder(kind) if field.default is None else field.default
+    config.run, config.job = "jaxstyle.jobs.recipes:run", job.name
+    for kind in job.reads:
+        if not kind.setting:
+            config[kind.name] = pictures.get(kind.name, ())
+    if job.sweepable:  # --config.sweep.content_weight="(0.01, 0.1)"
+        config.sweep = ConfigDict(dict.fromkeys(job.sweepable, ()))
+    config.bits, config.save_every = 8, 0
+    return config
+
+
+def run(config: Any, workdir: str | os.PathLike[str], jobs: dict[str, PixelJob] = JOBS) -> None:
+    """Runs a recipe's job, its results, trace and config in `workdir`; entry of `train.py`.
+
+    Args:
+      config: Mapping as `recipe` makes it.
       workdir: Folder to create; a second run of the same config goes on where the first stopped.
-      kind: The job's settings.
-      job: `(files, settings)`, the job from files to files.
+      jobs: Pixel jobs by name.
+
+    Raises:
+      JaxstyleError: Bad input.
     """
     values = {name: value for name, value in config.items() if name != "run"}
+    if (name := values.pop("job")) not in jobs:
+        raise JaxstyleError(f"unknown job {name!r}; {did_you_mean(name, jobs)}")
+    job = jobs[name]
+    sources = {kind.name: tuple(values.pop(kind.name, ())) for kind in job.reads if not kind.setting}
+    kept = {name: values.pop(name) for name in KEPT if name in values}
+    if "sweep" in kept:
+        kept["sweep"] = {name: list(points) for name, points in kept["sweep"].items() if points}
+    settings = job.config.from_mapping(values)
     folder = pathlib.Path(workdir)
     folder.mkdir(parents=True, exist_ok=True)
-    names = {field.name for field in dataclasses.fields(Files)} - {"output", "trace", "resume"}
-    chosen = {name: values.pop(name) for name in names & set(values)}
-    if "sweep" in chosen:
-        chosen["sweep"] = {name: list(points) for name, points in chosen["sweep"].items() if points}
-    pictures: dict[str, Any] = {"contents": (), "styles": ()} | chosen
-    files = Files(output=str(folder), trace=str(folder / "trace.jsonl"), resume=True, **pictures)
-    settings = kind.from_mapping(values)
-    saved = json.dumps({**chosen, **dataclasses.asdict(settings)}, indent=2, default=list)
-    atomic.write_text(folder / "config.json", saved)
+    saved = {"job": name, **sources, **kept, **dataclasses.asdict(settings)}
+    atomic.write_text(folder / "config.json", json.dumps(saved, indent=2, default=list))
+    files = Files(sources, str(folder), trace=str(folder / "trace.jsonl"), resume=True, **kept)
     try:
-        job(files, settings)
+        run_job(job, files, settings)
     except Interrupted as stopped:
         print(stopped)

@@ -1,20 +1,19 @@
-"""An interrupted run on disk: the states of its pictures, and of what run they are."""
+"""An interrupted run on disk: the states of its pictures, and the identity of the run."""
 
 from __future__ import annotations
 
 import hashlib
 import json
 import pathlib
-from collections.abc import Sequence
 from typing import Any
 
 import jax
 import numpy as np
 
 from jaxstyle.errors import JaxstyleError
-from jaxstyle.pixels.loop import Snapshot
+from jaxstyle.pixels.job import Inputs
+from jaxstyle.pixels.loop import Problem, Snapshot
 from jaxstyle.pixels.method import Method, start
-from jaxstyle.pixels.schedule import Stage
 from jaxstyle.runtime import atomic
 
 
@@ -26,6 +25,11 @@ def digest(arrays: Any) -> str:
         total.update(f"{leaf.shape}{leaf.dtype}".encode())
         total.update(leaf.data)
     return total.hexdigest()
+
+
+def digest_inputs(inputs: Inputs) -> str:
+    """`digest` of all pictures, masks and numbers that a run reads."""
+    return digest([inputs[name] for name in sorted(inputs)])
 
 
 def save_snapshot(path: pathlib.Path, snapshot: Snapshot, identity: dict[str, Any]) -> None:
@@ -48,28 +52,19 @@ def save_snapshot(path: pathlib.Path, snapshot: Snapshot, identity: dict[str, An
         raise JaxstyleError(f"cannot write the snapshot {str(path)!r}: {error.strerror}") from error
 
 
-def load_snapshot(
-    path: pathlib.Path,
-    method: Method,
-    stages: Sequence[Stage],
-    count: int,
-    identity: dict[str, Any],
-    group: tuple[int, ...] = (),
-) -> Snapshot:
+def load_snapshot(path: pathlib.Path, problem: Problem, identity: dict[str, Any]) -> Snapshot:
     """Reads what `save_snapshot` wrote.
 
     Args:
       path: Of the file.
-      method: Of the run that goes on; it gives the state's structure.
-      stages: Of the run that goes on.
-      count: Number of pictures.
+      problem: Of the run that goes on; it gives the state's structure and shapes.
       identity: Of the run that goes on.
-      group: `(B,)` where every picture is a group of B.
 
     Raises:
       JaxstyleError: The file is no snapshot or damaged, or it belongs to another run: the settings that differ
         are named.
     """
+    stages = problem.stages
     try:
         with path.open("rb") as raw, np.load(raw, allow_pickle=False) as file:
             about = json.loads(str(file["about"]))
@@ -85,12 +80,13 @@ def load_snapshot(
         )
     if not (0 <= stage < len(stages) and 0 <= iteration <= stages[stage].iterations):
         raise JaxstyleError(f"cannot resume from {str(path)!r}: it stands outside this run's plan; delete it")
+    count, *group = problem.start.shape[:-3]
     shape = (*group, stages[stage].height, stages[stage].width, 3)
-    return Snapshot(stage, iteration, restore(path, leaves, method, shape, count))
+    return Snapshot(stage, iteration, restore(path, leaves, problem.method, shape, count))
 
 
 def restore(path: pathlib.Path, leaves: list[np.ndarray], method: Method, shape: tuple[int, ...], count: int) -> Any:
-    """The state of `count` pictures of a shape that the leaves were, checked against the shapes it must have."""
+    """The state of `count` pictures of a shape, out of its leaves, whose shapes are checked."""
     image = jax.ShapeDtypeStruct(shape, np.float32)
     template = jax.eval_shape(lambda image: start(method, image), image)
     wanted, structure = jax.tree.flatten(template)

@@ -62,10 +62,10 @@ class Film:
         return self.durations or self.fps
 
     def frames(self) -> Generator[np.ndarray]:
-        """Reads the frames one by one, float32 `[H, W, 3]` in [0, 1], what is invisible filled from what is visible."""
+        """Reads the colours of the frames one by one, float32 `[H, W, 3]` in [0, 1]."""
         with contextlib.closing(self.pictures()) as pictures:
-            for rgb, alpha in pictures:
-                yield fill_invisible(rgb, alpha)
+            for rgb, _ in pictures:
+                yield rgb
 
     def check(self, bad_frames: str) -> None:
         """Raises `JaxstyleError` for the first frame that cannot be read, where `bad_frames` is `"stop"`."""
@@ -185,9 +185,10 @@ def square_size(shape: tuple[int, int], pixel_aspect: Fraction) -> tuple[int, in
 
 
 def to_picture(frame: np.ndarray) -> Picture:
-    """Makes a picture of bytes `[H, W, 3 or 4]`."""
+    """Makes a picture of bytes `[H, W, 3 or 4]`, as `read_picture` does."""
     values = frame.astype(np.float32) / 255
-    return Picture(values[..., :3], values[..., 3] if frame.shape[-1] == 4 else None)
+    alpha = values[..., 3] if frame.shape[-1] == 4 else None
+    return Picture(fill_invisible(values[..., :3], alpha), alpha)
 
 
 def read_film(path: str | os.PathLike) -> np.ndarray:

@@ -11,13 +11,14 @@ import numpy as np
 from PIL import Image
 
 from jaxstyle.errors import JaxstyleError
+from jaxstyle.media.alpha import FAINT, fill_invisible
 from jaxstyle.media.colors import luma
 from jaxstyle.media.examples import example
 from jaxstyle.media.image_decoding import Picture, decode, from_array, open_image
+from jaxstyle.media.image_resizing import check_size
 from jaxstyle.media.tiff_decoding import decode_tiff
 
 DARK = 1 / 8  # what a mask's brightest value must reach, or the mask holds numbers and no shades
-
 PictureLike = str | os.PathLike | Image.Image | np.ndarray
 
 
@@ -26,7 +27,8 @@ def read_picture(source: PictureLike) -> Picture:
 
     EXIF orientation is applied; an embedded ICC profile is converted to sRGB (relative colorimetric with
     black point compensation) and ignored where it is broken; 16-bit grey keeps its precision, and so do floats; 16-bit
-    colour is read at 8 bits; of an animation or a multi-page file the first frame counts.
+    colour is read at 8 bits; of an animation or a multi-page file the first frame counts. The colours of invisible
+    pixels, which no viewer shows, are replaced (`alpha.fill_invisible`).
 
     Args:
       source: A path, `"example:NAME"` (see `jaxstyle.media.examples`), a PIL image, or an array `[H, W]`,
@@ -40,6 +42,12 @@ def read_picture(source: PictureLike) -> Picture:
     """
     if isinstance(source, str) and source.startswith("example:"):
         return Picture(example(source.removeprefix("example:")), None)
+    rgb, alpha = _read(source)
+    return Picture(fill_invisible(rgb, alpha), alpha)
+
+
+def _read(source: PictureLike) -> Picture:
+    """Reads a picture with the colours that its file keeps, those of invisible pixels too."""
     name = _name(source)
     if isinstance(source, (str, os.PathLike)) and (picture := decode_tiff(source, name)) is not None:
         return picture
@@ -54,6 +62,28 @@ def _name(source: PictureLike) -> str:
     if isinstance(source, Image.Image):
         return repr(getattr(source, "filename", "")) if getattr(source, "filename", "") else "(a PIL image)"
     return repr(os.fspath(source)) if isinstance(source, (str, os.PathLike)) else "(an array)"
+
+
+def read_large(source: PictureLike, name: str) -> Picture:
+    """Reads a picture that is large enough to be stylised, or to be a style.
+
+    Args:
+      source: As for `read_picture`.
+      name: Its part in a job, for sentences, where it is no path.
+
+    Raises:
+      JaxstyleError: It is a folder, cannot be read, is invisible all over, or is too small or too thin (`check_size`).
+    """
+    if isinstance(source, (str, os.PathLike)):
+        if os.path.isdir(source):
+            raise JaxstyleError(f"the {name} {os.fspath(source)!r} is a folder; name a picture")
+        name = os.fspath(source)
+    picture = read_picture(source)
+    height, width = picture.rgb.shape[:2]
+    check_size(height, width, name)
+    if picture.alpha is not None and picture.alpha.max() < FAINT:
+        raise JaxstyleError(f"{name} is invisible all over: its alpha channel is 0; give it one that shows something")
+    return picture
 
 
 def read_mask(source: PictureLike) -> np.ndarray:

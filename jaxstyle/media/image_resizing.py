@@ -36,6 +36,17 @@ def check_size(height: int, width: int, name: str) -> None:
         )
 
 
+def check_mask(name: str, mask: np.ndarray, owner: str, picture: np.ndarray) -> None:
+    """Raises `JaxstyleError` unless the mask has its picture's size and is not black all over."""
+    if mask.shape != picture.shape[:2]:
+        (height, width), (want_height, want_width) = mask.shape, picture.shape[:2]
+        raise JaxstyleError(
+            f"{name} is {width}×{height} px and {owner} is {want_width}×{want_height}; make them the same size"
+        )
+    if not mask.any():
+        raise JaxstyleError(f"{name} is black all over; white marks the region")
+
+
 def fit_size(height: int, width: int, longer_side: int) -> tuple[int, int]:
     """Scales a size in proportion, so that its longer side becomes `longer_side`.
 
@@ -77,6 +88,18 @@ def resize(
     ]
     stacked = np.stack([np.asarray(plane) for plane in resized], axis=-1)
     return np.clip(stacked, 0, 1).reshape(height, width, *image.shape[2:])
+
+
+def zoomed(picture: np.ndarray, zoom: float) -> np.ndarray:
+    """Enlarges the middle `1 / zoom` of a picture `[H, W, 3]` to its size; bicubic, at fractions of pixels.
+
+    Args:
+      picture: In [0, 1].
+      zoom: At least 1.
+    """
+    height, width, _ = picture.shape
+    top, left = height * (1 - 1 / zoom) / 2, width * (1 - 1 / zoom) / 2
+    return resize(picture, height, width, (left, top, width - left, height - top))
 
 
 def crop_and_resize(picture: np.ndarray, shape: Sequence[int]) -> np.ndarray:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import pathlib
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from jaxstyle.errors import JaxstyleError
 
@@ -69,6 +69,27 @@ def _pictures(folder: pathlib.Path, recursive: bool, listed: set[str]) -> Iterat
                 yield path
         elif recursive and not is_hidden(path) and os.path.realpath(path) not in listed:
             yield from _pictures(path, recursive, listed)
+
+
+def list_pictures(sources: Sequence[str]) -> list[str]:
+    """Lists the pictures named, folders replaced by the pictures in them, sorted by name.
+
+    Raises:
+      JaxstyleError: A folder holds a film, or no pictures.
+    """
+    paths = []
+    for source in sources:
+        if os.path.isdir(source):
+            films = sorted(path for path in pathlib.Path(source).iterdir() if is_video(path))
+            if films:
+                raise JaxstyleError(f"the folder {source!r} holds a film, {films[0].name!r}: name films one by one")
+            found = picture_paths(source)
+            if not found:
+                raise JaxstyleError(f"the folder {source!r} holds no pictures ({', '.join(sorted(PICTURE_SUFFIXES))})")
+            paths += [str(path) for path in found]
+        else:
+            paths.append(source)
+    return paths
 
 
 def frame_paths(folder: str | os.PathLike) -> list[pathlib.Path]:

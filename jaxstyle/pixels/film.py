@@ -3,19 +3,25 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Generator, Iterator, Sequence
 from typing import Any, NamedTuple
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 
 from jaxstyle.features import Features
 from jaxstyle.losses.temporal import temporal_distance
-from jaxstyle.perceptual.style import StyleObjective, Targets
+from jaxstyle.media.image_decoding import Picture
+from jaxstyle.media.optical_flow import FlowSource, resize_motion
+from jaxstyle.ops.warping import warp_to_next
+from jaxstyle.perceptual.objective import Activations, Objective, term
 from jaxstyle.pixels import stylize
-from jaxstyle.pixels.config import StyleTransferConfig
-from jaxstyle.pixels.inputs import Inputs
-from jaxstyle.pixels.loop import Job
+from jaxstyle.pixels.job import Inputs, PixelJob, Point
+from jaxstyle.pixels.loop import Problem
+from jaxstyle.pixels.objectives import StageObjective
 from jaxstyle.pixels.schedule import Stage
+from jaxstyle.pixels.stylize import StyleTransferConfig
 from jaxstyle.runtime.settings import setting
 
 
@@ -30,7 +36,7 @@ class FilmConfig(StyleTransferConfig):
 
 
 class Expected(NamedTuple):
-    """What the frame before tells of a frame.
+    """The frame before, as far as it tells of a frame.
 
     Attributes:
       picture: `[H, W, 3]` in [0, 1], the stylised frame before, moved along the flow.
@@ -41,73 +47,87 @@ class Expected(NamedTuple):
     trust: Any
 
 
-class FilmTargets(NamedTuple):
-    """All that the objective needs of one frame at one scale; `weight` is of the temporal term."""
-
-    style: Targets
-    expected: Expected
-    weight: Any
-
-
-@dataclasses.dataclass(frozen=True)
-class FilmObjective:
-    """`(picture, targets, network parameters, key) -> (loss, terms)`: the loss of a picture, and a temporal term.
-
-        loss = style transfer + weight · Σ trust |picture - expected|² / (3 Σ trust)
-
-    What is expected and where it counts are arguments, so that all frames are one compiled program.
-
-    Attributes:
-      still: The objective of a picture.
+def temporal(expected: Expected) -> Objective:
+    """The distance `Σ trust |picture - expected|² / (3 Σ trust)`; subtract it to hold a frame to the one before.
 
     References:
       Ruder, Dosovitskiy & Brox 2016, "Artistic Style Transfer for Videos", eq. 4 and 7.
     """
-
-    still: StyleObjective
-
-    def __call__(
-        self, image: jax.Array, targets: FilmTargets, params: Any, key: jax.Array | None = None
-    ) -> tuple[jax.Array, dict[str, Any]]:
-        """The loss of one frame `[H, W, 3]` and its weighted terms."""
-        loss, terms = self.still(image, targets.style, params, key)
-        temporal = targets.weight * temporal_distance(image, *targets.expected)
-        return loss + temporal, {**terms, "temporal": temporal}
+    return term("temporal", _temporal, numbers=expected)
 
 
-def prepare(config: FilmConfig, features: Features, inputs: Inputs, expected: Expected | None) -> Job:
-    """A frame checked and ready to run.
+def _temporal(activations: Activations, layer: str, expected: Expected) -> jax.Array:
+    return jnp.mean(temporal_distance(activations.pictures, *expected))
+
+
+def prepare(
+    config: FilmConfig, features: Features, inputs: Inputs, points: Sequence[Point] = ({},), **ingredients: Any
+) -> Problem:
+    """Checks everything and sets a frame's problem up.
 
     Args:
       config: The settings.
-      features: The network that looks.
-      inputs: The frame as the one content, styles and masks.
-      expected: What the frame before tells, of the size of the result; None of the first frame, or one by itself,
-        which goes through all scales.
-
-    Returns:
-      The job of one picture.
+      features: The feature extractor.
+      inputs: As of `stylize.prepare`, with the frame as the one content; and `expected`, an `Expected` of the size of
+        the result. Without it, as for the first frame, the frame goes through all scales.
+      points: As there.
+      **ingredients: As there.
 
     Raises:
-      JaxstyleError: As `stylize.prepare`.
+      JaxstyleError: As there.
     """
-    job = stylize.prepare(config, features, inputs)
-    problem = job.problem
-    stages, start = problem.stages, job.start
+    problem = stylize.prepare(config, features, inputs, points, **ingredients)
+    expected, weight = inputs.first("expected"), np.full(1, config.temporal_weight, np.float32)
     if expected is not None:
-        stages, start = [stages[-1]._replace(iterations=config.frame_iterations)], np.asarray(expected.picture)[None]
-    weight = np.full(1, config.temporal_weight, np.float32)
+        stage = problem.stages[-1]._replace(iterations=config.frame_iterations)
+        problem = problem._replace(stages=[stage], start=np.asarray(expected.picture)[None])
 
-    def data(stage: Stage) -> FilmTargets:
-        known = expected or nothing(stage)
-        return FilmTargets(problem.data(stage), Expected(*(np.asarray(leaf)[None] for leaf in known)), weight)
+    def data(stage: Stage) -> StageObjective:
+        known = jax.tree.map(lambda leaf: np.asarray(leaf)[None], expected or nothing(stage))
+        found: StageObjective = problem.data(stage)
+        return found._replace(objective=found.objective + temporal(known) * weight)
 
-    assert isinstance(problem.method.objective, StyleObjective)
-    method = problem.method._replace(objective=FilmObjective(problem.method.objective))
-    return job._replace(problem=problem._replace(method=method, stages=stages, data=data), start=start)
+    return problem._replace(data=data)
 
 
 def nothing(stage: Stage) -> Expected:
-    """What is known where there is no frame before."""
+    """The expectation where there is no frame before."""
     shape = (stage.height, stage.width)
     return Expected(np.zeros((*shape, 3), np.float32), np.zeros(shape, np.float32))
+
+
+def frames(
+    config: FilmConfig, inputs: Inputs, pictures: Iterator[Picture], flow: FlowSource | None
+) -> Generator[Inputs, np.ndarray, None]:
+    """The inputs of every frame.
+
+    Args:
+      config: The settings.
+      inputs: Paintings and masks.
+      pictures: The film's frames.
+      flow: Their optical flow; None lets each frame be by itself.
+
+    Yields:
+      A frame's inputs; what is sent back is the frame as painted, `[H, W, 3]`, to the bits of its file: so a resumed
+      film goes on from the same numbers.
+    """
+    before, painted = None, None
+    for index, frame in enumerate(pictures):
+        expected: list[Expected] = []
+        if before is not None and painted is not None and flow is not None:
+            motion = resize_motion(flow(index, before, frame.rgb), *painted.shape[:2])
+            expected = [Expected(*warp_to_next(painted, *motion))]
+        painted = yield inputs.having("contents", [frame]).having("expected", expected)
+        before = frame.rgb
+
+
+JOB = PixelJob(
+    "stylize",
+    stylize.JOB.help,
+    FilmConfig,
+    prepare,
+    (stylize.READS[0]._replace(film=True), *stylize.READS[1:]),
+    finish=stylize.finish,
+    frames=frames,
+    films=lambda config: True,
+)

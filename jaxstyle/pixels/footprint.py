@@ -13,14 +13,15 @@ from jaxstyle.errors import JaxstyleError
 from jaxstyle.features import VGG, Features
 from jaxstyle.pixels.schedule import Stage
 from jaxstyle.runtime import memory
+from jaxstyle.runtime.settings import named
 
 # A step's temporaries over the sum of all activations: measured 0.81 (Gram) and 0.91 (Wasserstein-2) with VGG-19 at
 # 512 px on CPU; the rest is for what the allocator does not give back in time.
 OVERHEAD = 1.1
 # With rematerialisation the largest block is live together with every block's output.
 REMAT_OVERHEAD = 0.7
-# Of a look without a gradient, over the same sum: measured 0.53 with VGG-19 at 256 and 512 px on CPU.
-LOOK = 0.6
+# Of a forward pass alone, over the same sum: measured 0.53 with VGG-19 at 256 and 512 px on CPU.
+FORWARD = 0.6
 PICTURES_HELD = 12  # the picture, its gradient, Adam's two moments, the average, targets, copies while they change
 
 
@@ -45,13 +46,15 @@ def estimate(
     return weights + each * math.ceil(count / spread)
 
 
-def estimate_look(features: Features, taps: tuple[str, ...], shape: tuple[int, int], dtype: str) -> float:
-    """Bytes that it takes to look once at a picture of a `(height, width)`, without a gradient."""
-    return LOOK * activation_bytes(features, taps, shape, dtype)
+def estimate_forward(features: Features, taps: tuple[str, ...], shape: tuple[int, int], dtype: str) -> float:
+    """Bytes of a forward pass of one picture of a `(height, width)`, without a gradient."""
+    return FORWARD * activation_bytes(features, taps, shape, dtype)
 
 
 def activation_bytes(features: Features, taps: tuple[str, ...], shape: tuple[int, int], dtype: str) -> int:
     """Bytes of all activations of one picture of a `(height, width)`, as far as the deepest of `taps`."""
+    if not taps:
+        return 0
     names = features.network.taps
     deepest = max(names.index(tap) for tap in taps)
     image = jax.ShapeDtypeStruct((1, *shape, 3), np.float32)
@@ -78,8 +81,8 @@ def fit(
         return features.network.clone(remat=True)
     raise JaxstyleError(
         f"{count} picture(s) of {stage.width}×{stage.height} px with features {features.name!r} need some "
-        f"{need() / 2**30:.1f} GiB and {room / 2**30:.1f} GiB are free: lower --size"
-        + (", or use --dtype bfloat16" if dtype == "float32" else "")
+        f"{need() / 2**30:.1f} GiB and {room / 2**30:.1f} GiB are free: lower {named('size')}"
+        + (f", or use {named('dtype')} bfloat16" if dtype == "float32" else "")
     )
 
 

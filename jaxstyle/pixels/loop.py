@@ -18,21 +18,23 @@ import scipy.linalg  # noqa: F401  # loads that OpenBLAS, so that it can be told
 from threadpoolctl import threadpool_limits
 
 from jaxstyle.errors import Diverged
-from jaxstyle.pixels.method import Knobs, Method, State, Terms, add_detail, advance, enlarge, picture, start
+from jaxstyle.pixels.method import HyperParameters, Method, State, Terms, add_detail, advance, enlarge, picture, start
 from jaxstyle.pixels.schedule import Stage
-from jaxstyle.runtime.sharding import Spread, spread_map
+from jaxstyle.runtime.sharding import BatchSharding, sharded_map
 
 REPORT_EVERY = 25  # steps
 REPORT_SECONDS = 0.2
 
 
 class Problem(NamedTuple):
-    """A pixel job: a method, and what it is applied to.
+    """A batch of N independent pictures (or groups of B) to optimise: a method, and what it is applied to.
 
     Attributes:
       method: How each picture is optimised.
       stages: Scales, smallest first.
-      data: `stage -> pytree of arrays [N, …]`, what the objective needs of each picture at that stage.
+      start: `[N, H, W, 3]` (or `[N, B, H, W, 3]`) in [0, 1], the pictures to start from, at the first stage's size.
+      hyper: Hyper-parameters, each leaf `[N]`.
+      data: `stage -> pytree of arrays [N, …]`, the data of each picture's loss at that stage.
       shared: Pytree of arrays that all pictures share (network parameters).
       detail: `(stage, next stage) -> [N, H, W, 3]`, what is added to the pictures when they have been enlarged to the
         next stage's size: what enlarging cannot know of them. None adds nothing.
@@ -40,21 +42,15 @@ class Problem(NamedTuple):
 
     method: Method
     stages: Sequence[Stage]
+    start: np.ndarray
+    hyper: HyperParameters
     data: Callable[[Stage], Any]
     shared: Any
     detail: Callable[[Stage, Stage], np.ndarray] | None = None
 
 
-class Job(NamedTuple):
-    """A problem with what it starts from: `optimize(*job, devices)`."""
-
-    problem: Problem
-    start: np.ndarray
-    knobs: Knobs
-
-
 class Report(NamedTuple):
-    """What a watcher of the loop is told.
+    """The progress of a run, as callbacks are told.
 
     Attributes:
       stage: Index into `Problem.stages`.
@@ -84,7 +80,7 @@ class Snapshot(NamedTuple):
     state: State
 
 
-class Watcher(Protocol):
+class Callback(Protocol):
     """Anything called with every `Report`."""
 
     def __call__(self, report: Report, /) -> None: ...
@@ -103,15 +99,15 @@ class Outcome(NamedTuple):
 
 
 @functools.lru_cache(maxsize=64)
-def program(
+def compiled(
     function: Callable[..., Any],
     static: tuple[Any, ...],
     devices: tuple[jax.Device, ...],
     in_axes: tuple[int | None, ...] = (0,),
     donate: tuple[int, ...] = (),
 ) -> Callable[..., Any]:
-    """`spread_map(partial(function, *static), …)`, made once: a second run of equal shapes compiles nothing."""
-    return spread_map(functools.partial(function, *static), devices, in_axes, donate)
+    """`sharded_map(partial(function, *static), …)`, made once: a second run of equal shapes compiles nothing."""
+    return sharded_map(functools.partial(function, *static), devices, in_axes, donate)
 
 
 # XLA on CPU leaves eigendecompositions to SciPy's OpenBLAS, whose threads fight with XLA's own: at 128 channels
@@ -119,11 +115,9 @@ def program(
 @threadpool_limits.wrap(limits=1, user_api="blas")
 def optimize(
     problem: Problem,
-    images: np.ndarray,
-    knobs: Knobs,
     devices: Sequence[jax.Device],
     *,
-    watchers: Sequence[Watcher] = (),
+    callbacks: Sequence[Callback] = (),
     resume: Snapshot | None = None,
     stop: Callable[[], bool] = lambda: False,
     pause_every: int = 0,
@@ -132,11 +126,9 @@ def optimize(
 
     Args:
       problem: What to optimise.
-      images: `[N, H, W, 3]` in [0, 1], the pictures to start from, at the first stage's size.
-      knobs: Each leaf `[N]`.
-      devices: To spread the pictures over.
-      watchers: Called with a `Report` now and then, in this order.
-      resume: Where an earlier run stopped; of `images` only the number is then used.
+      devices: Over which the pictures are sharded.
+      callbacks: Called with a `Report` now and then, in this order.
+      resume: Where an earlier run stopped; of `problem.start` only the shape is then used.
       stop: Asked before every step; True ends the run after the steps already under way.
       pause_every: Every so many steps of a stage there is a report of exactly that step, its pictures included;
         0 leaves all reports to the clock, their pictures a step ahead of their terms.
@@ -147,20 +139,20 @@ def optimize(
     Raises:
       Diverged: A loss, gradient or update became NaN or infinite; it names the iteration and the term.
     """
-    spread = Spread(len(images), devices)
-    run = Run(problem, spread, watchers, stop, pause_every)
-    shared, knobs = spread.replicate(problem.shared), spread.scatter(knobs)
+    sharding = BatchSharding(len(problem.start), devices)
+    run = Run(problem, sharding, callbacks, stop, pause_every)
+    shared, hyper = sharding.replicate(problem.shared), sharding.scatter(problem.hyper)
     if resume is None:
-        run.state = run.program(start)(spread.scatter(images))
+        run.state = run.compiled(start)(sharding.scatter(problem.start))
     else:
-        run.stage, run.iteration, run.state = resume.stage, resume.iteration, spread.scatter(resume.state)
-    while run.go_on(knobs, spread.scatter(problem.data(run.place)), shared):
+        run.stage, run.iteration, run.state = resume.stage, resume.iteration, sharding.scatter(resume.state)
+    while run.go_on(hyper, sharding.scatter(problem.data(run.place)), shared):
         before = run.place
         run.stage, run.iteration = run.stage + 1, 0
-        run.state = run.program(enlarge, run.place.height, run.place.width)(run.state)
+        run.state = run.compiled(enlarge, run.place.height, run.place.width)(run.state)
         if problem.detail is not None:
-            detail = spread.scatter(problem.detail(before, run.place))
-            run.state = run.program(add_detail, in_axes=(0, 0))(run.state, detail)
+            detail = sharding.scatter(problem.detail(before, run.place))
+            run.state = run.compiled(add_detail, in_axes=(0, 0))(run.state, detail)
     return Outcome(run.pictures(), None if run.finished else run.snapshot())
 
 
@@ -172,12 +164,12 @@ class Run:
     def __init__(
         self,
         problem: Problem,
-        spread: Spread,
-        watchers: Sequence[Watcher],
+        sharding: BatchSharding,
+        callbacks: Sequence[Callback],
         stop: Callable[[], bool],
         pause_every: int,
     ):
-        self.problem, self.spread, self.watchers, self.stop = problem, spread, watchers, stop
+        self.problem, self.sharding, self.callbacks, self.stop = problem, sharding, callbacks, stop
         self.pause_every = pause_every
         self.stage = self.iteration = 0
         self.pending: list[Terms] = []
@@ -193,15 +185,15 @@ class Run:
         """Whether the last stage is done."""
         return self.stage == len(self.problem.stages) - 1 and self.iteration == self.place.iterations
 
-    def program(self, function: Callable[..., Any], *static: Any, **options: Any) -> Callable[..., Any]:
+    def compiled(self, function: Callable[..., Any], *static: Any, **options: Any) -> Callable[..., Any]:
         """A function of a picture's state, compiled for this run's devices."""
-        return program(function, (self.problem.method, *static), tuple(self.spread.devices), **options)
+        return compiled(function, (self.problem.method, *static), tuple(self.sharding.devices), **options)
 
-    def go_on(self, knobs: Knobs, data: Any, shared: Any) -> bool:
+    def go_on(self, hyper: HyperParameters, data: Any, shared: Any) -> bool:
         """Takes the steps left in this stage; True when there is a next stage to go to."""
-        step = self.program(advance, in_axes=(0, 0, 0, None), donate=(0,))
+        step = self.compiled(advance, in_axes=(0, 0, 0, None), donate=(0,))
         while self.iteration < self.place.iterations and not self.stop():
-            self.state, terms = step(self.state, knobs, data, shared)
+            self.state, terms = step(self.state, hyper, data, shared)
             self.iteration += 1
             self.pending.append(terms)
             waited = time.perf_counter() - self.looked
@@ -213,17 +205,17 @@ class Run:
         return self.iteration == self.place.iterations and not self.finished and not self.stop()
 
     def report(self, steps: list[Terms]) -> None:
-        """Fetches the terms of some steps, checks them, and tells the watchers."""
+        """Fetches the terms of some steps, checks them, and tells the callbacks."""
         if not steps:
             return
-        fetched = [self.spread.gather(terms) for terms in jax.device_get(steps)]
+        fetched = [self.sharding.gather(terms) for terms in jax.device_get(steps)]
         self.pending = self.pending[len(steps) :]
         self.check(fetched)
         seconds = time.perf_counter() - self.began
         done = self.iteration - len(self.pending)
         report = Report(self.stage, self.problem.stages, done, fetched, seconds, self.pictures, self.snapshot)
-        for watcher in self.watchers:
-            watcher(report)
+        for callback in self.callbacks:
+            callback(report)
         self.looked = time.perf_counter()
 
     def check(self, fetched: list[dict[str, np.ndarray]]) -> None:
@@ -240,8 +232,8 @@ class Run:
 
     def pictures(self) -> np.ndarray:
         """The pictures as they are now, `[N, H, W, 3]`."""
-        return self.spread.gather(self.program(picture)(self.state))
+        return self.sharding.gather(self.compiled(picture)(self.state))
 
     def snapshot(self) -> Snapshot:
         """Everything needed to go on from here, on the host."""
-        return Snapshot(self.stage, self.iteration, self.spread.gather(self.state))
+        return Snapshot(self.stage, self.iteration, self.sharding.gather(self.state))

@@ -13,11 +13,11 @@ from jaxstyle.pixels.optimizers import carry_state
 from jaxstyle.pixels.parametrizations import Parametrization
 
 Terms = dict[str, Any]
-Objective = Callable[..., tuple[jax.Array, Terms]]
+Loss = Callable[..., tuple[jax.Array, Terms]]
 
 
-class Knobs(NamedTuple):
-    """What may differ from picture to picture without another compilation.
+class HyperParameters(NamedTuple):
+    """Numbers that may differ from picture to picture without another compilation.
 
     Attributes:
       learning_rate: Scalar; multiplies the optimiser's updates.
@@ -53,12 +53,12 @@ class Method(NamedTuple):
 
     Attributes:
       parametrization: Which numbers are moved.
-      objective: `(picture [H, W, 3], data, shared, key) -> (loss, terms)`; pure; `terms` are named scalars.
+      loss: `(picture [H, W, 3], data, shared, key) -> (loss, terms)`; pure; `terms` are named scalars.
       optimizer: optax transformation of one picture's parameters with a learning rate of one.
     """
 
     parametrization: Parametrization
-    objective: Objective
+    loss: Loss
     optimizer: optax.GradientTransformation
 
 
@@ -73,19 +73,19 @@ def fresh_average(params: Any, optimizer: Any, step: jax.Array) -> State:
     return State(params, optimizer, jax.tree.map(jnp.zeros_like, params), jnp.float32(0), step)
 
 
-def advance(method: Method, state: State, knobs: Knobs, data: Any, shared: Any) -> tuple[State, Terms]:
+def advance(method: Method, state: State, hyper: HyperParameters, data: Any, shared: Any) -> tuple[State, Terms]:
     """One step of one picture. A step whose loss, gradient or update is not finite leaves the state as it was."""
-    key = jax.random.fold_in(jax.random.wrap_key_data(knobs.key), state.step)
+    key = jax.random.fold_in(jax.random.wrap_key_data(hyper.key), state.step)
 
     def loss(params: Any) -> tuple[jax.Array, Terms]:
-        return method.objective(method.parametrization.decode(params), data, shared, key)
+        return method.loss(method.parametrization.decode(params), data, shared, key)
 
     (value, terms), grads = jax.value_and_grad(loss, has_aux=True)(state.params)
     norm = optax.tree.norm(grads)
     updates, optimizer = method.optimizer.update(grads, state.optimizer, state.params)
-    updates = jax.tree.map(lambda update: knobs.learning_rate * update, updates)
+    updates = jax.tree.map(lambda update: hyper.learning_rate * update, updates)
     params = method.parametrization.project(optax.apply_updates(state.params, updates))
-    keep = knobs.average_decay
+    keep = hyper.average_decay
     average = jax.tree.map(lambda old, new: keep * old + (1 - keep) * new, state.average, params)
     moved = State(params, optimizer, average, keep * state.weight + (1 - keep), state.step + 1)
     size = optax.tree.norm(updates)

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from jaxstyle.errors import JaxstyleError
 from jaxstyle.media.image_resizing import fit_size
-from jaxstyle.pixels.config import StyleConfig, StyleTransferConfig
+from jaxstyle.perceptual.sizes import least_longer_side
+from jaxstyle.runtime.settings import named
 
 
 class Stage(NamedTuple):
@@ -36,40 +37,45 @@ def scales(smallest: int, largest: int) -> list[int]:
     return sorted(found)
 
 
-def plan(config: StyleTransferConfig, least_side: int, shapes: Sequence[tuple[int, ...]]) -> list[Stage]:
-    """The stages of pictures of some heights and widths, the same for all of them.
+def least_scale(size: int, shape: Sequence[int], least_side: int) -> int:
+    """The least longer side at which the shorter one has `least_side` pixels, for the deepest layer.
 
     Args:
-      config: The settings.
-      least_side: Pixels the shorter side must have for the deepest layer to see something; the first stage is
-        made large enough.
-      shapes: `(height, width)` of every picture, in pixels.
+      size: Longer side of the result, pixels.
+      shape: `(height, width)` in the picture's proportions.
+      least_side: Pixels.
 
     Raises:
-      JaxstyleError: A picture is too narrow at its final size, or the pictures' stages differ.
+      JaxstyleError: The picture is too narrow even at the size of the result.
     """
-    plans = {tuple(stages(config, config.size, least_side, height, width)) for height, width in shapes}
-    if len(plans) > 1:
-        raise JaxstyleError("content pictures of one run must have one shape; stylise those of other shapes apart")
-    return list(plans.pop())
-
-
-def stages(config: StyleConfig, size: int, least_side: int, height: int, width: int, multiple: int = 1) -> list[Stage]:
-    """The stages of one picture, in the end `size` pixels on its longer side, all sides multiples of `multiple`."""
+    height, width = shape
     least = least_longer_side((height, width), least_side)
     if (shorter := min(fit_size(height, width, size))) < least_side:
         raise JaxstyleError(
-            f"at --size {size} a {width}×{height} picture is {shorter} px on its shorter side, and the "
-            f"layers need {least_side}; make --size at least {least}"
+            f"at {named('size')} {size} a {width}×{height} picture is {shorter} px on its shorter side, and the "
+            f"layers need {least_side}; make {named('size')} at least {least}"
         )
+    return least
+
+
+def stages(config: Any, size: int, least_side: int, height: int, width: int, multiple: int = 1) -> list[Stage]:
+    """The stages of one picture, smallest first.
+
+    Args:
+      config: With `min_size`, `initial_iterations` and `iterations`.
+      size: Longer side of the last stage, pixels.
+      least_side: Pixels that the shorter side must have for the deepest layer; the first stage is made large enough.
+      height: Of the picture, pixels; with `width` it gives the proportions.
+      width: Of the picture, pixels.
+      multiple: Of which all sides are multiples.
+
+    Raises:
+      JaxstyleError: The picture is too narrow at its final size.
+    """
+    least = least_scale(size, (height, width), least_side)
     smallest = min(max(config.min_size, least), size)
     found = []
     for i, scale in enumerate(scales(smallest, size)):
         high, wide = (max(1, round(side / multiple)) * multiple for side in fit_size(height, width, scale))
         found.append(Stage(scale, high, wide, config.initial_iterations if i == 0 else config.iterations))
     return found
-
-
-def least_longer_side(shape: tuple[int, ...], least_side: int) -> int:
-    """The longer side at which the shorter one of a `(height, width)` has `least_side` pixels."""
-    return -(-least_side * max(shape) // min(shape))

@@ -1,9 +1,10 @@
-"""Stylise pictures at hand: from photos, paintings and settings to a problem of the pixel loop, and back."""
+"""Style transfer: a photo's content in the style of paintings, optimised from small to large."""
 
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Sequence
+from collections.abc import Hashable, Sequence
+from typing import Any
 
 import jax
 import numpy as np
@@ -12,15 +13,49 @@ import optax
 from jaxstyle.errors import JaxstyleError
 from jaxstyle.features import Features
 from jaxstyle.media import colors
-from jaxstyle.media.image_resizing import resize
-from jaxstyle.perceptual.style import StyleObjective
-from jaxstyle.perceptual.targets import Point, TargetMaker
-from jaxstyle.pixels import footprint, optimizers, parametrizations, schedule
-from jaxstyle.pixels.config import INITS, StyleConfig, StyleTransferConfig
-from jaxstyle.pixels.inputs import Inputs, style_weights
-from jaxstyle.pixels.loop import Job, Problem
-from jaxstyle.pixels.method import Knobs, Method
+from jaxstyle.media.image_decoding import Picture
+from jaxstyle.media.image_resizing import check_mask, resize
+from jaxstyle.perceptual.config import PerceptualConfig
+from jaxstyle.perceptual.loss import PerceptualLoss, Weights, normalized, painting_moments, picture_targets
+from jaxstyle.perceptual.sizes import painting_size
+from jaxstyle.pixels import footprint, schedule
+from jaxstyle.pixels.job import Inputs, PixelJob, Point, Reads
+from jaxstyle.pixels.loop import Problem
+from jaxstyle.pixels.objectives import Objective, ObjectiveLoss, StageObjective
+from jaxstyle.pixels.optimization import (
+    OptimizationConfig,
+    choose_method,
+    hyper_parameters,
+    noise,
+    style_weights,
+    with_step_of,
+)
 from jaxstyle.pixels.schedule import Stage
+from jaxstyle.runtime.settings import named, setting
+
+INITS = ("content", "noise", "style-stats")
+PRESERVE_COLOR = ("none", "luminance", "histogram")
+SWEEPABLE = ("content_weight", "tv_weight", "learning_rate", "avg_decay")
+"""Settings that are traced arguments of a step: a sweep over them is one compiled program."""
+
+
+@dataclasses.dataclass(frozen=True)
+class StyleTransferConfig(PerceptualConfig, OptimizationConfig):
+    """How a picture is stylised; every field is also a command-line option. Lists are written `a,b,c` there."""
+
+    size: int = setting(512, "longer side of the result, pixels", least=16)
+    init: str = setting("content", f"what to start from: {', '.join(INITS)}, or the path of a picture", path=True)
+    style_scale: float = setting(
+        1.0, "size of the style pictures relative to the result; more gives larger strokes", least=0
+    )
+    padding: str = setting("replicate", "what the network's first layer sees beyond the frame", ("replicate", "zeros"))
+    preserve_color: str = setting("none", "keep the photo's colours", PRESERVE_COLOR)
+
+    def check_relations(self) -> None:
+        """Raises `JaxstyleError` for settings that do not go together."""
+        if self.style_scale == 0:
+            raise JaxstyleError(f"{named('style_scale')} is 0; it must be above 0")
+        super().check_relations()
 
 
 def prepare(
@@ -28,100 +63,201 @@ def prepare(
     features: Features,
     inputs: Inputs,
     points: Sequence[Point] = ({},),
+    *,
     optimizer: optax.GradientTransformation | None = None,
-) -> Job:
-    """Everything checked and ready to run; nothing expensive has happened yet.
+    objective: Objective | None = None,
+) -> Problem:
+    """Checks everything and sets the problem up; nothing expensive has happened yet.
 
     Args:
       config: The settings.
-      features: The network that looks.
-      inputs: The pictures.
-      points: Overrides of `SWEEPABLE` settings. Every content is stylised at every point, in one batch:
-        content 1 at all points, content 2 at all points, …
-      optimizer: Any optax transformation, instead of the config's.
+      features: The feature extractor.
+      inputs: `contents`, `styles`, `content_masks`, `style_masks` and `init`.
+      points: Overrides of `SWEEPABLE` settings; every content is stylised at every point, in one batch.
+      optimizer: Any optax transformation, in place of the config's.
+      objective: To be made large, in place of the distances to photo and paintings; comparing terms, such as
+        `content`, compare with the photo.
 
     Returns:
-      The job of `len(contents) · len(points)` pictures.
+      The problem of `len(contents) · len(points)` pictures.
 
     Raises:
       JaxstyleError: A setting, layer, picture or mask that cannot be, or a size too large for the memory.
     """
+    config = with_step_of(config, optimizer)
     config.check()
-    inputs.check()
-    style_weights(config, len(inputs.styles))
+    check_inputs(inputs)
+    style_weights(config, len(inputs["styles"]))
     # Once: the targets of every picture at every scale read the network, which as host arrays would be sent each time.
     features = dataclasses.replace(features, params=jax.device_put(features.params))
-    objective = StyleObjective(
-        features.network, config.content_layers, config.style_layers, config.style_loss, config.dtype
+    loss = perceptual_loss(config, features.network)
+    layers = loss.layers if objective is None else objective.layers
+    features.check(layers)
+    contents = inputs.rgb("contents")
+    stages = stages_of(config, features.least_side(layers), [content.shape for content in contents])
+    count = len(contents) * len(points)
+    network = footprint.fit(features, layers, stages[-1], count, config.dtype, config.devices)
+    method = choose_method(config, ObjectiveLoss(network, dtype=config.dtype, descends=True), optimizer)
+    objectives = StageObjectives(
+        config, dataclasses.replace(loss, network=network), features, inputs, points, objective
     )
-    features.check(objective.taps)
-    plan = schedule.plan(config, features.least_side(objective.taps), [c.shape[:2] for c in inputs.contents])
-    count = len(inputs.contents) * len(points)
-    network = footprint.fit(features, objective.taps, plan[-1], count, config.dtype, config.devices)
-    objective = dataclasses.replace(objective, network=network)
-    method = choose_method(config, objective, optimizer)
-    targets = TargetMaker(config, objective, features, inputs, points)
-    start = np.repeat(starting_images(config, inputs, plan[0]), len(points), axis=0)
-    return Job(Problem(method, plan, targets, features.params), start, knobs(config, len(inputs.contents), points))
+    start = np.repeat(starting_images(config, inputs, stages[0]), len(points), axis=0)
+    hyper = hyper_parameters(config, len(contents), points)
+    return Problem(method, stages, start, hyper, objectives, features.params)
 
 
-def choose_method(
-    config: StyleConfig, objective: StyleObjective, optimizer: optax.GradientTransformation | None
-) -> Method:
-    """Parametrisation and optimiser; pixels are clipped, but not under L-BFGS, whose curvature that would spoil."""
-    chosen = parametrizations.BY_NAME[config.parametrization](config.seed)
-    lbfgs = optimizer is None and config.optimizer == "lbfgs"
-    if config.parametrization == "pixels" and objective.periodic:
-        chosen = parametrizations.PERIODIC_RGB
-    if config.parametrization == "pixels" and lbfgs:
-        chosen = parametrizations.FREE_PERIODIC_RGB if objective.periodic else parametrizations.FREE_RGB
-    if optimizer is None:
-        optimizer = optimizers.lbfgs() if lbfgs else optimizers.adam()
-    return Method(chosen, objective, optimizer)
+def perceptual_loss(config: StyleTransferConfig, network: Any) -> PerceptualLoss:
+    """The loss that settings describe."""
+    return PerceptualLoss(network, config.content_layers, config.style_layers, config.style_loss, config.dtype)
+
+
+def check_inputs(inputs: Inputs) -> None:
+    """Raises `JaxstyleError` where numbers of pictures or sizes of masks do not fit."""
+    styles = inputs.rgb("styles")
+    if not inputs["contents"] or not styles:
+        raise JaxstyleError("a stylisation needs at least one content and one style picture")
+    for kind in ("content", "style"):
+        masks = inputs[f"{kind}_masks"]
+        if masks and len(masks) != len(styles):
+            raise JaxstyleError(f"there are {len(masks)} {kind} masks for {len(styles)} styles; give one each")
+    for i, mask in enumerate(inputs["content_masks"], 1):
+        for content in inputs.rgb("contents"):
+            check_mask(f"content mask {i}", mask, "the content picture", content)
+    for i, (mask, style) in enumerate(zip(inputs["style_masks"], styles, strict=False), 1):
+        check_mask(f"style mask {i}", mask, f"style {i}", style)
+
+
+def stages_of(config: StyleTransferConfig, least_side: int, shapes: Sequence[tuple[int, ...]]) -> list[Stage]:
+    """The stages of pictures of some heights and widths, the same for all of them.
+
+    Raises:
+      JaxstyleError: A picture is too narrow at its final size, or the pictures' stages differ.
+    """
+    plans = {tuple(schedule.stages(config, config.size, least_side, *shape[:2])) for shape in shapes}
+    if len(plans) > 1:
+        raise JaxstyleError("content pictures of one run must have one shape; stylise those of other shapes apart")
+    return list(plans.pop())
+
+
+def batch(config: StyleTransferConfig, features: Features, shape: tuple[int, ...] | None) -> tuple[Hashable, int]:
+    """Photos of equal stages together, as many at once as half the memory holds."""
+    layers = perceptual_loss(config, features.network).layers
+    features.check(layers)
+    stages = stages_of(config, features.least_side(layers), [shape or (config.size, config.size)])
+    limit = footprint.largest_batch(features, layers, stages[-1], 1, config.dtype, config.devices)
+    return tuple(stages), limit
 
 
 def starting_images(config: StyleTransferConfig, inputs: Inputs, stage: Stage) -> np.ndarray:
     """`[contents, H, W, 3]`: what `init` says, at the first stage's size."""
-    shape = (stage.height, stage.width)
+    shape, count = (stage.height, stage.width), len(inputs["contents"])
     if config.init == "content":
-        return np.stack([resize(content, *shape) for content in inputs.contents])
+        return np.stack([resize(content, *shape) for content in inputs.rgb("contents")])
     if config.init not in INITS:
-        if inputs.start is None:
+        if not inputs["init"]:
             raise JaxstyleError(f"init {config.init!r} is a path, and no picture was given for it")
-        return np.stack([resize(inputs.start, *shape)] * len(inputs.contents))
-    return np.stack(
-        [noise(config, stage, inputs.styles if config.init == "style-stats" else ())] * len(inputs.contents)
-    )
+        return np.stack([resize(inputs.first("init").rgb, *shape)] * count)
+    return np.stack([noise(config, stage, inputs.rgb("styles") if config.init == "style-stats" else ())] * count)
 
 
-def noise(config: StyleConfig, stage: Stage, styles: Sequence[np.ndarray]) -> np.ndarray:
-    """White noise `[H, W, 3]` with the mean and variance of the styles' colours, or grey where there are none."""
-    mean, std = np.full(3, 0.5), np.full(3, 0.25)
-    if styles:
-        pixels = [style.reshape(-1, 3) for style in styles]
-        weights = style_weights(config, len(styles))
-        mean = sum(w * p.mean(0) for w, p in zip(weights, pixels, strict=True))
-        std = np.sqrt(sum(w * p.var(0) for w, p in zip(weights, pixels, strict=True)))
-    values = np.random.default_rng(config.seed).standard_normal((stage.height, stage.width, 3))
-    return np.clip(mean + std * values, 0, 1).astype(np.float32)
+@dataclasses.dataclass(frozen=True)
+class StageObjectives:
+    """`stage -> StageObjective [contents · points, …]`: what photos and paintings ask for at that scale."""
+
+    config: StyleTransferConfig
+    loss: PerceptualLoss
+    features: Features
+    inputs: Inputs
+    points: Sequence[Point]
+    objective: Objective | None
+
+    def __call__(self, stage: Stage) -> StageObjective:
+        """The objectives of all pictures of the batch at one stage, stacked on the host."""
+        contents, styles = self.inputs.rgb("contents"), self.inputs.rgb("styles")
+        if self.objective is not None:
+            made = [self.given(self.objective, content, stage) for content in contents for _ in self.points]
+            return stacked(made)
+        shared = None if self.config.preserve_color == "histogram" else self.style_moments(stage, styles)
+        made = []
+        for content in contents:
+            found = shared or self.style_moments(stage, [colors.match_color(style, content) for style in styles])
+            made += self.of_content(resize(content, stage.height, stage.width), found, stage)
+        return stacked(made)
+
+    def given(self, objective: Objective, content: np.ndarray, stage: Stage) -> StageObjective:
+        """An objective of the caller's own, which compares with the photo where it compares."""
+        reference = resize(content, stage.height, stage.width) if objective.compared else None
+        return StageObjective(-objective, reference)  # the loop makes it small
+
+    def of_content(self, content: np.ndarray, styles: Sequence[Any], stage: Stage) -> list[StageObjective]:
+        """One photo's objectives at every point of the sweep."""
+        config, masks = self.config, None
+        if self.inputs["content_masks"]:
+            masks = np.stack([resize(mask, stage.height, stage.width) for mask in self.inputs["content_masks"]])
+        blend = style_weights(config, len(styles))
+        targets, style = picture_targets(self.loss, content, self.features.params, styles, blend, masks)
+        layers = normalized(config.layer_weights)
+
+        def weights(point: Point) -> Weights:
+            content_weight = np.float32(point.get("content_weight", config.content_weight))
+            return Weights(content_weight, np.float32(point.get("tv_weight", config.tv_weight)), layers)
+
+        return [StageObjective(self.loss.objective(targets, style, weights(point))) for point in self.points]
+
+    def style_moments(self, stage: Stage, styles: Sequence[np.ndarray]) -> list[Any]:
+        """The moments of every painting at the size at which it is seen in this stage."""
+        least = self.features.least_side(self.loss.style_layers)
+        wanted = self.config.style_size or round(stage.scale * self.config.style_scale)
+        made, masks = [], self.style_masks()
+        for i, style in enumerate(styles):
+            size = painting_size(style.shape, wanted, least)
+            mask = masks[i]
+            mask = None if mask is None else resize(mask, *size)
+            made.append(painting_moments(self.loss, resize(style, *size), self.features.params, mask))
+        return made
+
+    def style_masks(self) -> list[np.ndarray | None]:
+        """Where each painting counts: its mask, where it is visible; None where all of it does."""
+        masks = self.inputs["style_masks"] or [None] * len(self.inputs["styles"])
+        return [visible(picture, mask) for picture, mask in zip(self.inputs["styles"], masks, strict=True)]
 
 
-def knobs(config: StyleConfig, contents: int, points: Sequence[Point]) -> Knobs:
-    """Learning rate, average and random key of every picture.
-
-    All share the key, as they share the noise to start from: a picture does not depend on those beside it.
-    """
-
-    def every(name: str, default: float) -> np.ndarray:
-        return np.tile(np.array([point.get(name, default) for point in points], np.float32), contents)
-
-    key = np.random.SeedSequence(config.seed).generate_state(2, np.uint32)
-    keys = np.tile(key, (contents * len(points), 1))
-    return Knobs(every("learning_rate", config.step_size), every("avg_decay", config.avg_decay), keys)
+def visible(picture: Picture, mask: np.ndarray | None) -> np.ndarray | None:
+    """A mask `[H, W]` of a picture times its alpha; None stands for ones."""
+    if picture.alpha is None:
+        return mask
+    return picture.alpha if mask is None else mask * picture.alpha
 
 
-def finish(config: StyleTransferConfig, picture: np.ndarray, content: np.ndarray) -> np.ndarray:
+def stacked(made: Sequence[StageObjective]) -> StageObjective:
+    """The objectives of several pictures, leaves `[N, …]` on the host."""
+    return jax.tree.map(lambda *leaves: np.stack([np.asarray(leaf) for leaf in leaves]), *made)
+
+
+def finish(config: StyleTransferConfig, picture: np.ndarray, inputs: Inputs) -> np.ndarray:
     """The result as it is shown: with the photo's colours where that was asked for."""
     if config.preserve_color != "luminance":
         return picture
-    return colors.keep_luminance_only(picture, resize(content, *picture.shape[:2]))
+    return colors.keep_luminance_only(picture, resize(inputs.first("contents").rgb, *picture.shape[:2]))
+
+
+MASKS = (
+    Reads("content_masks", "PATH", "white where in the photo the i-th style goes", mask=True, option="content-mask"),
+    Reads("style_masks", "PATH", "white where the i-th style counts", mask=True, option="style-mask"),
+)
+READS = (
+    Reads("contents", "CONTENT", "a photo, a folder of photos or a film", least=1, each=True),
+    Reads("styles", "STYLE", "paintings", least=1),
+    *MASKS,
+    Reads("init", "PATH", setting="init", words=INITS),
+)
+JOB = PixelJob(
+    "stylize",
+    "paint photos and films in the style of paintings",
+    StyleTransferConfig,
+    prepare,
+    READS,
+    finish=finish,
+    sweepable=SWEEPABLE,
+    batch=batch,
+)

@@ -8,6 +8,7 @@ scales see the opposite side beyond the frame. So no statistics are of a frame, 
 from __future__ import annotations
 
 import dataclasses
+import re
 from collections.abc import Sequence
 
 import jax
@@ -16,54 +17,112 @@ import optax
 
 from jaxstyle.errors import JaxstyleError
 from jaxstyle.features import Features
-from jaxstyle.media.image_resizing import fit_size, resize
-from jaxstyle.perceptual.style import StyleObjective, Targets, Weights
-from jaxstyle.perceptual.targets import compiled
+from jaxstyle.media.image_decoding import Picture
+from jaxstyle.media.image_resizing import MIN_SIDE, resize
+from jaxstyle.perceptual.config import StyleLossConfig
+from jaxstyle.perceptual.loss import PerceptualLoss, Weights, blended_style, normalized, painting_moments
+from jaxstyle.perceptual.sizes import painting_size
 from jaxstyle.pixels import footprint, schedule
-from jaxstyle.pixels.config import TextureConfig
-from jaxstyle.pixels.inputs import style_weights
-from jaxstyle.pixels.loop import Job, Problem
+from jaxstyle.pixels.job import Inputs, PixelJob, Point, Reads
+from jaxstyle.pixels.loop import Problem
+from jaxstyle.pixels.objectives import ObjectiveLoss, StageObjective
+from jaxstyle.pixels.optimization import (
+    OptimizationConfig,
+    choose_method,
+    hyper_parameters,
+    noise,
+    style_weights,
+    with_step_of,
+)
 from jaxstyle.pixels.schedule import Stage
-from jaxstyle.pixels.stylize import choose_method, knobs, noise
 from jaxstyle.runtime import memory
+from jaxstyle.runtime.settings import named, setting
 
 MARGIN = 5
 """Strides of a VGG's layer by which an exemplar is continued: about half the layer's receptive field."""
 
 
+@dataclasses.dataclass(frozen=True)
+class TextureConfig(StyleLossConfig, OptimizationConfig):
+    """How a texture is synthesised; every field is also a command-line option. Lists are written `a,b,c` there."""
+
+    size: str = setting("512", "width and height of the texture, pixels: 512, or 640x480")
+    iterations: int = setting(200, "optimiser steps at each scale but the first", least=0)
+    initial_iterations: int = setting(500, "optimiser steps at the first scale", least=1)
+    style_size: int | None = setting(
+        None, "longer side at which the exemplars are seen, pixels (default: their own)", least=16
+    )
+    tileable: bool = setting(False, "a texture that repeats without seams; its sides are multiples of 16 then")
+
+    def __post_init__(self) -> None:
+        """As all settings do; a size may also be a number, or width and height."""
+        sides = self.size if isinstance(self.size, (tuple, list)) else (self.size,)
+        object.__setattr__(self, "size", "x".join(str(side) for side in sides))
+        super().__post_init__()
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """Height and width of the texture, in pixels.
+
+        Raises:
+          JaxstyleError: The size is neither a number nor two.
+        """
+        found = re.fullmatch(r"(\d+)(?:[x×](\d+))?", self.size.strip())
+        if not found:
+            raise JaxstyleError(
+                f"{named('size')} {self.size!r} is neither a number of pixels nor WIDTHxHEIGHT, as in 640x480"
+            )
+        return int(found[2] or found[1]), int(found[1])
+
+    def check_relations(self) -> None:
+        """Raises `JaxstyleError` for settings that do not go together."""
+        if self.tileable and self.parametrization != "pixels":
+            raise JaxstyleError(
+                f"{named('tileable')} needs {named('parametrization')} pixels, not {self.parametrization}"
+            )
+        if min(self.shape) < MIN_SIDE:
+            raise JaxstyleError(f"{named('size')} is {self.size}; each side must be at least {MIN_SIDE}")
+        super().check_relations()
+
+
 def prepare(
     config: TextureConfig,
     features: Features,
-    exemplars: Sequence[np.ndarray],
+    inputs: Inputs,
+    points: Sequence[Point] = ({},),
+    *,
     optimizer: optax.GradientTransformation | None = None,
-) -> Job:
-    """Everything checked and ready to run; nothing expensive has happened yet.
+) -> Problem:
+    """Checks everything and sets the problem up; nothing expensive has happened yet.
 
     Args:
       config: The settings.
-      features: The network that looks, with any padding.
-      exemplars: Pictures `[h, w, 3]` in [0, 1], of any shapes; `config.style_weights` blends them.
-      optimizer: Any optax transformation, instead of the config's.
+      features: The feature extractor, with any padding.
+      inputs: `styles`, the exemplars, of any shapes; `config.style_weights` blends them.
+      points: Overrides of settings, of which there are none here.
+      optimizer: Any optax transformation, in place of the config's.
 
     Returns:
-      The job of one picture.
+      The problem of one picture.
 
     Raises:
       JaxstyleError: A setting, layer or picture that cannot be, or a size too large for the memory.
     """
+    config = with_step_of(config, optimizer)
     config.check()
+    exemplars = inputs["styles"]
     style_weights(config, len(exemplars))
     features = dataclasses.replace(features, params=jax.device_put(features.params))
     features.check(config.style_layers)
     features = dataclasses.replace(features, network=features.network.clone(padding="circular"))
     stages = plan(config, features)
     network = footprint.fit(features, config.style_layers, stages[-1], 1, config.dtype, config.devices)
-    objective = StyleObjective(network, (), config.style_layers, config.style_loss, config.dtype, periodic=True)
-    targets = TextureTargets(config, objective, features, exemplars, stages[-1].scale)
-    targets.check_memory(stages[-1])
-    method = choose_method(config, objective, optimizer)
-    start = noise(config, stages[0], exemplars)[None]
-    return Job(Problem(method, stages, targets, features.params), start, knobs(config, 1, [{}]))
+    loss = PerceptualLoss(network, (), config.style_layers, config.style_loss, config.dtype, periodic=True)
+    objectives = StageObjectives(config, loss, features, exemplars, stages[-1].scale)
+    objectives.check_memory(stages[-1])
+    method = choose_method(config, ObjectiveLoss(network, dtype=config.dtype, descends=True), optimizer, periodic=True)
+    start = noise(config, stages[0], inputs.rgb("styles"))[None]
+    return Problem(method, stages, start, hyper_parameters(config, 1, points), objectives, features.params)
 
 
 def plan(config: TextureConfig, features: Features) -> list[Stage]:
@@ -76,14 +135,14 @@ def plan(config: TextureConfig, features: Features) -> list[Stage]:
     height, width = (-(-side // stride) * stride for side in config.shape)
     if config.tileable and (height, width) != config.shape:
         raise JaxstyleError(
-            f"--size is {config.size}, and the sides of a tileable texture are multiples of {stride} with these "
-            f"layers: make it {width}x{height}"
+            f"{named('size')} is {config.size}, and the sides of a tileable texture are multiples of {stride} with "
+            f"these layers: make it {width}x{height}"
         )
     least_side = features.least_side(config.style_layers)
     return schedule.stages(config, max(height, width), least_side, height, width, stride)
 
 
-def finish(config: TextureConfig, texture: np.ndarray) -> np.ndarray:
+def finish(config: TextureConfig, texture: np.ndarray, inputs: Inputs) -> np.ndarray:
     """The texture `[H, W, 3]` as it is shown: of the size asked for, or, tileable, with its frame at a quiet place.
 
     A torus has no first row: it is cut open where neighbouring rows, and neighbouring columns, differ least.
@@ -98,63 +157,73 @@ def finish(config: TextureConfig, texture: np.ndarray) -> np.ndarray:
 
 
 @dataclasses.dataclass(frozen=True)
-class TextureTargets:
-    """`stage -> Targets [1, …]`: the blended moments of the exemplars, as large as that scale sees them."""
+class StageObjectives:
+    """`stage -> StageObjective [1, …]`: the blended statistics of the exemplars, as large as that scale sees them."""
 
     config: TextureConfig
-    objective: StyleObjective
+    loss: PerceptualLoss
     features: Features
-    exemplars: Sequence[np.ndarray]
+    exemplars: Sequence[Picture]
     largest: int  # the scale of the last stage
 
-    def __call__(self, stage: Stage) -> Targets:
-        """Targets of the texture at one stage."""
-        program = compiled(self.objective)
-        params, margin = self.features.params, self.margin
-        moments = [
-            program.moments(seen, params, mask)
-            for seen, mask in (mirrored(resize(e, *self.size(stage, e)), margin) for e in self.exemplars)
-        ]
-        style = jax.device_get(program.blend(moments, style_weights(self.config, len(self.exemplars))))
-        layers = np.array(self.config.layer_weights, np.float32)
-        scalars = Weights(np.float32(0), np.float32(self.config.tv_weight), layers / layers.sum())
-        return jax.tree.map(lambda leaf: leaf[None], Targets({}, style, scalars))
+    def __call__(self, stage: Stage) -> StageObjective:
+        """The objective of the texture at one stage."""
+        moments = []
+        for rgb, alpha in self.exemplars:
+            size = self.size(stage, rgb)
+            framed, mask = mirrored(resize(rgb, *size), self.margin)
+            if alpha is not None:
+                mask *= mirrored(resize(alpha, *size), self.margin)[0]
+            moments.append(painting_moments(self.loss, framed, self.features.params, mask))
+        style = jax.device_get(blended_style(self.loss, moments, style_weights(self.config, len(self.exemplars))))
+        weights = Weights(np.float32(0), np.float32(self.config.tv_weight), normalized(self.config.layer_weights))
+        made = StageObjective(self.loss.objective({}, style, weights))
+        return jax.tree.map(lambda leaf: np.asarray(leaf)[None], made)
 
     @property
     def margin(self) -> int:
         """Pixels by which an exemplar is continued."""
-        return MARGIN * self.features.stride(self.objective.style_layers)
+        return MARGIN * self.features.stride(self.loss.style_layers)
 
     def size(self, stage: Stage, exemplar: np.ndarray) -> tuple[int, int]:
         """Height and width at which an exemplar is seen: at the last stage its own, or what `style_size` says."""
-        height, width = exemplar.shape[:2]
-        least = schedule.least_longer_side((height, width), self.features.least_side(self.objective.style_layers))
-        longer = round((self.config.style_size or max(height, width)) * stage.scale / self.largest)
-        return fit_size(height, width, max(least, longer))
+        longer = round((self.config.style_size or max(exemplar.shape[:2])) * stage.scale / self.largest)
+        least = self.features.least_side(self.loss.style_layers)
+        return painting_size(exemplar.shape, longer, least, enlarge=True)
 
     def check_memory(self, stage: Stage) -> None:
-        """Raises `JaxstyleError` where an exemplar is too large to be looked at."""
-        for exemplar in self.exemplars:
+        """Raises `JaxstyleError` where an exemplar is too large for a forward pass."""
+        for exemplar, _ in self.exemplars:
             height, width = (side + 2 * self.margin for side in self.size(stage, exemplar))
-            need = footprint.estimate_look(self.features, self.objective.taps, (height, width), self.config.dtype)
+            need = footprint.estimate_forward(self.features, self.loss.layers, (height, width), self.config.dtype)
             room = memory.available()
             if room is not None and need > room:
                 raise JaxstyleError(
-                    f"an exemplar of {width}×{height} px, margins included, needs some {need / 2**30:.1f} GiB to be "
-                    f"looked at and {room / 2**30:.1f} GiB are free: make it smaller by --style-size"
+                    f"an exemplar of {width}×{height} px, margins included, needs some {need / 2**30:.1f} GiB and "
+                    f"{room / 2**30:.1f} GiB are free: make it smaller by {named('style_size')}"
                 )
 
 
 def mirrored(picture: np.ndarray, margin: int) -> tuple[np.ndarray, np.ndarray]:
-    """A picture `[h, w, 3]` mirrored beyond its frame, `margin` pixels and more, and the mask of what it was before.
+    """A picture `[h, w, …]` mirrored beyond its frame, `margin` pixels and more, and the mask of what it was before.
 
     The zeros that a network sees beyond a frame make statistics of a frame; on a torus there is none, and those
     statistics would be met by straight edges in its midst.
 
     Returns:
-      `[H, W, 3]` and `[H, W]`, zeros and ones; the sides are multiples of the margin.
+      `[H, W, …]` and `[H, W]`, zeros and ones; the sides are multiples of the margin.
     """
     height, width = picture.shape[:2]
     rows, columns = ((margin, margin + -side % margin) for side in (height, width))
     mask = np.pad(np.ones((height, width), np.float32), (rows, columns))
-    return np.pad(picture, (rows, columns, (0, 0)), mode="reflect"), mask
+    return np.pad(picture, (rows, columns, *[(0, 0)] * (picture.ndim - 2)), mode="reflect"), mask
+
+
+JOB = PixelJob(
+    "texture",
+    "synthesise a texture that looks like a picture, or like a mixture of several",
+    TextureConfig,
+    prepare,
+    (Reads("styles", "STYLE", "pictures whose texture it takes", least=1),),
+    finish=finish,
+)

@@ -1,9 +1,9 @@
-"""Feature visualisation: what a channel of a network responds to most, painted from noise on the pixel loop."""
+"""Feature visualisation: pictures that a channel of a network responds to most, from noise, on the pixel loop."""
 
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Sequence
+from collections.abc import Hashable, Sequence
 from typing import Any
 
 import jax
@@ -13,12 +13,13 @@ from jaxstyle.errors import JaxstyleError
 from jaxstyle.features import DEFAULT, Features
 from jaxstyle.features.layers import redirected_relu
 from jaxstyle.pixels import footprint, objectives, optimizers, parametrizations
-from jaxstyle.pixels.loop import Job, Problem
-from jaxstyle.pixels.method import Knobs, Method
-from jaxstyle.pixels.objectives import Look, Objective, View
+from jaxstyle.pixels.job import Inputs, PixelJob, Point
+from jaxstyle.pixels.loop import Problem
+from jaxstyle.pixels.method import HyperParameters, Method
+from jaxstyle.pixels.objectives import Objective, ObjectiveLoss, StageObjective
 from jaxstyle.pixels.schedule import Stage
 from jaxstyle.pixels.transforms import robust
-from jaxstyle.runtime.settings import Settings, setting
+from jaxstyle.runtime.settings import Settings, named, setting
 
 NOISE = 0.01
 """Standard deviation of the Fourier coefficients to start from, lucid's: nearly grey."""
@@ -30,7 +31,7 @@ class VisualizationConfig(Settings):
     """How a channel is visualised; every field is also a command-line option. Lists are written `a,b,c` there."""
 
     layer: str = setting("relu4_1", "layer of the network to look into (--list-layers names them)")
-    channels: str = setting("0:16", "channels of the layer: 11, or 3,5,8, or 0:64 for the first 64")
+    channels: str = setting("0:16", "channels of the layer: 11, or 3,5,8, or 0:64 for the first 64", alias="channel")
     target: str = setting("channel", "what to increase: the channel everywhere, one neuron, or a class logit", TARGETS)
     size: int = setting(224, "height and width of each picture, pixels", least=16)
     iterations: int = setting(256, "optimiser steps", least=1)
@@ -43,7 +44,9 @@ class VisualizationConfig(Settings):
     facets: int = setting(1, "pictures a channel, made unlike one another", least=1)
     diversity_weight: float = setting(1.0, "weight of the facets' unlikeness, relative to the channel", least=0)
     tv_weight: float = setting(0.0, "weight of total variation; more is smoother", least=0)
-    features: str = setting(DEFAULT, "network to look into: a name (jaxstyle features list) or a file")
+    features: str = setting(
+        DEFAULT, "feature extractor to look into: a name (jaxstyle features list) or a file", path=True
+    )
     seed: int = setting(0, "of all randomness", least=0)
     dtype: str = setting("float32", "in which the network computes", ("float32", "bfloat16"))
     devices: int | None = setting(None, "number of devices to spread the pictures over (default: all)", least=1)
@@ -51,11 +54,11 @@ class VisualizationConfig(Settings):
     def check_relations(self) -> None:
         """Raises `JaxstyleError` for settings that do not go together."""
         if self.learning_rate == 0:
-            raise JaxstyleError("--learning-rate is 0; it must be above 0")
+            raise JaxstyleError(f"{named('learning_rate')} is 0; it must be above 0")
         if self.scale >= 1:
-            raise JaxstyleError(f"--scale is {self.scale:g}; it must be below 1")
+            raise JaxstyleError(f"{named('scale')} is {self.scale:g}; it must be below 1")
         if self.facets > 1 and self.parametrization in ("deep-image-prior", "cppn"):
-            raise JaxstyleError(f"--facets needs another parametrization than {self.parametrization}")
+            raise JaxstyleError(f"{named('facets')} needs another parametrization than {self.parametrization}")
 
     def indices(self, width: int) -> list[int]:
         """The channels chosen, of a layer with `width` of them.
@@ -69,25 +72,19 @@ class VisualizationConfig(Settings):
             try:
                 found += range(int(first or 0), int(last or width)) if colon else [int(first)]
             except ValueError:
-                raise JaxstyleError(f"--channels {self.channels!r} is not of the form 11, 3,5,8 or 0:64") from None
+                raise JaxstyleError(
+                    f"{named('channels')} {self.channels!r} is not of the form 11, 3,5,8 or 0:64"
+                ) from None
         if not found:
-            raise JaxstyleError(f"--channels {self.channels!r} names no channel; write 11, 3,5,8 or 0:64")
+            raise JaxstyleError(f"{named('channels')} {self.channels!r} names no channel; write 11, 3,5,8 or 0:64")
         for index in found:
             if not 0 <= index < width:
                 raise JaxstyleError(f"layer {self.layer!r} has channels 0 to {width - 1}, and {index} is none of them")
         return list(dict.fromkeys(found))
 
 
-def channel_objectives(config: VisualizationConfig, indices: Sequence[int]) -> list[Objective]:
-    """One objective a channel, all of one structure."""
-    make = {"channel": objectives.channel, "neuron": objectives.neuron}.get(config.target)
-    if make is None:
-        return [objectives.logit(index, config.layer) for index in indices]
-    return [make(config.layer, index) for index in indices]
-
-
-def check_layer(config: VisualizationConfig, features: Features) -> list[int]:
-    """The channels to visualise.
+def points(config: VisualizationConfig, features: Features) -> list[Point]:
+    """One point a channel: the setting `channels` of its own picture.
 
     Raises:
       JaxstyleError: The layer or a channel is none of the network's, or has no positions and is no logit.
@@ -95,47 +92,78 @@ def check_layer(config: VisualizationConfig, features: Features) -> list[int]:
     features.check((config.layer,))
     shape = features.shapes((config.layer,))[config.layer]
     if (len(shape) == 1) != (config.target == "logit"):
-        wanted = "logit" if len(shape) == 1 else "channel"
-        raise JaxstyleError(f"--target {config.target} does not fit layer {config.layer!r}; use {wanted}")
-    return config.indices(shape[-1])
+        fits = "logit" if len(shape) == 1 else "channel"
+        raise JaxstyleError(f"{named('target')} {config.target} does not fit layer {config.layer!r}; use {fits}")
+    return [{"channels": str(index)} for index in config.indices(shape[-1])]
 
 
-def prepare(config: VisualizationConfig, features: Features, wanted: Sequence[Objective]) -> Job:
-    """Everything checked and ready to run; nothing expensive has happened yet.
+def channel_objective(config: VisualizationConfig, point: Point) -> Objective:
+    """The objective of one channel; those of all channels are of one structure."""
+    index = int(point["channels"])
+    if config.target == "logit":
+        return objectives.logit(index, config.layer)
+    return (objectives.channel if config.target == "channel" else objectives.neuron)(config.layer, index)
+
+
+def prepare(
+    config: VisualizationConfig,
+    features: Features,
+    inputs: Inputs,
+    points: Sequence[Point] = (),
+    *,
+    wanted: Sequence[Objective] = (),
+) -> Problem:
+    """Checks everything and sets the problem up; nothing expensive has happened yet.
 
     Args:
-      config: The settings; `layer` and `channels` are not looked at.
-      features: The network to look into.
-      wanted: Objectives of one structure, one a picture (or group of facets); all are one compiled program.
+      config: The settings.
+      features: The feature extractor to look into.
+      inputs: Nothing is read.
+      points: One a channel; see `points`.
+      wanted: Objectives of one structure in place of channels, one a picture (or group of facets).
 
     Returns:
-      The job of `len(wanted)` pictures.
+      The problem of as many pictures; all are one compiled program.
 
     Raises:
       JaxstyleError: A setting or layer that cannot be, objectives of several structures, or a size too large.
     """
     config.check()
+    wanted = list(wanted) or [channel_objective(config, point) for point in points]
     layers = wanted[0].layers
     features.check(layers)
     wanted = [with_priors(config, objective) for objective in wanted]
     if len({jax.tree.structure(objective) for objective in wanted}) > 1:
-        raise JaxstyleError("objectives of one run must look at the same layers in the same way; run others apart")
-    stage = Stage(config.size, config.size, config.size, config.iterations)
-    method = choose_method(config, features, layers, stage, len(wanted))
-    views = jax.tree.map(lambda *leaves: np.stack([np.asarray(leaf) for leaf in leaves]), *map(View, wanted))
-    key = np.random.SeedSequence(config.seed).generate_state(2, np.uint32)
+        raise JaxstyleError("objectives of one run must have the same layers in the same order; run others apart")
     count = len(wanted)
+    stage = Stage(config.size, config.size, config.size, config.iterations)
+    method = choose_method(config, features, layers, stage, count)
+    made = jax.tree.map(lambda *leaves: np.stack([np.asarray(leaf) for leaf in leaves]), *map(StageObjective, wanted))
+    key = np.random.SeedSequence(config.seed).generate_state(2, np.uint32)
     rates, decays = np.full(count, config.learning_rate, np.float32), np.zeros(count, np.float32)
-    knobs = Knobs(rates, decays, np.tile(key, (count, 1)))
-    params = jax.device_put(features.params)
+    hyper = HyperParameters(rates, decays, np.tile(key, (count, 1)))
     start = np.repeat(starting_noise(config)[None], count, axis=0)
-    return Job(Problem(method, [stage], lambda stage: views, params), start, knobs)
+    return Problem(method, [stage], start, hyper, lambda stage: made, jax.device_put(features.params))
+
+
+def batch(config: VisualizationConfig, features: Features, shape: tuple[int, ...] | None) -> tuple[Hashable, int]:
+    """All channels together, as many at once as half the memory holds."""
+    side = config.size + 2 * config.pad
+    stage = Stage(side, side, side, config.iterations)
+    limit = footprint.largest_batch(features, (config.layer,), stage, config.facets, config.dtype, config.devices)
+    return None, limit
+
+
+def label(config: VisualizationConfig, point: Point) -> tuple[str, str]:
+    """A channel's part of file names, `relu4_1-11`, and its label on the atlas."""
+    name = f"{config.layer.replace('/', '-')}-{point['channels']}"
+    return name, ": ".join(name.split("-", 1))
 
 
 def choose_method(
     config: VisualizationConfig, features: Features, layers: tuple[str, ...], stage: Stage, count: int
 ) -> Method:
-    """Adam on the chosen parametrisation, seen through random transforms by a network whose ReLUs redirect gradients.
+    """Adam on the chosen parametrisation, under random transforms, by a network whose ReLUs redirect gradients.
 
     Raises:
       JaxstyleError: The size is too small for the layers, or too large for the memory.
@@ -143,14 +171,16 @@ def choose_method(
     seen = stage._replace(height=stage.height + 2 * config.pad, width=stage.width + 2 * config.pad)
     side = seen.height - config.jitter - config.jitter // 2
     if layers and side < (least := features.least_side(layers)):
-        raise JaxstyleError(f"at --size {config.size} the layers see {side} px and need {least}: make --size larger")
+        raise JaxstyleError(
+            f"at {named('size')} {config.size} the layers see {side} px and need {least}: make it larger"
+        )
     network: Any = features.network
     if layers:
         network = footprint.fit(features, layers, seen, count * config.facets, config.dtype, config.devices)
     if "relu" in network.__dataclass_fields__:
         network = network.clone(relu=redirected_relu)
-    look = Look(network, robust(config.pad, config.jitter, config.scale, config.rotate), config.dtype)
-    return Method(parametrizations.BY_NAME[config.parametrization](config.seed), look, optimizers.adam())
+    loss = ObjectiveLoss(network, robust(config.pad, config.jitter, config.scale, config.rotate), config.dtype)
+    return Method(parametrizations.BY_NAME[config.parametrization](config.seed), loss, optimizers.adam())
 
 
 def with_priors(config: VisualizationConfig, objective: Objective) -> Objective:
@@ -172,3 +202,16 @@ def starting_noise(config: VisualizationConfig) -> np.ndarray:
     draws = np.random.default_rng(config.seed).standard_normal((config.facets, *shape), np.float32)
     pictures = np.asarray(jax.jit(parametrizations.FOURIER.decode)(NOISE * draws))
     return pictures if config.facets > 1 else pictures[0]
+
+
+JOB = PixelJob(
+    "visualize",
+    "paint what channels of a network respond to: one picture, or a labelled atlas",
+    VisualizationConfig,
+    prepare,
+    points=points,
+    pictures=lambda config: config.facets,
+    batch=batch,
+    label=label,
+    sheet="atlas.png",
+)

@@ -42,7 +42,13 @@ def spelled(spelling: str) -> Iterator[None]:
 
 
 def setting(
-    default: Any, help: str, choices: Iterable[str] = (), least: float | None = None, *, path: bool = False
+    default: Any,
+    help: str,
+    choices: Iterable[str] = (),
+    least: float | None = None,
+    *,
+    path: bool = False,
+    alias: str = "",
 ) -> Any:
     """A dataclass field with what the command line needs to know of it.
 
@@ -52,8 +58,9 @@ def setting(
       choices: The texts it may be; empty where any will do.
       least: The least it (or each of its numbers) may be.
       path: Whether it names a file (or something jaxstyle knows): metadata then keeps the file's name alone.
+      alias: Another name of its option on the command line.
     """
-    about = {"help": help, "choices": tuple(choices), "least": least, "path": path}
+    about = {"help": help, "choices": tuple(choices), "least": least, "path": path, "alias": alias}
     return dataclasses.field(default=default, metadata=about)
 
 

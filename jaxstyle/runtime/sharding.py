@@ -1,4 +1,4 @@
-"""A batch of independent pictures spread over devices: `[N, …]` on the host, `[devices, per_device, …]` on them."""
+"""A batch of independent pictures sharded over devices: `[N, …]` on the host, `[devices, per_device, …]` on them."""
 
 from __future__ import annotations
 
@@ -30,15 +30,15 @@ def choose_devices(count: int | None = None) -> list[jax.Device]:
     return devices[:count]
 
 
-class Spread:
-    """Where the pictures of a batch live.
+class BatchSharding:
+    """The sharding of a batch: which pictures lie on which device.
 
     No device gets more pictures than it must, and only as many devices are used as that takes. A batch that does
     not divide evenly is filled up with repeats of its first pictures, which `gather` drops.
 
     Args:
       count: Number of pictures N.
-      devices: To spread them over.
+      devices: Over which they are sharded.
     """
 
     def __init__(self, count: int, devices: Sequence[jax.Device]):
@@ -71,7 +71,7 @@ class Spread:
         return jax.tree.map(lambda leaf: np.asarray(leaf).reshape(size, *leaf.shape[2:])[: self.count], tree)
 
 
-def spread_map(
+def sharded_map(
     function: Callable[..., Any],
     devices: Sequence[jax.Device],
     in_axes: tuple[int | None, ...],
@@ -81,7 +81,7 @@ def spread_map(
 
     Args:
       function: Pure function whose arguments are pytrees of one picture.
-      devices: The devices of the `Spread` that scattered the arguments.
+      devices: The devices of the `BatchSharding` that scattered the arguments.
       in_axes: One entry an argument: 0 for scattered ones, None for those that all pictures share.
       donate: Positions of arguments whose memory the result may reuse.
     """

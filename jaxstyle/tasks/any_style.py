@@ -16,7 +16,7 @@ from jaxstyle.data.views import random_view
 from jaxstyle.errors import JaxstyleError
 from jaxstyle.features import Features
 from jaxstyle.features.vgg import VGG
-from jaxstyle.jobs.files import list_contents
+from jaxstyle.media.paths import list_pictures
 from jaxstyle.models.adain import AdaIN, Styles
 from jaxstyle.models.transport_network import LAYERS, TransportNetwork
 from jaxstyle.tasks import perceptual
@@ -56,7 +56,7 @@ class Config(StyleConfig):
 
 def check(config: Config) -> None:
     """Raises `JaxstyleError` for photos, paintings or numbers that cannot be, or too many paintings for the devices."""
-    paintings = list_contents(config.styles)
+    paintings = list_pictures(config.styles)
     most, side = config.data.resident_megabytes, config.style_size or 2 * (config.augment.crop or config.data.size)
     need = len(paintings) * 3 * side**2 / 1e6
     if need > most:
@@ -157,7 +157,7 @@ class AnyStyle:
 
     def fixed(self) -> Fixed:
         """What steps look at; every entry of `styles` is drawn as often as any other, however much a folder holds."""
-        folders = [list_contents([entry]) for entry in self.styles]
+        folders = [list_pictures([entry]) for entry in self.styles]
         paintings = [central_square(read_example(path), self.style_size)["image"] for each in folders for path in each]
         chances = np.concatenate([np.full(len(each), 1 / len(each) / len(folders), np.float32) for each in folders])
         return Fixed(self.judge.features.params, np.stack(paintings), chances)

@@ -15,13 +15,15 @@ from jaxstyle.data.motion import random_motion
 from jaxstyle.errors import JaxstyleError
 from jaxstyle.features import Features, load
 from jaxstyle.features.vgg import VGG
-from jaxstyle.jobs.files import read
 from jaxstyle.losses.temporal import temporal_distance
-from jaxstyle.media.image_resizing import fit_size, resize
+from jaxstyle.media.image_reading import read_large
+from jaxstyle.media.image_resizing import resize
 from jaxstyle.ops.warping import warp
-from jaxstyle.perceptual.style import Style, StyleObjective, Targets, Weights
-from jaxstyle.pixels.config import StyleTransferConfig
-from jaxstyle.pixels.schedule import least_longer_side
+from jaxstyle.perceptual.config import PerceptualConfig
+from jaxstyle.perceptual.loss import PerceptualLoss, Weights, normalized
+from jaxstyle.perceptual.objective import Activations
+from jaxstyle.perceptual.sizes import painting_size
+from jaxstyle.perceptual.style import Style
 from jaxstyle.training.config import AugmentConfig, TrainingConfig, at_least
 from jaxstyle.training.run_info import RunInfo
 from jaxstyle.training.task import Metrics
@@ -46,13 +48,13 @@ class StyleConfig(TrainingConfig):
 
     styles: tuple[str, ...] = ()  # paintings
     style_size: int = 0  # longer side at which they are seen, pixels; 0 is the photos', or see `any_style`
-    features: str = StyleTransferConfig.features
-    content_layers: tuple[str, ...] = StyleTransferConfig.content_layers
-    style_layers: tuple[str, ...] = StyleTransferConfig.style_layers
-    layer_weights: tuple[float, ...] = StyleTransferConfig.layer_weights
-    style_loss: str = StyleTransferConfig.style_loss
-    content_weight: float = StyleTransferConfig.content_weight
-    tv_weight: float = StyleTransferConfig.tv_weight
+    features: str = PerceptualConfig.features
+    content_layers: tuple[str, ...] = PerceptualConfig.content_layers
+    style_layers: tuple[str, ...] = PerceptualConfig.style_layers
+    layer_weights: tuple[float, ...] = PerceptualConfig.layer_weights
+    style_loss: str = PerceptualConfig.style_loss
+    content_weight: float = PerceptualConfig.content_weight
+    tv_weight: float = PerceptualConfig.tv_weight
     temporal_weight: float = 0.0  # of what flickers; above 0 the network sees every photo a second time, moved
     motion: float = 8.0  # pixels by which it is moved, see random_motion
     augment: StyleAugmentConfig = dataclasses.field(default_factory=StyleAugmentConfig)
@@ -83,7 +85,7 @@ def check_style(config: StyleConfig, paintings: Sequence[str]) -> None:
     if config.augment.pad:
         raise JaxstyleError("augment.pad puts black around photos; cut squares out of them by augment.crop")
     for path in paintings:
-        read(path, "style")
+        read_large(path, "style")
 
 
 def check_photos(config: StyleConfig, info: RunInfo) -> None:
@@ -109,7 +111,7 @@ class Perceptual:
     """
 
     features: Features
-    objective: StyleObjective
+    objective: PerceptualLoss
     weights: Weights
     temporal_weight: float = 0.0
     motion: float = 8.0
@@ -126,12 +128,14 @@ class Perceptual:
 
         def one(picture: jax.Array, photo: jax.Array, style: Styles) -> Metrics:
             content = self.objective.content_targets(photo, params)
-            loss, terms = self.objective(picture, Targets(content, style, self.weights), params)
+            found = self.objective.extract(picture, params, self.objective.layers)
+            activations = Activations(picture, {layer: x[None] for layer, x in found.items()}, {})
+            terms = self.objective.objective(content, style, self.weights).terms(activations)
             groups: Metrics = {}
             for name, term in terms.items():
                 group = name.partition("/")[0]
                 groups[group] = groups.get(group, jnp.float32(0)) + term
-            return {"loss": loss, **groups}
+            return {"loss": jnp.sum(jnp.stack(list(terms.values()))), **groups}
 
         return jax.vmap(one)(pictures, photos, styles)
 
@@ -181,10 +185,9 @@ class Perceptual:
 
     def fitted(self, path: str, size: int) -> np.ndarray:
         """A painting at the size at which it is seen, which is never too small for the deepest layer."""
-        painting = read(path, "style").rgb
-        height, width = painting.shape[:2]
-        least = least_longer_side((height, width), self.features.least_side(self.objective.style_layers))
-        return resize(painting, *fit_size(height, width, max(least, min(size, height, width))))
+        painting = read_large(path, "style").rgb
+        least = self.features.least_side(self.objective.style_layers)
+        return resize(painting, *painting_size(painting.shape, size, least))
 
 
 def perceptual(config: StyleConfig, info: RunInfo) -> Perceptual:
@@ -194,7 +197,7 @@ def perceptual(config: StyleConfig, info: RunInfo) -> Perceptual:
       JaxstyleError: There are no such features or layers, the photos are too small for them, or a setting cannot be.
     """
     check_photos(config, info)
-    settings = StyleTransferConfig.from_mapping({name: getattr(config, name) for name in SHARED})
+    settings = PerceptualConfig.from_mapping({name: getattr(config, name) for name in SHARED})
     features = load(settings.features)
     features.check((*settings.content_layers, *settings.style_layers))
     layers = (settings.content_layers, settings.style_layers)
@@ -204,9 +207,9 @@ def perceptual(config: StyleConfig, info: RunInfo) -> Perceptual:
     if config.remat and not isinstance(features.network, VGG):
         raise JaxstyleError(f"remat is for features that are a VGG; leave it out for {settings.features!r}")
     network = features.network.clone(remat=True) if config.remat else features.network
-    objective = StyleObjective(network, *layers, settings.style_loss, config.dtype)
-    weights = np.asarray(settings.layer_weights, np.float32)
-    judge = Weights(np.float32(settings.content_weight), np.float32(settings.tv_weight), weights / weights.sum())
+    objective = PerceptualLoss(network, *layers, settings.style_loss, config.dtype)
+    weights = normalized(settings.layer_weights)
+    judge = Weights(np.float32(settings.content_weight), np.float32(settings.tv_weight), weights)
     return Perceptual(features, objective, judge, config.temporal_weight, config.motion)
 
 

@@ -3,14 +3,14 @@
 import dataclasses
 import importlib.util
 import pathlib
+import shutil
 
 import pytest
 
 from jaxstyle import DreamConfig, VisualizationConfig
 from jaxstyle.cli import main
-from jaxstyle.jobs import dream, visualize
+from jaxstyle.jobs import recipes
 from jaxstyle.media.image_reading import read_picture
-from jaxstyle.runtime.settings import option
 
 CONFIGS = pathlib.Path(__file__).resolve().parents[2] / "configs"
 DREAM = ("--size=24", "--octaves=1", "--iterations=2", "--layers=relu1_1", "--gradient-octaves=0", "--jitter=2")
@@ -23,7 +23,7 @@ def test_help_lists_every_option(capsys, command, kind):
         main([command, "--help"])
     text = capsys.readouterr().out
     for field in dataclasses.fields(kind):
-        assert f"--{option(field.name)} " in text
+        assert f"--{field.name.replace('_', '-')} " in text
     assert "--list-layers" in text and "--resume" in text and "--trace" in text
 
 
@@ -42,7 +42,17 @@ def test_one_channel_and_several(tiny_features, tmp_path, capsys):
     assert one == (20, 20, 3) and two[1] > 40
 
 
-@pytest.mark.parametrize("command", ["dream", "visualize"])
+def test_a_folder_of_photos(pictures, tiny_features, tmp_path, capsys):
+    (tmp_path / "photos").mkdir()
+    for name in "ab":
+        shutil.copy(pictures / "photo.png", tmp_path / "photos" / f"{name}.png")
+    words = [f"{tmp_path}/photos", "-o", f"{tmp_path}/new/", f"--features={tiny_features}", *DREAM]
+    assert main(["dream", *words]) == 0
+    assert capsys.readouterr().out == f"{tmp_path}/new/a.png\n{tmp_path}/new/b.png\n"
+    assert read_picture(tmp_path / "new" / "b.png").rgb.shape == (18, 24, 3)
+
+
+@pytest.mark.parametrize("command", ["dream", "visualize", "stylize", "texture"])
 def test_layers_are_listed_with_their_widths(tiny_features, capsys, command):
     assert main([command, "--list-layers", f"--features={tiny_features}"]) == 0
     lines = [line.split() for line in capsys.readouterr().out.splitlines()]
@@ -55,6 +65,7 @@ def test_layers_are_listed_with_their_widths(tiny_features, capsys, command):
         (("dream", "photo.png"), "no output: name it with -o"),
         (("dream", "-o", "out.png"), "a dream needs one picture, or --init noise"),
         (("dream", "nowhere.png", "-o", "out.png"), "'nowhere.png' does not exist"),
+        (("dream", "a.png", "b.png", "-o", "out.png"), "several pictures go into a folder, and output 'out.png'"),
         (("dream", "a.png", "-o", "out.png", "--octaves=two"), "--octaves 'two' is not a whole number"),
         (("dream", "a.png", "-o", "out.png", "--octavs=2"), "unknown option --octavs; did you mean '--octaves'"),
         (("visualize",), "no output: name it with -o"),
@@ -75,17 +86,16 @@ def test_bad_input_is_one_sentence(tmp_path, monkeypatch, capsys, words, message
 
 
 @pytest.mark.parametrize(
-    ("name", "kind", "job"),
-    [("deep_dream", DreamConfig, dream), ("feature_visualization", VisualizationConfig, visualize)],
+    ("name", "kind"), [("deep_dream", DreamConfig), ("feature_visualization", VisualizationConfig)]
 )
-def test_recipes_have_the_defaults_and_run(name, kind, job, tiny_features, pictures, tmp_path):
+def test_recipes_have_the_defaults_and_run(name, kind, tiny_features, pictures, tmp_path):
     spec = importlib.util.spec_from_file_location(name, CONFIGS / f"{name}.py")
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
     recipe = module.get_config()
     for field in dataclasses.fields(kind):
         assert recipe[field.name] == field.default
-    assert recipe.run == f"{job.__name__}:run"
+    assert recipe.run == "jaxstyle.jobs.recipes:run"
     test = module.get_config("test")
     changes = {
         "layers": ("relu1_1",),
@@ -97,6 +107,6 @@ def test_recipes_have_the_defaults_and_run(name, kind, job, tiny_features, pictu
     if kind is VisualizationConfig:
         changes = {"layer": "relu1_1", "size": 20, "pad": 0, "jitter": 0, "scale": 0.0, "rotate": 0.0}
     test.update(iterations=1, features=str(tiny_features), **changes)
-    job.run(test, str(tmp_path / "run"))
+    recipes.run(test, str(tmp_path / "run"))
     made = {path.name for path in (tmp_path / "run").iterdir()}
     assert {"config.json", "trace.jsonl"} < made and any(name.endswith(".png") for name in made)

@@ -8,11 +8,11 @@ from ml_collections import ConfigDict
 from jaxstyle.data.config import DataConfig
 from jaxstyle.errors import JaxstyleError
 from jaxstyle.runtime.settings import FLAG, spelled
-from jaxstyle.training.config import defaults
+from jaxstyle.training.config import TrainingConfig, as_config
 
 
 def test_recipes_have_these_settings_also_after_json():
-    config = defaults().data
+    config = as_config(TrainingConfig()).data
     config.update(folder="pets", mask_classes=("a", "b"), mask_values=(0, 255))
     restored = ConfigDict(json.loads(config.to_json()))
     assert DataConfig.of(restored) == DataConfig(folder="pets", mask_classes=("a", "b"), mask_values=(0, 255))

@@ -79,6 +79,11 @@ def test_films_and_photos_go_into_a_folder(here, model):
     assert np.abs(made - expected(model, resized)).mean() < 0.03  # 256 colours a frame
 
 
+def test_a_folder_that_ends_in_a_slash_is_made(here):
+    assert apply("film.gif", "photo.png", "-o", "new/") == 0
+    assert sorted(os.listdir("new")) == ["film.gif", "photo.png"]
+
+
 def test_a_folder_of_frames_becomes_a_film(here):
     assert apply("frames", "-o", "out/film.gif", "--fps=20") == 0
     film = open_film(here / "out" / "film.gif")
@@ -129,11 +134,11 @@ def test_a_damaged_picture_of_a_folder_stops_or_is_skipped(here, capsys):
     (here / "frames" / "0002.png").write_bytes((here / "frames" / "0002.png").read_bytes()[:300])
     assert apply("frames", "-o", "out") == 2
     assert "0002.png" in capsys.readouterr().err and not os.listdir("out")
-    assert apply("frames", "-o", "out", "--bad-frames=skip") == 0
+    assert apply("frames", "-o", "out", "--bad-pictures=skip") == 0
     assert "0002.png" in capsys.readouterr().err and len(os.listdir("out")) == 4
     for path in (here / "frames").iterdir():
         path.write_bytes(b"nothing")
-    assert apply("frames", "-o", "out", "--bad-frames=skip") == 2
+    assert apply("frames", "-o", "out", "--bad-pictures=skip") == 2
 
 
 @pytest.mark.parametrize("name", ["out/film.gif", pytest.param("out/film.mp4", marks=needs_ffmpeg)])
@@ -180,9 +185,9 @@ def test_bad_input_is_one_sentence(here, capsys, words, message):
 def test_masks_must_fit_the_film(here, model):
     look = Look(masks=[np.ones((3, 4), np.float32)])
     with pytest.raises(JaxstyleError, match=r"mask 1 is 4×3 px and film\.gif is 24×16"):
-        apply_films.open_reels(["film.gif"], "out", look, None, None, 8)
+        apply_films.open_reels(["film.gif"], Files({}, "out"), look, None, None)
 
 
 def test_from_python(here):
-    files = Files(["film.gif"], [], "out/film.gif")
+    files = Files({"contents": ["film.gif"]}, "out/film.gif")
     assert [str(path) for path in apply_files("model", files, Look(), progress=False)] == ["out/film.gif"]

@@ -6,28 +6,32 @@ import shutil
 
 import numpy as np
 import pytest
+import tiny
 from PIL import Image
 
 import jaxstyle
 from jaxstyle import DreamConfig, JaxstyleError
 from jaxstyle.jobs import execution
-from jaxstyle.jobs.dream import dream_files, zoomed
 from jaxstyle.jobs.files import Files
+from jaxstyle.jobs.registry import JOBS
+from jaxstyle.jobs.runner import run_job
 from jaxstyle.media.image_reading import read_picture, read_settings
 from jaxstyle.media.image_resizing import resize
 from jaxstyle.media.image_writing import write_picture
+from jaxstyle.pixels.dream import zoomed
 
 SMALL = {"size": 32, "octaves": 2, "iterations": 2, "layers": ("relu1_1",), "jitter": 4, "gradient_octaves": 0}
 
 
 @pytest.fixture
 def run(pictures, tiny_features, tmp_path):
-    """Dreams on `photo.png` into `tmp_path`."""
+    """Dreams on `photo.png`, other pictures or a folder into `tmp_path`; gives the path, or those of several."""
 
     def dream(output="out.png", contents=("photo",), changes=None, **files):
         config = DreamConfig(**{**SMALL, "features": str(tiny_features), **(changes or {})})
-        paths = [str(pictures / f"{name}.png") for name in contents]
-        return dream_files(Files(paths, (), str(tmp_path / output), **files), config)
+        paths = [name if name.endswith("/") else str(pictures / f"{name}.png") for name in contents]
+        made = run_job(JOBS["dream"], Files({"contents": paths}, f"{tmp_path}/{output}", **files), config)
+        return made[0] if len(made) == 1 else made
 
     return dream
 
@@ -94,8 +98,8 @@ def test_a_film_of_frames_resumed_is_the_same_film(run, tmp_path, monkeypatch):
 
 
 def test_frames_in_a_folder_grow_out_of_one_another(run, tmp_path):
-    (tmp_path / "frames").mkdir()
-    run("frames", changes={"frames": 2, "zoom": 1.5, "octaves": 1, "learning_rate": 1e-6})
+    changes = {"frames": 2, "zoom": 1.5, "octaves": 1, "learning_rate": 1e-6}
+    assert run("frames/", changes=changes) == tmp_path / "frames"
     assert names(tmp_path / "frames") == ["0000.png", "0001.png"]
     first, second = (read_picture(tmp_path / "frames" / f"000{i}.png").rgb for i in range(2))
     np.testing.assert_allclose(second, zoomed(first, 1.5), atol=1.01 / 255)
@@ -111,6 +115,35 @@ def test_zooming_enlarges_the_middle():
     np.testing.assert_allclose(zoomed(ramp, 1.0), ramp, atol=1e-6)
 
 
+def test_a_film_has_all_settings(run):
+    with Image.open(run("film.gif", changes={"frames": 2, "zoom": 1.2, "octaves": 1, "seed": 3})) as picture:
+        about = picture.info["comment"].decode()
+    for part in ('"zoom": 1.2', '"seed": 3', '"contents": ["photo.png"]', '"features": "tiny.safetensors"'):
+        assert part in about
+
+
+@pytest.mark.parametrize("length", range(10, 260, 60))
+def test_a_film_is_known_again_wherever_its_mark_lies(run, pictures, tmp_path, monkeypatch, length):
+    """The comment of a GIF is cut into blocks of 255 bytes, and the mark may not be looked for across a cut."""
+    name, film = "x" * length, {"frames": 2, "octaves": 1, "iterations": 1}
+    shutil.copy(pictures / "photo.png", tmp_path / f"{name}.png")
+    run("film.gif", [str(tmp_path / name)], film)
+    monkeypatch.setattr(execution, "optimize", lambda *_, **__: pytest.fail("it was there already"))
+    assert run("film.gif", [str(tmp_path / name)], film, resume=True) == tmp_path / "film.gif"
+
+
+def test_a_folder_of_photos(run, tmp_path):
+    (tmp_path / "photos").mkdir()
+    for seed, name, height, width in ((5, "b", 48, 64), (6, "a", 48, 40), (7, "c", 48, 64)):
+        write_picture(tmp_path / "photos" / f"{name}.png", tiny.picture(seed, height, width))
+    made = run("dreams/", [f"{tmp_path / 'photos'}/"], {"octaves": 1})
+    assert made == [tmp_path / "dreams" / f"{name}.png" for name in "abc"]
+    assert [read_picture(path).rgb.shape for path in made] == [(32, 27, 3), (24, 32, 3), (24, 32, 3)]
+    for path in made:
+        alone = run("alone.png", [str(tmp_path / "photos" / path.stem)], {"octaves": 1})
+        assert alone.read_bytes() == path.read_bytes() and read_settings(path)["contents"] == [path.name]
+
+
 def test_from_noise_without_a_photo(run, tmp_path):
     made = [run(f"{i}.png", (), {"init": "noise", "seed": i, "octaves": 1}) for i in (0, 1)]
     first, second = (read_picture(path).rgb for path in made)
@@ -121,7 +154,8 @@ def test_alpha_and_sixteen_bits(pictures, tiny_features, tmp_path):
     alpha = np.linspace(0, 1, 64)[None].repeat(48, 0)
     write_picture(tmp_path / "clear.png", read_picture(pictures / "photo.png").rgb, alpha=alpha)
     config = DreamConfig(**{**SMALL, "octaves": 1, "features": str(tiny_features)})
-    made = dream_files(Files([str(tmp_path / "clear.png")], (), str(tmp_path / "out.png"), bits=16), config)
+    files = Files({"contents": [str(tmp_path / "clear.png")]}, str(tmp_path / "out.png"), bits=16)
+    (made,) = run_job(JOBS["dream"], files, config)
     found = read_picture(made)
     np.testing.assert_allclose(found.alpha, resize(alpha, 24, 32), atol=2.02 / 255)  # eight bits, twice
     assert made.read_bytes()[24] == 16  # the bit depth in IHDR
@@ -135,8 +169,9 @@ def test_an_mp4(run):
 @pytest.mark.parametrize(
     ("words", "message"),
     [
-        ({"contents": ()}, "a dream needs one picture, or --init noise"),
-        ({"contents": ("photo", "other")}, "a dream needs one picture"),
+        ({"contents": ()}, "a dream needs one picture, or init noise"),
+        ({"contents": ("photo", "other")}, "several pictures go into a folder, and output '.*out.png' is none"),
+        ({"contents": ("photo", "other"), "output": "film.gif", "changes": {"frames": 2}}, "a film is made alone"),
         ({"output": "out.xyz"}, "must end in one of .png"),
         ({"output": "no/out.png"}, "does not exist"),
         ({"output": "film.png", "changes": {"frames": 2}}, "a film goes into a folder, a file ending in"),
@@ -154,7 +189,15 @@ def test_what_cannot_be_is_told_before_a_step(run, tmp_path, monkeypatch, words,
     assert not names(tmp_path)
 
 
+def test_the_second_photo_is_looked_at_before_the_first_is_dreamt_on(run, tmp_path, monkeypatch):
+    monkeypatch.setattr(execution, "optimize", lambda *_, **__: pytest.fail("a step was about to be taken"))
+    write_picture(tmp_path / "narrow.png", tiny.picture(0, 16, 400))
+    with pytest.raises(JaxstyleError, match="a 400×16 picture is 1 px on its shorter side"):
+        run("new/", ["photo", str(tmp_path / "narrow")], {"layers": ("relu5_1",)})
+    assert names(tmp_path) == ["narrow.png"]
+
+
 def test_a_result_does_not_overwrite_its_photo(pictures, tiny_features):
     photo = str(pictures / "photo.png")
     with pytest.raises(JaxstyleError, match="would overwrite"):
-        dream_files(Files([photo], (), photo), DreamConfig(**SMALL, features=str(tiny_features)))
+        run_job(JOBS["dream"], Files({"contents": [photo]}, photo), DreamConfig(**SMALL, features=str(tiny_features)))

@@ -15,14 +15,16 @@ from jaxstyle.cli import main
 from jaxstyle.errors import JaxstyleError
 from jaxstyle.jobs import execution
 from jaxstyle.jobs.files import Files
-from jaxstyle.jobs.films import FilmFiles, stylize_film
+from jaxstyle.jobs.registry import FILMS
+from jaxstyle.jobs.runner import run_job
 from jaxstyle.losses.temporal import temporal_distance
 from jaxstyle.media.film_reading import open_film, read_film
 from jaxstyle.media.film_writing import write_frames
 from jaxstyle.media.image_reading import read_picture, read_settings
 from jaxstyle.media.image_writing import write_picture
-from jaxstyle.pixels import film, loop
+from jaxstyle.pixels import film, loop, stylize
 from jaxstyle.pixels.film import FilmConfig
+from jaxstyle.pixels.objectives import Activations
 
 SMALL = {**tiny.SMALL, "size": 34, "frame_iterations": 3, "devices": 1}
 needs_opencv = pytest.mark.skipif(importlib.util.find_spec("cv2") is None, reason="OpenCV is not installed")
@@ -53,9 +55,10 @@ def here(tmp_path, monkeypatch, tiny_features, pictures):
 def run(here, tiny_features):
     """Stylises `film.gif` with its flow."""
 
-    def stylise(output, source="film.gif", flow="flow", changes=None, **files):
+    def stylise(output, source="film.gif", flow="flow", changes=None, masks=(), **files):
         config = FilmConfig(**{**SMALL, "features": str(tiny_features), **(changes or {})})
-        return stylize_film(Files([source], ["painting.png"], output, **files), FilmFiles(flow), config)
+        sources = {"contents": [source], "styles": ["painting.png"], "content_masks": masks}
+        return run_job(FILMS["stylize"], Files(sources, output, flow=flow, **files), config)
 
     return stylise
 
@@ -91,14 +94,13 @@ def test_without_the_term_every_frame_is_a_picture_by_itself(run, here, tiny_fea
 
 def test_all_frames_are_one_program(run, monkeypatch):
     traced = []
-    whole = film.FilmObjective.__call__
 
-    def counting(self, image, *rest):
-        traced.append(image.shape)
-        return whole(self, image, *rest)
+    def counting(frame, *expected):
+        traced.append(frame.shape)
+        return temporal_distance(frame, *expected)
 
-    monkeypatch.setattr(film.FilmObjective, "__call__", counting)
-    loop.program.cache_clear()  # what other tests have compiled
+    monkeypatch.setattr(film, "temporal_distance", counting)
+    loop.compiled.cache_clear()  # what other tests have compiled
     run("out/%d.png")
     assert traced == [(26, 34, 3)]
 
@@ -107,17 +109,42 @@ def test_the_term_and_its_gradient():
     rng = np.random.default_rng(0)
     picture, expected = rng.random((2, 5, 6, 3)).astype(np.float32)
     trust = rng.random((5, 6), np.float32)
-    objective = film.FilmObjective(lambda image, targets, params, key: (targets * image[0, 0, 0], {"style": 0.0}))
+    objective = 3 * film.temporal(film.Expected(expected, trust))
 
     def loss(picture):
-        targets = film.FilmTargets(np.float32(0), film.Expected(expected, trust), np.float32(3))
-        return objective(picture, targets, None)[0]
+        return objective(Activations(picture, {}, {}))
 
     wanted = 3 * np.sum(trust * np.mean(np.float64(picture - expected) ** 2, -1)) / trust.sum()
     value, slope = jax.value_and_grad(loss)(picture)
     np.testing.assert_allclose(value, wanted, rtol=1e-5)
     np.testing.assert_allclose(slope, 2 * (picture - expected) * trust[..., None] / trust.sum(), rtol=1e-4, atol=1e-7)
     assert temporal_distance(picture, expected, np.zeros_like(trust)) == 0
+
+
+def test_a_frame_is_held_to_the_one_before_beside_what_a_picture_is(pictures):
+    config = FilmConfig(**SMALL, temporal_weight=3.0)
+    inputs = tiny.inputs(contents=moving(1), styles=[read_picture(pictures / "painting.png").rgb])
+    before, picture = (tiny.picture(seed, 26, 34) for seed in (5, 6))
+    trust = np.random.default_rng(0).random((26, 34), np.float32)
+    still = stylize.prepare(tiny.config(size=34, devices=1), tiny.features(), inputs)
+    for expected in ([], [film.Expected(before, trust)]):
+        problem = film.prepare(config, tiny.features(), inputs.having("expected", expected))
+        stage = problem.stages[-1]
+        assert len(problem.stages) == 1 and stage.iterations == (3 if expected else 4)
+        np.testing.assert_array_equal(problem.start[0], before if expected else still.start[0])
+        terms = terms_of(problem, picture, stage)
+        held = 3 * np.sum(trust * np.mean(np.float64(picture - before) ** 2, -1)) / trust.sum() if expected else 0
+        np.testing.assert_allclose(terms.pop("temporal"), held, atol=1e-6)
+        assert terms == pytest.approx(terms_of(still, picture, still.stages[-1]), rel=1e-5)
+
+
+def terms_of(problem, picture, stage):
+    """The terms of the loss of a problem's first picture."""
+    first = jax.tree.map(lambda leaf: leaf[0], problem.data(stage))
+    loss, terms = jax.jit(problem.method.loss)(picture, first, problem.shared, jax.random.key(0))
+    terms = {name: float(value) for name, value in terms.items()}
+    assert float(loss) == pytest.approx(sum(terms.values()), rel=1e-5)
+    return terms
 
 
 def stopping_after(steps):
@@ -155,6 +182,11 @@ def test_the_command_makes_a_film(here, tiny_features, capsys):
     assert (made.count, made.shape, made.fps) == (3, (26, 34), 10)
 
 
+def test_a_film_into_a_folder_that_is_made(run, here):
+    assert [str(path) for path in run("new/", changes={"temporal_weight": 0.0})] == ["new/film.gif"]
+    assert names(here / "new") == ["film.gif"] and open_film(here / "new" / "film.gif").count == 3
+
+
 def test_a_damaged_frame_is_named_and_skipped(run, here, capsys, tiny_features):
     data = (here / "film.gif").read_bytes()
     (here / "film.gif").write_bytes(data[: gif_places(data)[2] + 40])
@@ -189,7 +221,7 @@ def test_opencv_finds_the_flow(run):
         (("film.gif", "painting.png", "-o", "out/a.gif", "--fps=-1"), "--fps is -1; it must be above 0"),
         (("film.gif", "painting.png", "-o", "out/a.gif", "--bad-frames=go"), "--bad-frames 'go' is unknown"),
         (("film.gif", "painting.png", "-o", "out/a.gif", "--temporal-weight=-1"), "--temporal-weight is -1"),
-        (("film.gif", "painting.png", "-o", "out/a.gif", "--sweep=tv_weight=1,2"), "a film is stylised alone"),
+        (("film.gif", "painting.png", "-o", "out/a.gif", "--sweep=tv_weight=1,2"), "a film is made alone"),
         (("painting.png", "painting.png", "-o", "out/a.png", "--flow=flow"), "--flow is for films, and 'painting.png'"),
         (("painting.png", "painting.png", "-o", "out", "--frame-iterations=3"), "--frame-iterations is for films"),
     ],
@@ -206,4 +238,4 @@ def test_bad_input_is_one_sentence(here, tiny_features, capsys, monkeypatch, wor
 def test_masks_must_fit_the_film(run, here):
     write_picture("mask.png", np.ones((8, 9, 3)))
     with pytest.raises(JaxstyleError, match="content mask 1 is 9×8 px and the content picture is 34×26"):
-        run("out/a.gif", content_masks=["mask.png"])
+        run("out/a.gif", masks=["mask.png"])

@@ -16,8 +16,8 @@ from jaxstyle.media.image_reading import read_picture, read_settings
 LONG = {"initial_iterations": 150, "iterations": 600, "optimizer": "adam", "init": "noise"}
 CHILD = """
 import sys
-from jaxstyle.pixels import watchers
-watchers.SnapshotSaver.__init__.__defaults__ = (0.0,)
+from jaxstyle.jobs import callbacks
+callbacks.SnapshotSaver.__init__.__defaults__ = (0.0,)
 from jaxstyle.cli import main
 sys.exit(main(sys.argv[1:]))
 """

@@ -11,13 +11,13 @@ import pytest
 from jaxstyle.errors import JaxstyleError
 from jaxstyle.jobs import snapshots
 from jaxstyle.pixels import optimizers, parametrizations
-from jaxstyle.pixels.loop import Snapshot
+from jaxstyle.pixels.loop import Problem, Snapshot
 from jaxstyle.pixels.method import Method, start
 from jaxstyle.pixels.schedule import Stage
 
 METHOD = Method(parametrizations.RGB, None, optimizers.adam())
 STAGES = [Stage(8, 6, 8, 3), Stage(12, 9, 12, 3)]
-IDENTITY = {"size": 12, "styles": ["a.png"], "pictures": "0123", "sweep": {}}
+IDENTITY = {"size": 12, "styles": ["a.png"], "pictures": "0123", "points": [{}]}
 
 
 def snapshot(count=2, method=METHOD) -> Snapshot:
@@ -26,7 +26,8 @@ def snapshot(count=2, method=METHOD) -> Snapshot:
 
 
 def load(path, count=2, method=METHOD, stages=STAGES, identity=IDENTITY):
-    return snapshots.load_snapshot(path, method, stages, count, identity)
+    problem = Problem(method, stages, np.zeros((count, 6, 8, 3), np.float32), None, None, None)
+    return snapshots.load_snapshot(path, problem, identity)
 
 
 @pytest.fixture
@@ -98,7 +99,7 @@ def test_a_foreign_file(path, data):
         ({"size": 13}, "another size;"),
         ({"size": 13, "styles": ["b.png"]}, "another size, styles;"),
         ({"pictures": "4567"}, "another pictures;"),
-        ({"sweep": {"tv_weight": [1, 2]}}, "another sweep;"),
+        ({"points": [{"tv_weight": 1}]}, "another points;"),
         ({"new": 1}, "another new;"),
     ],
 )

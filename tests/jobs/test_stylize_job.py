@@ -1,4 +1,4 @@
-"""Jobs from files to files: folders, sweeps, masks, colours, traces, metadata, resuming."""
+"""Jobs from files to files: folders, masks, colours, traces, metadata, resuming."""
 
 import contextlib
 import itertools
@@ -15,7 +15,8 @@ from PIL import Image
 import jaxstyle
 from jaxstyle.jobs import execution
 from jaxstyle.jobs.files import Files, distinct
-from jaxstyle.jobs.stylize import stylize_files
+from jaxstyle.jobs.registry import JOBS
+from jaxstyle.jobs.runner import run_job
 from jaxstyle.media.image_reading import read_picture, read_settings
 from jaxstyle.media.image_resizing import resize
 from jaxstyle.media.image_writing import write_picture
@@ -33,10 +34,10 @@ def config(tiny_features):
 def paint(pictures, tmp_path, config):
     """Stylises `photo.png` or other contents into `tmp_path`; gives the results' paths."""
 
-    def run(contents=("photo",), styles=("painting",), output="out.png", changes=None, **files):
+    def run(contents=("photo",), styles=("painting",), output="out.png", changes=None, masks=None, **files):
         contents = [str(pictures / f"{name}.png") if "/" not in name else name for name in contents]
-        styles = [str(pictures / f"{name}.png") for name in styles]
-        return stylize_files(Files(contents, styles, str(tmp_path / output), **files), config(**(changes or {})))
+        sources = {"contents": contents, "styles": [str(pictures / f"{name}.png") for name in styles], **(masks or {})}
+        return run_job(JOBS["stylize"], Files(sources, f"{tmp_path}/{output}", **files), config(**(changes or {})))
 
     return run
 
@@ -45,8 +46,9 @@ def paint(pictures, tmp_path, config):
 def reference(tiny_features, pictures, tmp_path_factory) -> pathlib.Path:
     """The plainest result there is, with its trace: what many tests compare with."""
     path = tmp_path_factory.mktemp("reference") / "out.png"
-    files = Files([str(pictures / "photo.png")], [str(pictures / "painting.png")], str(path), trace=f"{path}.jsonl")
-    assert stylize_files(files, tiny.config(features=str(tiny_features))) == [path]
+    sources = {"contents": [str(pictures / "photo.png")], "styles": [str(pictures / "painting.png")]}
+    files = Files(sources, str(path), trace=f"{path}.jsonl")
+    assert run_job(JOBS["stylize"], files, tiny.config(features=str(tiny_features))) == [path]
     return path
 
 
@@ -180,22 +182,6 @@ def test_pictures_of_equal_sizes_but_other_proportions_run(paint, tmp_path):
     assert len(paint(contents, output="out", changes=changes)) == 2
 
 
-def test_a_sweep_equals_single_runs(paint, tmp_path):
-    (tmp_path / "out").mkdir()
-    sweep = {"content_weight": [0.5, 8.0], "learning_rate": [0.01, 0.03]}
-    written = paint(output="out", sweep=sweep, changes=SMALLEST)
-    points = list(itertools.product(*sweep.values()))
-    expected = [f"photo-content_weight={c:g}-learning_rate={r:g}.png" for c, r in points]
-    assert [path.name for path in written] == [*expected, "contact_sheet.png"]
-    for i in (0, 3):
-        point = dict(zip(sweep, points[i], strict=True))
-        single = paint(output="single.png", changes=SMALLEST | point)[0]
-        near(single, written[i])
-        assert read_settings(single) == read_settings(written[i])
-    assert np.abs(rgb(written[0]) - rgb(written[3])).max() > 5 * ROUNDING
-    assert min(rgb(written[-1]).shape[:2]) > 300
-
-
 def test_masks(paint, tmp_path):
     left = np.zeros((48, 64, 3))
     left[:, :32] = 1
@@ -208,9 +194,14 @@ def test_masks(paint, tmp_path):
         write_picture(tmp_path / f"{name}.png", mask)
     masks = [str(tmp_path / f"{name}.png") for name in ("left", "right", "all", "other")]
     there, back = ("painting", "other"), ("other", "painting")
-    both = paint(("photo",), there, "both.png", SMALLEST, content_masks=masks[:2], style_masks=masks[2:])[0]
-    swapped = paint(("photo",), back, "swap.png", SMALLEST, content_masks=masks[1::-1], style_masks=masks[:1:-1])[0]
-    crossed = paint(("photo",), back, "cross.png", SMALLEST, content_masks=masks[:2], style_masks=masks[:1:-1])[0]
+
+    def masked(styles, output, content_masks, style_masks):
+        given = {"content_masks": content_masks, "style_masks": style_masks}
+        return paint(("photo",), styles, output, SMALLEST, given)[0]
+
+    both = masked(there, "both.png", masks[:2], masks[2:])
+    swapped = masked(back, "swap.png", masks[1::-1], masks[:1:-1])
+    crossed = masked(back, "cross.png", masks[:2], masks[:1:-1])
     near(swapped, both)
     assert np.abs(rgb(both) - rgb(crossed)).max() > 5 * ROUNDING
 

@@ -15,9 +15,9 @@ import tiny
 
 import jaxstyle
 from jaxstyle.cli import main
-from jaxstyle.jobs import texture
+from jaxstyle.jobs import execution, recipes
 from jaxstyle.media.image_reading import read_picture, read_settings
-from jaxstyle.pixels.config import TextureConfig
+from jaxstyle.pixels.texture import TextureConfig
 
 SMALL = {
     "size": "40x32",
@@ -77,7 +77,7 @@ def test_resume_skips_what_is_done_and_only_that(weave, tmp_path, monkeypatch):
     assert weave() == 0
     before = (tmp_path / "out.png").read_bytes()
     with monkeypatch.context() as patched:
-        patched.setattr(texture.Execution, "optimize", None)  # not to be called
+        patched.setattr(execution, "optimize", None)  # not to be called
         assert weave("--resume") == 0
     assert weave("--resume", seed=1) == 0
     assert (tmp_path / "out.png").read_bytes() != before
@@ -134,9 +134,9 @@ def test_the_recipe_has_the_same_defaults_and_runs(tiny_features, tmp_path):
     for name, value in {**SMALL, "features": str(tiny_features)}.items():
         config[name] = value
     run, _, function = config.run.rpartition(":")
-    assert getattr(importlib.import_module(run), function) is texture.run
+    assert getattr(importlib.import_module(run), function) is recipes.run
     for _ in range(2):
-        texture.run(config, str(tmp_path / "run"))
+        recipes.run(config, str(tmp_path / "run"))
         assert sorted(os.listdir(tmp_path / "run")) == ["config.json", "mosaic.png", "trace.jsonl"]
     saved = json.loads((tmp_path / "run" / "config.json").read_text())
     assert saved["styles"] == ["example:mosaic"] and saved["size"] == "40x32"
@@ -145,8 +145,8 @@ def test_the_recipe_has_the_same_defaults_and_runs(tiny_features, tmp_path):
 LONG = {"initial_iterations": 300, "iterations": 1200, "min_size": 28}
 CHILD = """
 import sys
-from jaxstyle.pixels import watchers
-watchers.SnapshotSaver.__init__.__defaults__ = (0.0,)
+from jaxstyle.jobs import callbacks
+callbacks.SnapshotSaver.__init__.__defaults__ = (0.0,)
 from jaxstyle.cli import main
 sys.exit(main(sys.argv[1:]))
 """

@@ -10,7 +10,8 @@ from PIL import Image
 from jaxstyle import JaxstyleError, VisualizationConfig
 from jaxstyle.jobs import execution
 from jaxstyle.jobs.files import Files
-from jaxstyle.jobs.visualize import visualize_files
+from jaxstyle.jobs.registry import JOBS
+from jaxstyle.jobs.runner import run_job
 from jaxstyle.media.image_reading import read_picture, read_settings
 from jaxstyle.pixels import footprint
 from jaxstyle.runtime import memory
@@ -33,7 +34,7 @@ def run(tiny_features, tmp_path):
 
     def visualize(output="out.png", changes=None, **files):
         config = VisualizationConfig(**{**SMALL, "features": str(tiny_features), **(changes or {})})
-        return visualize_files(Files((), (), str(tmp_path / output), **files), config)
+        return run_job(JOBS["visualize"], Files({}, f"{tmp_path}/{output}", **files), config)
 
     return visualize
 
@@ -68,8 +69,7 @@ def test_an_atlas_holds_the_pictures_that_a_folder_gets(run, tmp_path):
 
 
 def test_facets_stand_side_by_side(run, tmp_path):
-    (tmp_path / "all").mkdir()
-    run("all", {"facets": 2, "channels": "0,2"})
+    run("all/", {"facets": 2, "channels": "0,2"})
     made = [f"relu1_1-{index}-{facet}.png" for index in (0, 2) for facet in (1, 2)]
     assert names(tmp_path / "all") == ["atlas.png", *made]
     height, width, _ = read_picture(tmp_path / "all" / "atlas.png").rgb.shape
@@ -83,7 +83,7 @@ def test_what_memory_does_not_hold_at_once_is_made_in_batches(run, tmp_path, mon
     sizes = []
     kept = execution.optimize
     monkeypatch.setattr(
-        execution, "optimize", lambda p, start, *a, **k: sizes.append(len(start)) or kept(p, start, *a, **k)
+        execution, "optimize", lambda problem, *a, **k: sizes.append(len(problem.start)) or kept(problem, *a, **k)
     )
     assert run("parts.png")[0].read_bytes() == whole
     assert sizes == [2, 1]
@@ -117,8 +117,8 @@ def test_a_resumed_atlas_is_the_uninterrupted_one_bit_for_bit(run, tmp_path, mon
         ({"changes": {"features": "nowhere.pth"}}, "nowhere.pth"),
         ({"changes": {"layer": "relu9"}}, "unknown layer 'relu9'"),
         ({"changes": {"channels": "4"}}, "channels 0 to 3, and 4 is none of them"),
-        ({"changes": {"size": 8}}, "--size is 8; it must be at least 16"),
-        ({"changes": {"layer": "relu5_1", "jitter": 8}}, "make --size larger"),
+        ({"changes": {"size": 8}}, "size is 8; it must be at least 16"),
+        ({"changes": {"layer": "relu5_1", "jitter": 8}}, "at size 20 the layers see 8 px and need 16: make it larger"),
         ({"changes": {"devices": 99}}, "99 devices asked for"),
     ],
 )
@@ -131,5 +131,5 @@ def test_what_cannot_be_is_told_before_a_step(run, tmp_path, monkeypatch, words,
 
 def test_too_little_memory_is_told(run, monkeypatch):
     monkeypatch.setattr(memory, "available", lambda: 1e3)
-    with pytest.raises(JaxstyleError, match=r"need some .* GiB and .* GiB are free: lower --size"):
+    with pytest.raises(JaxstyleError, match=r"need some .* GiB and .* GiB are free: lower size"):
         run()

@@ -44,7 +44,7 @@ def test_its_gradient_is_autodiffs():
 
 SEVERAL = """
 import jax, jax.numpy as jnp
-from jaxstyle import compiling
+from jaxstyle.runtime import compiling
 from jaxstyle.ops.eigen import eigenvalues
 
 kernels = [jax.random.normal(jax.random.key(i), (3, 3, 3, 64)) for i in range(4)]

@@ -8,10 +8,10 @@ import pathlib
 import numpy as np
 import pytest
 
-from jaxstyle.cli import options, stylize
+from jaxstyle.cli.pixel_jobs import commands, described
 from jaxstyle.errors import JaxstyleError
-from jaxstyle.pixels.config import StyleTransferConfig
-from jaxstyle.runtime.settings import option
+from jaxstyle.pixels.stylize import StyleTransferConfig
+from jaxstyle.runtime.settings import FLAG, OPTION, named, spelled
 
 DEFAULTS = StyleTransferConfig()
 FIELDS = dataclasses.fields(StyleTransferConfig)
@@ -27,7 +27,7 @@ def recipe(variant=""):
 
 def arguments(*words):
     parser = argparse.ArgumentParser()
-    stylize.add_arguments(parser)
+    commands()["stylize"].add_arguments(parser)
     return parser, parser.parse_args(["photo.png", "painting.png", "-o", "out.png", *words])
 
 
@@ -56,10 +56,10 @@ def test_text_becomes_the_declared_type(name, text, expected):
 @pytest.mark.parametrize(
     ("name", "text", "message"),
     [
-        ("size", "12.5", "--size '12.5' is not a whole number"),
-        ("content_weight", "much", "--content-weight 'much' is not a number"),
-        ("style_weights", "1,two", "--style-weights '1,two' is not numbers, written a,b,c"),
-        ("devices", "all", "--devices 'all' is not a whole number"),
+        ("size", "12.5", "size '12.5' is not a whole number"),
+        ("content_weight", "much", "content_weight 'much' is not a number"),
+        ("style_weights", "1,two", "style_weights '1,two' is not numbers, written a,b,c"),
+        ("devices", "all", "devices 'all' is not a whole number"),
     ],
 )
 def test_text_of_another_kind(name, text, message):
@@ -98,26 +98,26 @@ def test_python_values_become_the_declared_type(name, value, expected):
     ],
 )
 def test_python_values_of_another_type(name, value):
-    with pytest.raises(JaxstyleError, match=f"--{option(name)} is .*; it must be"):
+    with pytest.raises(JaxstyleError, match=f"^{name} is .*; it must be"):
         StyleTransferConfig(**{name: value})
 
 
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"size": 15}, "--size is 15; it must be at least 16"),
-        ({"content_weight": -1}, "--content-weight is -1; it must be at least 0"),
-        ({"tv_weight": float("nan")}, "--tv-weight is nan; it must be a finite number"),
-        ({"layer_weights": (1, 1, float("inf"), 1, 1)}, "--layer-weights is inf"),
-        ({"style_loss": "grams"}, "--style-loss 'grams' is unknown; did you mean 'gram'"),
-        ({"avg_decay": 1}, "--avg-decay is 1; it must be below 1"),
-        ({"learning_rate": 0}, "--learning-rate is 0; it must be above 0"),
-        ({"style_scale": 0}, "--style-scale is 0; it must be above 0"),
-        ({"style_layers": ()}, "--style-layers is empty"),
-        ({"layer_weights": (1,)}, "--layer-weights has 1 numbers for 5 style layers"),
-        ({"style_weights": (0, 0)}, "--style-weights are all zero"),
-        ({"initial_iterations": 0}, "--initial-iterations is 0; it must be at least 1"),
-        ({"devices": 0}, "--devices is 0; it must be at least 1"),
+        ({"size": 15}, "size is 15; it must be at least 16"),
+        ({"content_weight": -1}, "content_weight is -1; it must be at least 0"),
+        ({"tv_weight": float("nan")}, "tv_weight is nan; it must be a finite number"),
+        ({"layer_weights": (1, 1, float("inf"), 1, 1)}, "layer_weights is inf"),
+        ({"style_loss": "grams"}, "style_loss 'grams' is unknown; did you mean 'gram'"),
+        ({"avg_decay": 1}, "avg_decay is 1; it must be below 1"),
+        ({"learning_rate": 0}, "learning_rate is 0; it must be above 0"),
+        ({"style_scale": 0}, "style_scale is 0; it must be above 0"),
+        ({"style_layers": ()}, "style_layers is empty"),
+        ({"layer_weights": (1,)}, "layer_weights has 1 numbers for 5 style layers"),
+        ({"style_weights": (0, 0)}, "style_weights are all zero"),
+        ({"initial_iterations": 0}, "initial_iterations is 0; it must be at least 1"),
+        ({"devices": 0}, "devices is 0; it must be at least 1"),
     ],
 )
 def test_values_that_cannot_be(changes, message):
@@ -133,7 +133,7 @@ def test_an_unknown_setting_names_the_nearest():
 @pytest.mark.parametrize("field", FIELDS, ids=[field.name for field in FIELDS])
 def test_every_setting_is_an_option_with_help_and_default(field):
     parser, _ = arguments()
-    action = next(a for a in parser._actions if f"--{option(field.name)}" in a.option_strings)
+    action = next(a for a in parser._actions if "--" + field.name.replace("_", "-") in a.option_strings)
     assert action.help.startswith(field.metadata["help"]) and len(field.metadata["help"]) > 8
     assert field.default in (None, ()) or "default: " in action.help
     for choice in field.metadata["choices"]:
@@ -151,6 +151,17 @@ def test_defaults_are_the_same_everywhere():
 
 def test_the_defaults_shown_in_the_help_are_the_defaults():
     for field in FIELDS:
-        shown = options.described(field).rpartition("(default: ")[2].removesuffix(")")
+        shown = described(field).rpartition("(default: ")[2].removesuffix(")")
         if field.default not in (None, ()):
             assert StyleTransferConfig.parse(field.name, shown) == field.default
+
+
+@pytest.mark.parametrize(
+    ("spelling", "name"), [("{}", "avg_decay"), (OPTION, "--avg-decay"), (FLAG, "--config.avg_decay")]
+)
+def test_errors_name_a_field_as_the_caller_wrote_it(spelling, name):
+    with spelled(spelling):
+        assert named("avg_decay") == name
+        with pytest.raises(JaxstyleError, match=f"^{name} is 1; it must be below 1"):
+            StyleTransferConfig(avg_decay=1).check()
+    assert named("avg_decay") == "avg_decay"

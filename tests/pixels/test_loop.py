@@ -11,7 +11,7 @@ import pytest
 from jaxstyle.errors import Diverged
 from jaxstyle.pixels import loop, optimizers, parametrizations
 from jaxstyle.pixels.loop import Problem, optimize
-from jaxstyle.pixels.method import Knobs, Method, enlarge, picture, start
+from jaxstyle.pixels.method import HyperParameters, Method, enlarge, picture, start
 from jaxstyle.pixels.schedule import Stage
 
 PLAN = [Stage(8, 6, 8, 5), Stage(12, 9, 12, 0), Stage(16, 12, 16, 4)]
@@ -38,19 +38,20 @@ def method(optimizer="adam", noise=0.1) -> Method:
 METHODS = {"adam": optimizers.adam(), "lbfgs": optimizers.lbfgs(3)}
 
 
-def problem(count=1, plan=PLAN, limit=2.0, value=0.8, **options) -> Problem:
+def problem(count=1, plan=PLAN, limit=2.0, value=0.8, start=None, setting=None, **options) -> Problem:
     def data(stage):
         shape = (count, stage.height, stage.width, 3)
         values = np.linspace(0, value, count * 5)[::-5].reshape(-1, 1, 1, 1)
         ramp = np.linspace(0.5, 1, stage.width).reshape(1, 1, -1, 1)
         return {"target": np.broadcast_to(values * ramp, shape).astype(np.float32), "limit": np.full(count, limit)}
 
-    return Problem(method(**options), plan, data, {"gain": np.float32(3)})
+    begun, hyper = images(count, plan) if start is None else start, setting or hyper_parameters(count)
+    return Problem(method(**options), plan, begun, hyper, data, {"gain": np.float32(3)})
 
 
-def knobs(count=1, rate=0.05, decay=0.8) -> Knobs:
+def hyper_parameters(count=1, rate=0.05, decay=0.8) -> HyperParameters:
     keys = np.arange(2 * count, dtype=np.uint32).reshape(count, 2)
-    return Knobs(np.full(count, rate, np.float32), np.full(count, decay, np.float32), keys)
+    return HyperParameters(np.full(count, rate, np.float32), np.full(count, decay, np.float32), keys)
 
 
 def images(count=1, plan=PLAN):
@@ -59,9 +60,8 @@ def images(count=1, plan=PLAN):
 
 def run(count=1, devices=1, start=None, setting=None, **options):
     names = ("plan", "limit", "value", "optimizer", "noise")
-    posed = problem(count, **{name: options.pop(name) for name in names if name in options})
-    start = images(count, posed.stages) if start is None else start
-    return optimize(posed, start, setting or knobs(count), jax.devices()[:devices], **options)
+    chosen = {name: options.pop(name) for name in names if name in options}
+    return optimize(problem(count, start=start, setting=setting, **chosen), jax.devices()[:devices], **options)
 
 
 def after(steps):
@@ -79,7 +79,7 @@ def hurried(monkeypatch):
 def test_adam_reaches_the_target():
     plan = [Stage(8, 6, 8, 150)]
     posed = problem(plan=plan, noise=0.0)
-    outcome = run(plan=plan, noise=0.0, setting=knobs(rate=0.03, decay=0.0))
+    outcome = run(plan=plan, noise=0.0, setting=hyper_parameters(rate=0.03, decay=0.0))
     assert outcome.unfinished is None
     np.testing.assert_allclose(outcome.pictures, posed.data(plan[0])["target"], atol=0.005)
 
@@ -94,7 +94,7 @@ def test_every_step_is_reported_once_and_in_order(monkeypatch, every):
         first = report.iteration - len(report.terms) + 1
         seen.extend((report.stage, first + i, terms) for i, terms in enumerate(report.terms))
 
-    run(count=2, watchers=[watch])
+    run(count=2, callbacks=[watch])
     assert [(stage, step) for stage, step, _ in seen] == [(0, i) for i in range(1, 6)] + [(2, i) for i in range(1, 5)]
     for _, _, terms in seen:
         assert set(terms) == {"distance", "wall", "loss", "gradient", "update"}
@@ -109,7 +109,7 @@ def test_reports_at_a_pause_show_that_very_step():
         if report.iteration % 2 == 0:
             shown[report.stage, report.iteration] = report.pictures()
 
-    run(watchers=[watch], pause_every=2)
+    run(callbacks=[watch], pause_every=2)
     assert {(0, 2), (0, 4), (2, 2), (2, 4)} <= set(shown)
     for (stage, iteration), pictures in shown.items():
         plan = [*PLAN[:stage], PLAN[stage]._replace(iterations=iteration)]
@@ -119,14 +119,14 @@ def test_reports_at_a_pause_show_that_very_step():
 def test_divergence_names_iteration_scale_and_term_and_keeps_the_last_good_picture(hurried):
     plan = [Stage(8, 6, 8, 20)]
     start = np.full((1, 6, 8, 3), 0.2, np.float32)
-    setting = knobs(rate=0.01, decay=0.0)
+    setting = hyper_parameters(rate=0.01, decay=0.0)
     good = {}
 
     def watch(report):
         good[report.iteration] = report.terms[-1]["wall"]
 
     with pytest.raises(Diverged, match=r"iteration 6 at 8 px is not finite in loss, wall:") as caught:
-        run(plan=plan, limit=0.245, value=4.0, noise=0.0, start=start, setting=setting, watchers=[watch])
+        run(plan=plan, limit=0.245, value=4.0, noise=0.0, start=start, setting=setting, callbacks=[watch])
     # Five steps of 0.01 from 0.2; the sixth evaluation, at 0.25, is past the limit.
     np.testing.assert_allclose(caught.value.pictures, 0.25, atol=1e-4)
     assert max(good) < 6 and all(np.isfinite(value) for value in good.values())
@@ -135,7 +135,7 @@ def test_divergence_names_iteration_scale_and_term_and_keeps_the_last_good_pictu
 @pytest.mark.parametrize("optimizer", ["adam", "lbfgs"])
 def test_an_update_that_overflows_is_found_before_it_is_taken(optimizer):
     with pytest.raises(Diverged, match="iteration 1 at 8 px is not finite in update") as caught:
-        run(setting=knobs(rate=1e30), optimizer=optimizer)
+        run(setting=hyper_parameters(rate=1e30), optimizer=optimizer)
     np.testing.assert_array_equal(caught.value.pictures, images())
 
 
@@ -164,7 +164,7 @@ def test_a_resumed_run_equals_an_uninterrupted_one_bit_for_bit(optimizer, count)
 
 def test_a_snapshot_taken_on_the_way_goes_on_likewise(hurried):
     taken = []
-    whole = run(count=2, watchers=[lambda report: taken.append(report.snapshot())])
+    whole = run(count=2, callbacks=[lambda report: taken.append(report.snapshot())])
     assert len(taken) > 3
     for snapshot in taken:
         np.testing.assert_array_equal(run(count=2, resume=snapshot).pictures, whole.pictures)
@@ -174,14 +174,17 @@ def test_the_result_is_the_bias_corrected_average_of_the_iterates():
     plan = [Stage(8, 6, 8, 7)]
     iterates = []
     run(
-        plan=plan, setting=knobs(decay=0.0), watchers=[lambda report: iterates.append(report.pictures())], pause_every=1
+        plan=plan,
+        setting=hyper_parameters(decay=0.0),
+        callbacks=[lambda report: iterates.append(report.pictures())],
+        pause_every=1,
     )
     assert len(iterates) == 7
     average, decay = np.zeros_like(iterates[0], dtype=np.float64), 0.8
     for iterate in iterates:
         average = decay * average + (1 - decay) * iterate
     expected = average / (1 - decay ** len(iterates))
-    np.testing.assert_allclose(run(plan=plan, setting=knobs(decay=decay)).pictures, expected, atol=1e-6)
+    np.testing.assert_allclose(run(plan=plan, setting=hyper_parameters(decay=decay)).pictures, expected, atol=1e-6)
 
 
 @pytest.mark.parametrize("optimizer", ["adam", "lbfgs"])
@@ -189,11 +192,12 @@ def test_one_device_equals_eight_and_a_batch_equals_one_by_one(optimizer):
     count, plan = 11, [PLAN[0]] if optimizer == "lbfgs" else PLAN[::2]  # 11: neither a divisor nor a multiple of 8
     one = run(count=count, devices=1, optimizer=optimizer, plan=plan).pictures
     np.testing.assert_allclose(run(count=count, devices=8, optimizer=optimizer, plan=plan).pictures, one, atol=1e-5)
-    posed, setting = problem(count, plan, optimizer=optimizer), knobs(count)
+    posed = problem(count, plan, optimizer=optimizer)
     for i in (0, 10):
-        alone = posed._replace(data=lambda stage, i=i: jax.tree.map(lambda leaf: leaf[i : i + 1], posed.data(stage)))
-        picked = jax.tree.map(lambda leaf, i=i: leaf[i : i + 1], setting)
-        outcome = optimize(alone, images(count)[i : i + 1], picked, jax.devices()[:1])
+        start, hyper = jax.tree.map(lambda leaf, i=i: leaf[i : i + 1], (posed.start, posed.hyper))
+        alone = posed._replace(start=start, hyper=hyper)
+        alone = alone._replace(data=lambda stage, i=i: jax.tree.map(lambda leaf: leaf[i : i + 1], posed.data(stage)))
+        outcome = optimize(alone, jax.devices()[:1])
         np.testing.assert_allclose(outcome.pictures[0], one[i], atol=1e-5)
 
 
@@ -207,7 +211,7 @@ def test_what_was_handed_out_survives_the_steps_that_reuse_its_memory(hurried):
 
     first = run(count=2, start=start, stop=after(3))
     copies = jax.tree.map(np.copy, first.unfinished)
-    run(count=2, start=start, watchers=[watch], resume=first.unfinished)
+    run(count=2, start=start, callbacks=[watch], resume=first.unfinished)
     for array, copy in [*kept, (start, before)]:
         np.testing.assert_array_equal(array, copy)
     jax.tree.map(np.testing.assert_array_equal, first.unfinished, copies)
@@ -226,7 +230,13 @@ def test_a_second_run_of_equal_shapes_compiles_nothing():
         run(plan=plan, noise=0.2)
         assert len(compiled) >= 5  # start, two steps, enlarge, picture
         compiled.clear()
-        run(plan=plan, noise=0.2, value=0.3, setting=knobs(rate=0.02, decay=0.5), watchers=[lambda r: r.snapshot()])
+        run(
+            plan=plan,
+            noise=0.2,
+            value=0.3,
+            setting=hyper_parameters(rate=0.02, decay=0.5),
+            callbacks=[lambda r: r.snapshot()],
+        )
         assert not compiled
     finally:
         jax.monitoring.unregister_event_duration_listener(listen)

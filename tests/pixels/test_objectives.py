@@ -10,10 +10,9 @@ import tiny
 
 from jaxstyle import losses
 from jaxstyle.errors import JaxstyleError
-from jaxstyle.perceptual.style import StyleObjective, Targets, Weights
-from jaxstyle.perceptual.targets import compiled
+from jaxstyle.perceptual.loss import PerceptualLoss, Weights, painting_moments, picture_targets
 from jaxstyle.pixels import objectives as o
-from jaxstyle.pixels.objectives import Seen
+from jaxstyle.pixels.objectives import Activations
 
 RNG = np.random.default_rng(0)
 FEATURES = RNG.standard_normal((3, 4, 5, 6))
@@ -26,10 +25,10 @@ PICTURES = RNG.random((3, 8, 9, 3))
 WEIGHTS = Weights(np.float32(3), np.float32(0), np.ones(1, np.float32))
 
 
-def seen(features=FEATURES, other=OTHER) -> Seen:
+def seen(features=FEATURES, other=OTHER) -> Activations:
     taps = {"a": features, "b": other, "logits": LOGITS}
     as_float = functools.partial(jax.tree.map, lambda leaf: jnp.asarray(leaf, jnp.float32))
-    return Seen(as_float(PICTURES), as_float(taps), as_float({"a": REFERENCE}))
+    return Activations(as_float(PICTURES), as_float(taps), as_float({"a": REFERENCE}))
 
 
 def cosine(f):
@@ -99,17 +98,16 @@ def test_logits_and_smoothness():
 
 @pytest.mark.parametrize("style_loss", ["gram", "wasserstein"])
 def test_style_and_content_are_stylisations_own(style_loss):
-    """The same picture has the same terms as under `StyleObjective`, up to their weights."""
+    """The same picture has the same terms as under `PerceptualLoss`, up to their weights."""
     features, layers = tiny.features(), ("relu2_1",)
     content, painting = tiny.picture(0, 24, 24), tiny.picture(1, 24, 24)
     image = painting + np.float32(0.1)
-    objective = StyleObjective(features.network, layers, layers, style_loss)
-    made = compiled(objective)
-    moments = made.moments(painting, features.params, None)
-    targets = Targets(*made.targets(content, features.params, [moments], np.ones(1, np.float32), None), WEIGHTS)
-    _, expected = jax.jit(objective)(image, targets, features.params)
-    look = jax.jit(lambda picture: objective.look(picture, features.params, layers)["relu2_1"][None])
-    view = Seen(image[None], {"relu2_1": look(image)}, {"relu2_1": look(content)})
+    loss = PerceptualLoss(features.network, layers, layers, style_loss)
+    moments = painting_moments(loss, painting, features.params)
+    targets = picture_targets(loss, content, features.params, [moments], np.ones(1, np.float32), None)
+    look = jax.jit(lambda picture: loss.extract(picture, features.params, layers)["relu2_1"][None])
+    expected = loss.objective(*targets, WEIGHTS).terms(Activations(image, {"relu2_1": look(image)}, {}))
+    view = Activations(image[None], {"relu2_1": look(image)}, {"relu2_1": look(content)})
     terms = (-o.style_of(features, painting, layers, style_loss) - 3 * o.content("relu2_1")).terms(view)
     assert set(terms) == {"style/relu2_1", "content/relu2_1"}
     for name, value in terms.items():
@@ -144,7 +142,7 @@ def test_objectives_of_one_structure_are_one_program():
 
 
 def test_a_picture_alone_is_neither_diverse_nor_aligned():
-    one = Seen(jnp.zeros((1, 8, 8, 3)), {"a": jnp.float32(FEATURES[:1])}, {})
+    one = Activations(jnp.zeros((1, 8, 8, 3)), {"a": jnp.float32(FEATURES[:1])}, {})
     assert o.diversity("a")(one) == 0 and o.alignment("a")(one) == 0
 
 

@@ -7,8 +7,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from jaxstyle.errors import JaxstyleError
-from jaxstyle.pixels.config import StyleTransferConfig
-from jaxstyle.pixels.schedule import Stage, plan, scales
+from jaxstyle.pixels.schedule import Stage, scales
+from jaxstyle.pixels.stylize import StyleTransferConfig, stages_of
 
 few = settings(derandomize=True, deadline=None, max_examples=50)
 
@@ -44,34 +44,34 @@ def config(smallest, largest, first=2, iterations=1):
 
 
 def test_stages_keep_the_proportions_and_the_first_has_its_own_iterations():
-    found = plan(config(128, 256, 70, 30), 16, [(600, 800), (300, 400)])
+    found = stages_of(config(128, 256, 70, 30), 16, [(600, 800), (300, 400)])
     assert found == [Stage(128, 96, 128, 70), Stage(181, 136, 181, 30), Stage(256, 192, 256, 30)]
 
 
 def test_a_picture_smaller_than_its_stages_is_enlarged():
-    assert plan(config(40, 40), 16, [(10, 20)]) == [Stage(40, 20, 40, 2)]
+    assert stages_of(config(40, 40), 16, [(10, 20)]) == [Stage(40, 20, 40, 2)]
 
 
 def test_a_largest_below_the_smallest_makes_one_stage():
-    assert plan(config(128, 64), 16, [(100, 50)]) == [Stage(64, 64, 32, 2)]
+    assert stages_of(config(128, 64), 16, [(100, 50)]) == [Stage(64, 64, 32, 2)]
 
 
 def test_the_first_stage_is_large_enough_for_the_deepest_layer():
-    found = plan(config(128, 512), 32, [(100, 800)])
+    found = stages_of(config(128, 512), 32, [(100, 800)])
     assert [stage.scale for stage in found] == [256, 362, 512]  # 8:1, so 32 px high at 256
-    with pytest.raises(JaxstyleError, match="--size at least 256"):
-        plan(config(128, 250), 32, [(100, 800)])
+    with pytest.raises(JaxstyleError, match="make size at least 256"):
+        stages_of(config(128, 250), 32, [(100, 800)])
 
 
 def test_pictures_of_other_shapes_have_no_common_plan():
     with pytest.raises(JaxstyleError, match="one shape"):
-        plan(config(128, 256), 16, [(600, 800), (800, 600)])
+        stages_of(config(128, 256), 16, [(600, 800), (800, 600)])
 
 
 @few
 @given(st.integers(16, 3000), st.integers(16, 3000), st.integers(16, 256), st.integers(16, 1024))
 def test_every_stage_fits_its_scale_and_keeps_the_shape(height, width, smallest, largest):
-    found = plan(config(smallest, largest), 1, [(height, width)])
+    found = stages_of(config(smallest, largest), 1, [(height, width)])
     assert [stage.iterations for stage in found] == [2] + [1] * (len(found) - 1)
     assert found[-1].scale == largest
     for stage in found:

@@ -47,12 +47,12 @@ def test_step_sizes_are_the_parametrisations_own_unless_set():
 @pytest.mark.parametrize(
     ("config", "message"),
     [
-        (StyleTransferConfig(parametrization="pixel"), "--parametrization 'pixel' is unknown; did you mean 'pixels'"),
+        (StyleTransferConfig(parametrization="pixel"), "parametrization 'pixel' is unknown; did you mean 'pixels'"),
         (
             StyleTransferConfig(parametrization="pyramid", optimizer="lbfgs"),
             "lbfgs moves one array.*use adam, or pixels",
         ),
-        (TextureConfig(parametrization="fourier", tileable=True), "--tileable needs --parametrization pixels"),
+        (TextureConfig(parametrization="fourier", tileable=True), "tileable needs parametrization pixels"),
     ],
 )
 def test_what_does_not_go_together_is_told(config, message):

@@ -18,13 +18,13 @@ from jaxstyle.media.image_reading import read_picture
 from jaxstyle.media.image_resizing import resize
 from jaxstyle.ops.moments import combine, covariance, energy, scale
 from jaxstyle.ops.resampling import resize_image
-from jaxstyle.perceptual.targets import compiled
+from jaxstyle.perceptual.loss import painting_moments
 from jaxstyle.pixels import texture
-from jaxstyle.pixels.config import TextureConfig
 from jaxstyle.pixels.loop import optimize
 from jaxstyle.pixels.method import advance, start
 from jaxstyle.pixels.optimizers import adam, carry_state
 from jaxstyle.pixels.schedule import Stage
+from jaxstyle.pixels.texture import TextureConfig
 from jaxstyle.runtime import memory
 
 FEATURES = tiny.features()
@@ -67,15 +67,15 @@ def test_sizes(size, shape):
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"size": "big"}, "--size 'big' is neither a number of pixels nor WIDTHxHEIGHT"),
-        ({"size": "64x64x64"}, "--size '64x64x64' is neither"),
-        ({"size": "-64"}, "--size '-64' is neither"),
-        ({"size": "64x8"}, "--size is 64x8; each side must be at least 16"),
-        ({"style_size": 8}, "--style-size is 8; it must be at least 16"),
-        ({"tileable": "perhaps"}, "--tileable 'perhaps' is not true or false"),
-        ({"tileable": 3}, "--tileable is 3; it must be true or false"),
-        ({"layer_weights": (1,)}, "--layer-weights has 1 numbers for 3 style layers"),
-        ({"style_weights": (1, 2, 3)}, "--style-weights has 3 numbers for 2 styles"),
+        ({"size": "big"}, "size 'big' is neither a number of pixels nor WIDTHxHEIGHT"),
+        ({"size": "64x64x64"}, "size '64x64x64' is neither"),
+        ({"size": "-64"}, "size '-64' is neither"),
+        ({"size": "64x8"}, "size is 64x8; each side must be at least 16"),
+        ({"style_size": 8}, "style_size is 8; it must be at least 16"),
+        ({"tileable": "perhaps"}, "tileable 'perhaps' is not true or false"),
+        ({"tileable": 3}, "tileable is 3; it must be true or false"),
+        ({"layer_weights": (1,)}, "layer_weights has 1 numbers for 3 style layers"),
+        ({"style_weights": (1, 2, 3)}, "style_weights has 3 numbers for 2 styles"),
         ({"style_layers": ("relu1_1", "relu9_1", "relu3_1")}, "unknown layer 'relu9_1'"),
         ({"size": "50x48", "tileable": True}, "sides of a tileable texture are multiples of 4 .* make it 52x48"),
         ({"size": "16", "style_layers": tiny.TAPS, "layer_weights": [1] * 5, "min_size": 99}, None),
@@ -83,17 +83,17 @@ def test_sizes(size, shape):
 )
 def test_what_cannot_be(changes, message):
     if message is None:
-        assert texture.prepare(config(**changes), FEATURES, EXEMPLARS).start.shape == (1, 16, 16, 3)
+        assert texture.prepare(config(**changes), FEATURES, tiny.inputs(styles=EXEMPLARS)).start.shape == (1, 16, 16, 3)
         return
     with pytest.raises(JaxstyleError, match=message):
-        texture.prepare(config(**changes), FEATURES, EXEMPLARS)
+        texture.prepare(config(**changes), FEATURES, tiny.inputs(styles=EXEMPLARS))
 
 
 def test_an_exemplar_too_large_for_the_memory(monkeypatch):
     monkeypatch.setattr(memory, "available", lambda: 50e6)
-    texture.prepare(config(), FEATURES, EXEMPLARS)
-    with pytest.raises(JaxstyleError, match=r"an exemplar of 20\d\d×20\d\d px.* needs some .* GiB .*--style-size"):
-        texture.prepare(config(style_size=2000), FEATURES, EXEMPLARS[1:])
+    texture.prepare(config(), FEATURES, tiny.inputs(styles=EXEMPLARS))
+    with pytest.raises(JaxstyleError, match=r"an exemplar of 20\d\d×20\d\d px.* needs some .* GiB .*style_size"):
+        texture.prepare(config(style_size=2000), FEATURES, tiny.inputs(styles=EXEMPLARS[1:]))
 
 
 @pytest.mark.parametrize(
@@ -119,11 +119,17 @@ def test_adams_moments_of_a_periodic_picture_are_resampled_so():
 
 @functools.cache
 def job(**changes):
-    """A job, its targets at the last stage, and `image -> (loss, gradient)` with them."""
-    found = texture.prepare(config(**changes), FEATURES, EXEMPLARS)
-    targets = jax.tree.map(lambda leaf: leaf[0], found.problem.data(found.problem.stages[-1]))
-    look = jax.jit(jax.value_and_grad(lambda image: found.problem.method.objective(image, targets, FEATURES.params)[0]))
-    return found, targets, look
+    """A problem, its style targets at the last stage, and `image -> (loss, gradient)` with them."""
+    found = texture.prepare(config(**changes), FEATURES, tiny.inputs(styles=EXEMPLARS))
+    stage = jax.tree.map(lambda leaf: leaf[0], found.data(found.stages[-1]))
+    key = jax.random.key(0)
+    look = jax.jit(jax.value_and_grad(lambda image: found.method.loss(image, stage, FEATURES.params, key)[0]))
+    return found, styles(stage), look
+
+
+def styles(stage):
+    """The style targets in an objective, by layer."""
+    return {part.layer: n for part, n in zip(stage.objective.parts, stage.objective.numbers, strict=True) if part.layer}
 
 
 @pytest.mark.parametrize(
@@ -155,15 +161,13 @@ def test_the_gradient_equals_central_differences():
 
 def test_mixed_exemplars_are_combined_moments():
     found, targets, _ = job(style_weights=(1.0, 3.0))
-    objective, maker = found.problem.method.objective, found.problem.data
-    program = compiled(objective)
-    stage = found.problem.stages[-1]
+    maker, stage = found.data, found.stages[-1]
     parts = []
     for exemplar in EXEMPLARS:
         seen, mask = texture.mirrored(resize(exemplar, *maker.size(stage, exemplar)), maker.margin)
-        parts.append(program.moments(seen, FEATURES.params, mask))
-    for layer in objective.style_layers:
-        style = scale(targets.style[layer].moments, targets.style[layer].scale)
+        parts.append(painting_moments(maker.loss, seen, FEATURES.params, mask))
+    for layer in maker.loss.style_layers:
+        style = scale(targets[layer].moments, targets[layer].scale)
         blend = combine([part[layer] for part in parts], np.float32([0.25, 0.75]))
         np.testing.assert_allclose(style.mean[0], blend.mean, rtol=1e-5)
         np.testing.assert_allclose(style.second[0], blend.second, rtol=1e-4, atol=1e-6)
@@ -184,15 +188,14 @@ def test_a_mirrored_picture_has_the_picture_in_its_middle(height, width, margin)
 def test_a_flat_exemplar_has_the_statistics_of_no_frame():
     """Far from any frame a network sees the same everywhere in a flat picture: no variance at any layer."""
     found = texture.prepare(
-        config(style_layers=tiny.TAPS, layer_weights=[1] * 5), FEATURES, [np.full((40, 40, 3), 0.7)]
+        config(style_layers=tiny.TAPS, layer_weights=[1] * 5), FEATURES, tiny.inputs(styles=[np.full((40, 40, 3), 0.7)])
     )
-    targets = found.problem.data(found.problem.stages[-1])
-    for layer, style in targets.style.items():
+    for layer, style in styles(found.data(found.stages[-1])).items():
         spread = covariance(jax.tree.map(lambda leaf: leaf[0], style.moments))
         assert np.abs(spread).max() < 1e-3, layer
     # Zeros beyond the frame would be seen: without the margin the variance is large.
-    objective = dataclasses.replace(found.problem.method.objective, network=FEATURES.network)
-    plain = compiled(objective).moments(np.full((40, 40, 3), 0.7, np.float32), FEATURES.params, None)["relu5_1"]
+    loss = dataclasses.replace(found.data.loss, network=FEATURES.network)
+    plain = painting_moments(loss, np.full((40, 40, 3), 0.7, np.float32), FEATURES.params)["relu5_1"]
     assert np.abs(covariance(plain)).max() / energy(plain) > 0.1
 
 
@@ -205,8 +208,8 @@ def test_a_flat_exemplar_has_the_statistics_of_no_frame():
     ],
 )
 def test_the_exemplars_are_seen_at_their_own_size_in_the_end(size, style_size, expected):
-    found = texture.prepare(config(size=size, style_size=style_size), FEATURES, EXEMPLARS)
-    sizes = [found.problem.data.size(stage, EXEMPLARS[0]) for stage in found.problem.stages[-len(expected) :]]
+    found = texture.prepare(config(size=size, style_size=style_size), FEATURES, tiny.inputs(styles=EXEMPLARS))
+    sizes = [found.data.size(stage, EXEMPLARS[0]) for stage in found.stages[-len(expected) :]]
     assert sizes == expected
 
 
@@ -214,12 +217,12 @@ def test_stages_are_multiples_of_the_stride_and_the_last_is_large_enough():
     found = texture.plan(config(size="50x47", min_size=34), FEATURES)
     assert found == [Stage(37, 32, 36, 4), Stage(52, 48, 52, 3)]
     made = np.zeros((48, 52, 3))
-    assert texture.finish(config(size="50x47"), made).shape == (47, 50, 3)
+    assert texture.finish(config(size="50x47"), made, tiny.inputs()).shape == (47, 50, 3)
 
 
 def test_a_tile_is_cut_open_where_it_is_quietest():
     made = tiny.picture(6, 32, 48)
-    found = texture.finish(config(size="48x32", tileable=True), made)
+    found = texture.finish(config(size="48x32", tileable=True), made, tiny.inputs())
     row, column = shares(found)
     assert row == column == 0
     shifts = [(i, j) for i in range(32) for j in range(48) if np.array_equal(np.roll(made, (i, j), (0, 1)), found)]
@@ -229,14 +232,14 @@ def test_a_tile_is_cut_open_where_it_is_quietest():
 @pytest.mark.slow
 def test_a_run_from_noise_comes_near_the_exemplar_and_has_no_seam():
     settings = config(size="64", min_size=64, tileable=True, initial_iterations=120, learning_rate=0.05)
-    found = texture.prepare(settings, FEATURES, EXEMPLARS[:1])
-    outcome = optimize(*found, jax.devices()[:1])
-    made = texture.finish(settings, outcome.pictures[0])
+    found = texture.prepare(settings, FEATURES, tiny.inputs(styles=EXEMPLARS[:1]))
+    outcome = optimize(found, jax.devices()[:1])
+    made = texture.finish(settings, outcome.pictures[0], tiny.inputs())
     assert made.shape == (64, 64, 3) and max(shares(made)) <= 0.95
-    look = compiled(found.problem.method.objective).moments
-    first, last = (look(picture, FEATURES.params, None) for picture in (found.start[0], made))
-    targets = jax.tree.map(lambda leaf: leaf[0], found.problem.data(found.problem.stages[-1]))
-    for layer, style in targets.style.items():
+    moments = functools.partial(painting_moments, found.data.loss)
+    first, last = (moments(picture, FEATURES.params) for picture in (found.start[0], made))
+    targets = jax.tree.map(lambda leaf: leaf[0], found.data(found.stages[-1]))
+    for layer, style in styles(targets).items():
         wanted = scale(jax.tree.map(lambda leaf: leaf[0], style.moments), style.scale[0])
         before, after = (float(losses.mean_std_distance(seen[layer], wanted)) for seen in (first, last))
         assert after < 0.2 * before, (layer, before, after)
@@ -244,14 +247,16 @@ def test_a_run_from_noise_comes_near_the_exemplar_and_has_no_seam():
 
 @pytest.mark.parametrize("optimizer", ["adam", "lbfgs"])
 def test_a_step_lowers_for_every_platform(optimizer):
-    found = texture.prepare(config(optimizer=optimizer, style_loss="wasserstein"), FEATURES, EXEMPLARS)
-    method, stage = found.problem.method, found.problem.stages[-1]
+    found = texture.prepare(
+        config(optimizer=optimizer, style_loss="wasserstein"), FEATURES, tiny.inputs(styles=EXEMPLARS)
+    )
+    method, stage = found.method, found.stages[-1]
     state = jax.eval_shape(functools.partial(start, method), jnp.zeros((stage.height, stage.width, 3)))
-    data = jax.tree.map(lambda leaf: leaf[0], found.problem.data(stage))
-    knobs = jax.tree.map(lambda leaf: leaf[0], found.knobs)
-    traced = jax.jit(functools.partial(advance, method)).trace(state, knobs, data, FEATURES.params)
+    data = jax.tree.map(lambda leaf: leaf[0], found.data(stage))
+    hyper = jax.tree.map(lambda leaf: leaf[0], found.hyper)
+    traced = jax.jit(functools.partial(advance, method)).trace(state, hyper, data, FEATURES.params)
     for platform in ("cpu", "cuda", "tpu"):
-        assert "convolution" in traced.lower(lowering_platforms=(platform,)).as_text()
+        assert "stablehlo.convolution" in traced.lower(lowering_platforms=(platform,)).as_text()
 
 
 @pytest.mark.slow
@@ -263,14 +268,14 @@ def test_a_real_exemplar_is_met_in_its_statistics_without_a_seam(real_data):
     features = build("distilled", weights, padding="circular")
     exemplar = read_picture(real_data / "images" / "style" / "texture_1.jpg").rgb
     settings = TextureConfig(size=96, min_size=96, style_size=96, initial_iterations=150, tileable=True)
-    found = texture.prepare(settings, features, [exemplar])
-    made = texture.finish(settings, optimize(*found, jax.devices()[:1]).pictures[0])
+    found = texture.prepare(settings, features, tiny.inputs(styles=[exemplar]))
+    made = texture.finish(settings, optimize(found, jax.devices()[:1]).pictures[0], tiny.inputs())
     assert max(shares(made)) <= 0.95
-    objective = found.problem.method.objective
-    seen, noise = (compiled(objective).moments(picture, features.params, None) for picture in (made, found.start[0]))
-    targets = jax.tree.map(lambda leaf: leaf[0], found.problem.data(found.problem.stages[-1]))
+    loss = found.data.loss
+    seen, noise = (painting_moments(loss, picture, features.params) for picture in (made, found.start[0]))
+    targets = styles(jax.tree.map(lambda leaf: leaf[0], found.data(found.stages[-1])))
     for layer in ("relu1_1", "relu2_1", "relu3_1"):  # those that judge a texture elsewhere
-        style = targets.style[layer]
+        style = targets[layer]
         wanted = scale(jax.tree.map(lambda leaf: leaf[0], style.moments), style.scale[0])
         ratio = losses.gram_distance(seen[layer], wanted) / losses.gram_distance(noise[layer], wanted)
         assert ratio < 0.05, (layer, float(ratio))

@@ -11,8 +11,9 @@ import jaxstyle
 from jaxstyle import JaxstyleError, VisualizationConfig
 from jaxstyle.pixels import objectives as o
 from jaxstyle.pixels import transforms
+from jaxstyle.pixels.job import Inputs
 from jaxstyle.pixels.loop import optimize
-from jaxstyle.pixels.visualize import channel_objectives, check_layer, prepare
+from jaxstyle.pixels.visualize import points, prepare
 
 FEATURES = tiny.features()
 SMALL = VisualizationConfig(layer="relu2_1", channels="0:3", size=24, iterations=4, pad=2, jitter=2)
@@ -32,7 +33,7 @@ def activation(picture, index, layer="relu3_1"):
 @pytest.mark.slow
 def test_channels_of_a_batch_are_what_they_are_alone_and_devices_do_not_matter():
     together = jaxstyle.visualize(config=SMALL, features=FEATURES)
-    assert together.pictures.shape == (3, 24, 24, 3)
+    assert np.shape(together.pictures) == (3, 24, 24, 3)
     assert [row["iteration"] for row in together.history] == [1, 2, 3, 4]
     one_device = jaxstyle.visualize(config=change(devices=1), features=FEATURES)
     np.testing.assert_allclose(together.pictures, one_device.pictures, atol=1e-5)
@@ -51,12 +52,13 @@ def test_64_channels_are_one_program():
 
     config = change(size=20, iterations=1, devices=1)
     first, second = (
-        prepare(config, FEATURES, [o.channel("relu1_1", i % 4) for i in range(start, start + 64)]) for start in (0, 3)
+        prepare(config, FEATURES, Inputs(), wanted=[o.channel("relu1_1", i % 4) for i in range(start, start + 64)])
+        for start in (0, 3)
     )
-    optimize(*first, jax.devices()[:1])
+    optimize(first, jax.devices()[:1])
     jax.monitoring.register_event_duration_secs_listener(listen)
     try:
-        optimize(*second, jax.devices()[:1])
+        optimize(second, jax.devices()[:1])
         assert not compiled
     finally:
         jax.monitoring.unregister_event_duration_listener(listen)
@@ -111,9 +113,9 @@ def test_facets_are_unlike_one_another():
     def likeness(weight):
         config = change(channels="1", facets=2, diversity_weight=weight, iterations=12, size=24)
         result = jaxstyle.visualize(config=config, features=FEATURES)
-        assert result.pictures.shape == (1, 2, 24, 24, 3)
+        assert np.shape(result.pictures) == (1, 2, 24, 24, 3)
         view = FEATURES.network.apply({"params": FEATURES.params}, result.pictures[0], ("relu2_1",))[1]
-        return -float(o.diversity("relu2_1")(o.Seen(result.pictures[0], view, {})))
+        return -float(o.diversity("relu2_1")(o.Activations(result.pictures[0], view, {})))
 
     assert likeness(30.0) < likeness(0.0)
 
@@ -131,15 +133,15 @@ def test_channels_are_read(text, expected):
         ({"channels": "8"}, "layer 'relu2_1' has channels 0 to 7, and 8 is none of them"),
         ({"channels": "0:9"}, "channels 0 to 7, and 8 is none"),
         ({"channels": "-1"}, "and -1 is none of them"),
-        ({"channels": "a"}, "--channels 'a' is not of the form 11, 3,5,8 or 0:64"),
-        ({"channels": "4:2"}, "--channels '4:2' names no channel"),
+        ({"channels": "a"}, "channels 'a' is not of the form 11, 3,5,8 or 0:64"),
+        ({"channels": "4:2"}, "channels '4:2' names no channel"),
         ({"layer": "relu2_9"}, "unknown layer 'relu2_9'.*did you mean"),
-        ({"target": "logit"}, "--target logit does not fit layer 'relu2_1'; use channel"),
-        ({"target": "chanel"}, "--target 'chanel' is unknown; did you mean 'channel'"),
-        ({"learning_rate": 0}, "--learning-rate is 0; it must be above 0"),
-        ({"scale": 1}, "--scale is 1; it must be below 1"),
-        ({"facets": 2, "parametrization": "cppn"}, "--facets needs another parametrization than cppn"),
-        ({"size": 16, "pad": 0, "jitter": 10}, "at --size 16 the layers see 1 px and need 8: make --size larger"),
+        ({"target": "logit"}, "target logit does not fit layer 'relu2_1'; use channel"),
+        ({"target": "chanel"}, "target 'chanel' is unknown; did you mean 'channel'"),
+        ({"learning_rate": 0}, "learning_rate is 0; it must be above 0"),
+        ({"scale": 1}, "scale is 1; it must be below 1"),
+        ({"facets": 2, "parametrization": "cppn"}, "facets needs another parametrization than cppn"),
+        ({"size": 16, "pad": 0, "jitter": 10}, "at size 16 the layers see 1 px and need 8: make it larger"),
         ({"parametrization": "furier"}, "did you mean 'fourier'"),
         ({"devices": 9}, "9 devices asked for"),
     ],
@@ -150,7 +152,7 @@ def test_what_cannot_be_is_told(changes, message):
 
 
 def test_objectives_of_different_structures_are_told():
-    with pytest.raises(JaxstyleError, match="objectives of one run must look at the same layers"):
+    with pytest.raises(JaxstyleError, match="objectives of one run must have the same layers"):
         jaxstyle.visualize([o.channel("relu2_1", 0), o.neuron("relu2_1", 0)], config=SMALL, features=FEATURES)
 
 
@@ -160,10 +162,10 @@ def test_a_step_lowers_for_every_platform(target, parametrization):
     from jaxstyle.pixels.method import advance, start
 
     config = change(target=target, parametrization=parametrization, tv_weight=0.1)
-    job = prepare(config, FEATURES, channel_objectives(config, check_layer(config, FEATURES)))
-    method = job.problem.method
+    job = prepare(config, FEATURES, Inputs(), points(config, FEATURES))
+    method = job.method
     state = jax.eval_shape(jax.vmap(lambda image: start(method, image)), job.start)
     step = jax.vmap(lambda *args: advance(method, *args), in_axes=(0, 0, 0, None))
-    traced = jax.jit(step).trace(state, job.knobs, job.problem.data(job.problem.stages[0]), job.problem.shared)
+    traced = jax.jit(step).trace(state, job.hyper, job.data(job.stages[0]), job.shared)
     for platform in ("cpu", "cuda", "tpu"):
-        assert "convolution" in traced.lower(lowering_platforms=(platform,)).as_text()
+        assert "stablehlo.convolution" in traced.lower(lowering_platforms=(platform,)).as_text()

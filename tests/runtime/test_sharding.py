@@ -1,4 +1,4 @@
-"""Pictures spread over devices: nothing is lost on the way, and nothing depends on how many there are."""
+"""Pictures sharded over devices: nothing is lost on the way, and nothing depends on how many there are."""
 
 import jax
 import jax.numpy as jnp
@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from jaxstyle.errors import JaxstyleError
-from jaxstyle.runtime.sharding import Spread, choose_devices, spread_map
+from jaxstyle.runtime.sharding import BatchSharding, choose_devices, sharded_map
 
 
 def tree(count):
@@ -26,31 +26,31 @@ SHARED = {"kernel": np.arange(9, dtype=np.float32).reshape(3, 3) / 9}
 @pytest.mark.parametrize("devices", [1, 3, 8])
 @pytest.mark.parametrize("count", [1, 2, 3, 5, 8, 9, 17])
 def test_gather_undoes_scatter(count, devices):
-    spread = Spread(count, choose_devices(devices))
-    scattered = spread.scatter(tree(count))
-    assert spread.per_device == -(-count // devices)  # no device has more pictures than it must
-    assert len(spread.devices) == -(-count // spread.per_device)  # and no device has none
+    sharding = BatchSharding(count, choose_devices(devices))
+    scattered = sharding.scatter(tree(count))
+    assert sharding.per_device == -(-count // devices)  # no device has more pictures than it must
+    assert len(sharding.devices) == -(-count // sharding.per_device)  # and no device has none
     for leaf in jax.tree.leaves(scattered):
-        assert leaf.shape[:2] == (len(spread.devices), spread.per_device)
-        assert leaf.sharding.device_set == set(spread.devices)
+        assert leaf.shape[:2] == (len(sharding.devices), sharding.per_device)
+        assert leaf.sharding.device_set == set(sharding.devices)
         assert {shard.data.shape[0] for shard in leaf.addressable_shards} == {1}
-    jax.tree.map(np.testing.assert_array_equal, spread.gather(scattered), tree(count))
+    jax.tree.map(np.testing.assert_array_equal, sharding.gather(scattered), tree(count))
 
 
 def test_a_batch_is_filled_up_with_its_first_pictures():
-    scattered = Spread(5, choose_devices(3)).scatter(np.arange(5.0))
+    scattered = BatchSharding(5, choose_devices(3)).scatter(np.arange(5.0))
     np.testing.assert_array_equal(scattered, [[0, 1], [2, 3], [4, 0]])
 
 
 def test_scatter_does_not_change_dtypes():
-    scattered = Spread(4, choose_devices(2)).scatter(tree(4))
+    scattered = BatchSharding(4, choose_devices(2)).scatter(tree(4))
     assert (scattered["image"].dtype, scattered["step"].dtype) == (jnp.float32, jnp.int32)
 
 
 def test_replicate_puts_a_whole_copy_on_every_device():
-    spread = Spread(3, choose_devices(3))
-    replicated = spread.replicate(SHARED)["kernel"]
-    assert replicated.sharding.device_set == set(spread.devices)
+    sharding = BatchSharding(3, choose_devices(3))
+    replicated = sharding.replicate(SHARED)["kernel"]
+    assert replicated.sharding.device_set == set(sharding.devices)
     for shard in replicated.addressable_shards:
         np.testing.assert_array_equal(shard.data, SHARED["kernel"])
 
@@ -59,10 +59,10 @@ def test_replicate_puts_a_whole_copy_on_every_device():
 def test_the_result_does_not_depend_on_the_number_of_devices(count):
     results = []
     for devices in (1, 3, 8):
-        spread = Spread(count, choose_devices(devices))
-        mapped = spread_map(step, spread.devices, (0, None))
-        state, losses = mapped(spread.scatter(tree(count)), spread.replicate(SHARED))
-        results.append((spread.gather(state), spread.gather(losses)))
+        sharding = BatchSharding(count, choose_devices(devices))
+        mapped = sharded_map(step, sharding.devices, (0, None))
+        state, losses = mapped(sharding.scatter(tree(count)), sharding.replicate(SHARED))
+        results.append((sharding.gather(state), sharding.gather(losses)))
     batch = tree(count)
     for i in range(count):
         alone, loss = step(jax.tree.map(lambda leaf, i=i: leaf[i], batch), SHARED)
@@ -74,10 +74,10 @@ def test_the_result_does_not_depend_on_the_number_of_devices(count):
 
 
 def test_a_step_copies_nothing_between_host_and_devices():
-    spread = Spread(5, choose_devices(3))
-    mapped = spread_map(step, spread.devices, (0, None))
-    state, shared = spread.scatter(tree(5)), spread.replicate(SHARED)
-    on_one_device = jax.device_put(SHARED, spread.devices[0])
+    sharding = BatchSharding(5, choose_devices(3))
+    mapped = sharded_map(step, sharding.devices, (0, None))
+    state, shared = sharding.scatter(tree(5)), sharding.replicate(SHARED)
+    on_one_device = jax.device_put(SHARED, sharding.devices[0])
     state, _ = mapped(state, shared)  # compiled outside of the guard
     with jax.transfer_guard("disallow"):
         for _ in range(3):
@@ -86,15 +86,15 @@ def test_a_step_copies_nothing_between_host_and_devices():
             mapped(state, on_one_device)
         with pytest.raises(Exception, match="transfer"):
             mapped(state, SHARED)
-    np.testing.assert_array_equal(spread.gather(state)["step"], np.arange(5) + 4)
-    assert spread.gather(losses).shape == (5,)
+    np.testing.assert_array_equal(sharding.gather(state)["step"], np.arange(5) + 4)
+    assert sharding.gather(losses).shape == (5,)
 
 
 def test_a_donated_state_is_used_up():
-    spread = Spread(2, choose_devices(2))
-    mapped = spread_map(step, spread.devices, (0, None), donate=(0,))
-    state = spread.scatter(tree(2))
-    mapped(state, spread.replicate(SHARED))
+    sharding = BatchSharding(2, choose_devices(2))
+    mapped = sharded_map(step, sharding.devices, (0, None), donate=(0,))
+    state = sharding.scatter(tree(2))
+    mapped(state, sharding.replicate(SHARED))
     assert all(leaf.is_deleted() for leaf in jax.tree.leaves(state))
 
 

@@ -12,7 +12,7 @@ from jaxstyle.inference.evaluate import reopened
 from jaxstyle.inference.run import open_run
 from jaxstyle.media.image_reading import read_picture
 from jaxstyle.media.image_resizing import fit_size, resize
-from jaxstyle.perceptual.style import Targets
+from jaxstyle.pixels.objectives import ObjectiveLoss, StageObjective
 from jaxstyle.tasks import fast_style
 from jaxstyle.training import loop, step
 from jaxstyle.training.config import override, typed
@@ -71,8 +71,10 @@ def test_the_terms_are_those_of_pixel_stylisation(whole):
     def alone(painting, photo, picture):
         seen = judge.objective.style_moments(painting, fixed.features)
         style = judge.objective.style_targets([seen], jnp.ones(1), None, None)
-        targets = Targets(judge.objective.content_targets(photo, fixed.features), style, judge.weights)
-        return judge.objective(picture, targets, fixed.features)
+        content = judge.objective.content_targets(photo, fixed.features)
+        stage = StageObjective(judge.objective.objective(content, style, judge.weights))
+        loss = ObjectiveLoss(judge.objective.network, descends=True)  # as `jaxstyle stylize` has it
+        return loss(picture, stage, fixed.features, jax.random.key(0))
 
     for i in range(2):
         painting = read_picture(config.styles[i]).rgb

@@ -1,23 +1,18 @@
-"""Objectives that compose: pure functions of what a network sees, summed by `+` and `-`, weighted by `*`."""
+"""Objectives that compose: pure functions of activations, summed by `+` and `-`, weighted by `*`; larger is better."""
 
+from jaxstyle.perceptual.loss import style_of
+from jaxstyle.perceptual.objective import Activations, Objective, term
+from jaxstyle.perceptual.terms import content, style, total_variation
 from jaxstyle.pixels.objectives.activations import channel, cosine, direction, layer_energy, logit, neuron
-from jaxstyle.pixels.objectives.algebra import Objective, Seen, term
-from jaxstyle.pixels.objectives.comparisons import (
-    activation_difference,
-    content,
-    guided,
-    style,
-    style_of,
-    total_variation,
-)
+from jaxstyle.pixels.objectives.comparisons import activation_difference, guided
 from jaxstyle.pixels.objectives.groups import alignment, channel_interpolation, diversity
-from jaxstyle.pixels.objectives.look import Look, View
+from jaxstyle.pixels.objectives.loss import ObjectiveLoss, StageObjective
 
 __all__ = [
-    "Look",
+    "Activations",
     "Objective",
-    "Seen",
-    "View",
+    "ObjectiveLoss",
+    "StageObjective",
     "activation_difference",
     "alignment",
     "channel",

@@ -9,7 +9,7 @@ import jax
 import jax.numpy as jnp
 
 from jaxstyle.errors import JaxstyleError, did_you_mean
-from jaxstyle.pixels.objectives.algebra import Objective, Seen, activation, maps, term
+from jaxstyle.perceptual.objective import Activations, Objective, activation, maps, term
 
 FLOOR = 1e-8
 """Added under roots, so that dead activations do not divide by zero."""
@@ -32,17 +32,17 @@ def layer_energy(layer: str, norm: str = "l2", channels: Sequence[int] = ()) -> 
     return term(f"{norm}/{layer}", _ENERGIES[norm], layer, jnp.asarray(channels, jnp.int32))
 
 
-def _chosen(seen: Seen, layer: str, channels: jax.Array) -> jax.Array:
-    features = activation(seen, layer)
+def _chosen(activations: Activations, layer: str, channels: jax.Array) -> jax.Array:
+    features = activation(activations, layer)
     return jnp.take(features, channels, axis=-1, mode="clip") if channels.size else features
 
 
-def _mean_square(seen: Seen, layer: str, channels: jax.Array) -> jax.Array:
-    return jnp.mean(jnp.square(_chosen(seen, layer, channels)))
+def _mean_square(activations: Activations, layer: str, channels: jax.Array) -> jax.Array:
+    return jnp.mean(jnp.square(_chosen(activations, layer, channels)))
 
 
-def _mean(seen: Seen, layer: str, channels: jax.Array) -> jax.Array:
-    return jnp.mean(_chosen(seen, layer, channels))
+def _mean(activations: Activations, layer: str, channels: jax.Array) -> jax.Array:
+    return jnp.mean(_chosen(activations, layer, channels))
 
 
 _ENERGIES = {"l2": _mean_square, "mean": _mean}
@@ -58,8 +58,8 @@ def channel(layer: str, index: Any) -> Objective:
     return term(f"channel/{layer}", _channel, layer, jnp.asarray(index, jnp.int32))
 
 
-def _channel(seen: Seen, layer: str, index: jax.Array) -> jax.Array:
-    return jnp.mean(jnp.take(maps(seen, layer), index, axis=-1, mode="clip"))
+def _channel(activations: Activations, layer: str, index: jax.Array) -> jax.Array:
+    return jnp.mean(jnp.take(maps(activations, layer), index, axis=-1, mode="clip"))
 
 
 def neuron(layer: str, index: Any, row: Any = None, column: Any = None) -> Objective:
@@ -75,9 +75,9 @@ def neuron(layer: str, index: Any, row: Any = None, column: Any = None) -> Objec
     return term(f"neuron/{layer}", _neuron, layer, (jnp.asarray(index, jnp.int32), *place))
 
 
-def _neuron(seen: Seen, layer: str, place: tuple[jax.Array, ...]) -> jax.Array:
+def _neuron(activations: Activations, layer: str, place: tuple[jax.Array, ...]) -> jax.Array:
     index, row, column = place
-    features = maps(seen, layer)
+    features = maps(activations, layer)
     _, height, width, _ = features.shape
     row, column = (jnp.where(at < 0, side // 2, at) for at, side in ((row, height), (column, width)))
     chosen = jnp.take(jnp.take(features, row, axis=1, mode="clip"), column, axis=1, mode="clip")
@@ -89,8 +89,8 @@ def direction(layer: str, vector: Any) -> Objective:
     return term(f"direction/{layer}", _direction, layer, jnp.asarray(vector, jnp.float32))
 
 
-def _direction(seen: Seen, layer: str, vector: jax.Array) -> jax.Array:
-    return jnp.mean(maps(seen, layer) @ vector)
+def _direction(activations: Activations, layer: str, vector: jax.Array) -> jax.Array:
+    return jnp.mean(maps(activations, layer) @ vector)
 
 
 def cosine(layer: str, vector: Any) -> Objective:
@@ -98,8 +98,8 @@ def cosine(layer: str, vector: Any) -> Objective:
     return term(f"cosine/{layer}", _cosine, layer, jnp.asarray(vector, jnp.float32))
 
 
-def _cosine(seen: Seen, layer: str, vector: jax.Array) -> jax.Array:
-    features = maps(seen, layer)
+def _cosine(activations: Activations, layer: str, vector: jax.Array) -> jax.Array:
+    features = maps(activations, layer)
     lengths = jnp.sqrt(jnp.sum(jnp.square(features), -1) + FLOOR) * jnp.sqrt(jnp.sum(jnp.square(vector)) + FLOOR)
     return jnp.mean((features @ vector) / lengths)
 
@@ -114,8 +114,8 @@ def logit(index: Any, layer: str = "logits") -> Objective:
     return term(f"logit/{layer}", _logit, layer, jnp.asarray(index, jnp.int32))
 
 
-def _logit(seen: Seen, layer: str, index: jax.Array) -> jax.Array:
-    logits = activation(seen, layer)
+def _logit(activations: Activations, layer: str, index: jax.Array) -> jax.Array:
+    logits = activation(activations, layer)
     if logits.ndim != 2:
         raise JaxstyleError(f"layer {layer!r} has positions; use `channel` for it")
     return jnp.mean(jnp.take(logits, index, axis=-1, mode="clip"))

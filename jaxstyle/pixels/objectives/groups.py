@@ -7,8 +7,8 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
+from jaxstyle.perceptual.objective import Activations, Objective, maps, term
 from jaxstyle.pixels.objectives.activations import FLOOR
-from jaxstyle.pixels.objectives.algebra import Objective, Seen, maps, term
 
 
 def diversity(layer: str) -> Objective:
@@ -23,8 +23,8 @@ def diversity(layer: str) -> Objective:
     return term(f"diversity/{layer}", _diversity, layer)
 
 
-def _diversity(seen: Seen, layer: str, numbers: Any) -> jax.Array:
-    features = maps(seen, layer)
+def _diversity(activations: Activations, layer: str, numbers: Any) -> jax.Array:
+    features = maps(activations, layer)
     flat = features.reshape(len(features), -1, features.shape[-1])
     grams = jnp.einsum("bpc,bpd->bcd", flat, flat).reshape(len(flat), -1)
     grams = grams / jnp.sqrt(jnp.sum(jnp.square(grams), -1, keepdims=True) + FLOOR)
@@ -48,8 +48,8 @@ def alignment(layer: str, decay: float = 2.0) -> Objective:
     return term(f"alignment/{layer}", _alignment, layer, jnp.float32(decay))
 
 
-def _alignment(seen: Seen, layer: str, decay: jax.Array) -> jax.Array:
-    features = maps(seen, layer)
+def _alignment(activations: Activations, layer: str, decay: jax.Array) -> jax.Array:
+    features = maps(activations, layer)
     total = jnp.float32(0)
     for distance in range(1, min(5, len(features))):
         differences = jnp.mean(jnp.square(features[distance:] - features[:-distance]), (1, 2, 3))
@@ -67,11 +67,11 @@ def channel_interpolation(layer: str, index: Any, other_layer: str, other_index:
     return first + term(f"to/{other_layer}", _fading_in, other_layer, jnp.asarray(other_index, jnp.int32))
 
 
-def _fading_in(seen: Seen, layer: str, index: jax.Array) -> jax.Array:
-    means = jnp.mean(jnp.take(maps(seen, layer), index, axis=-1, mode="clip"), (1, 2))
+def _fading_in(activations: Activations, layer: str, index: jax.Array) -> jax.Array:
+    means = jnp.mean(jnp.take(maps(activations, layer), index, axis=-1, mode="clip"), (1, 2))
     return jnp.linspace(0.0, 1.0, len(means)) @ means
 
 
-def _fading_out(seen: Seen, layer: str, index: jax.Array) -> jax.Array:
-    means = jnp.mean(jnp.take(maps(seen, layer), index, axis=-1, mode="clip"), (1, 2))
+def _fading_out(activations: Activations, layer: str, index: jax.Array) -> jax.Array:
+    means = jnp.mean(jnp.take(maps(activations, layer), index, axis=-1, mode="clip"), (1, 2))
     return jnp.linspace(1.0, 0.0, len(means)) @ means

@@ -1,4 +1,4 @@
-"""Objectives and their algebra: weighted sums of named scores of what a network sees, larger being better."""
+"""Objectives and their algebra: weighted sums of named scores of a picture's activations, larger being better."""
 
 from __future__ import annotations
 
@@ -9,19 +9,20 @@ from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 
 from jaxstyle.errors import JaxstyleError
 
-Score = Callable[["Seen", str, Any], jax.Array]
+Score = Callable[["Activations", str, Any], jax.Array]
 
 
-class Seen(NamedTuple):
-    """What an objective is a function of.
+class Activations(NamedTuple):
+    """The argument of an objective: pictures, and what a feature extractor makes of them.
 
     Attributes:
-      pictures: `[B, H, W, 3]`, RGB in [0, 1]; one picture, or a group that is optimised together.
+      pictures: `[H, W, 3]`, RGB in [0, 1], or a group `[B, H, W, 3]` that is optimised together.
       taps: Activations `[B, h, w, C]` (class logits `[B, K]`) of the layers asked for, by name.
-      reference: The same of the reference picture `[1, …]`, of the layers asked for of it.
+      reference: Activations `[1, …]` of the reference picture, of the layers that comparing scores ask for.
     """
 
     pictures: jax.Array
@@ -34,9 +35,9 @@ class Part(NamedTuple):
 
     Attributes:
       name: By which traces call it.
-      score: `(seen, layer, numbers) -> scalar`, pure.
-      layer: That it looks at; empty for scores of the picture alone.
-      compares: Whether it needs the layer of the reference picture, too.
+      score: `(activations, layer, numbers) -> scalar`, pure.
+      layer: Name of the activation it is a function of; empty for scores of the picture alone.
+      compares: Whether it needs that activation of the reference picture, too.
     """
 
     name: str
@@ -48,11 +49,11 @@ class Part(NamedTuple):
 @functools.partial(jax.tree_util.register_dataclass, data_fields=["weights", "numbers"], meta_fields=["parts"])
 @dataclasses.dataclass(frozen=True, eq=False)
 class Objective:
-    """A weighted sum of scores, to be made large; made by the functions of this package, by `+`, `-` and `*`.
+    """A weighted sum of scores, to be made large; it is built by functions such as `content`, and by `+`, `-` and `*`.
 
-    It is a pytree: what it looks at is compiled in, while its weights and numbers (a channel's index, a direction, a
-    target) are leaves. So sixty-four objectives that differ in the channel alone, stacked leaf by leaf, are one
-    compiled program under `vmap`.
+    An objective is a pytree: layers and scores are compiled in, while weights and numbers (a channel's index, a
+    direction, a target) are leaves. So sixty-four objectives that differ in the channel alone, stacked leaf by leaf,
+    are one compiled program under `vmap`.
 
         dream = layer_energy("relu4_1") + 0.5 * channel("relu5_1", 11) - 10 * content("relu3_1")
 
@@ -66,26 +67,26 @@ class Objective:
     weights: tuple[Any, ...]
     numbers: tuple[Any, ...]
 
-    def __call__(self, seen: Seen) -> jax.Array:
+    def __call__(self, activations: Activations) -> jax.Array:
         """The value, a float32 scalar."""
-        return jnp.sum(jnp.stack(list(self.terms(seen).values())))
+        return jnp.sum(jnp.stack(list(self.terms(activations).values())))
 
-    def terms(self, seen: Seen) -> dict[str, jax.Array]:
+    def terms(self, activations: Activations) -> dict[str, jax.Array]:
         """Every weighted part by its name, float32 scalars; parts of one name are summed."""
         found: dict[str, jax.Array] = {}
         for part, weight, numbers in zip(self.parts, self.weights, self.numbers, strict=True):
-            value = weight * part.score(seen, part.layer, numbers).astype(jnp.float32)
+            value = weight * part.score(activations, part.layer, numbers).astype(jnp.float32)
             found[part.name] = found[part.name] + value if part.name in found else value
         return found
 
     @property
     def layers(self) -> tuple[str, ...]:
-        """All layers looked at."""
+        """All layers that scores are functions of."""
         return tuple(dict.fromkeys(part.layer for part in self.parts if part.layer))
 
     @property
     def compared(self) -> tuple[str, ...]:
-        """The layers looked at in the reference picture."""
+        """The layers whose activations of the reference picture are needed."""
         return tuple(dict.fromkeys(part.layer for part in self.parts if part.compares))
 
     def __add__(self, other: Objective) -> Objective:
@@ -112,21 +113,21 @@ class Objective:
 
 def term(name: str, score: Score, layer: str = "", numbers: Any = (), *, compares: bool = False) -> Objective:
     """An objective of one score with weight one."""
-    return Objective((Part(name, score, layer, compares),), (jnp.float32(1),), (numbers,))
+    return Objective((Part(name, score, layer, compares),), (np.float32(1),), (numbers,))
 
 
-def activation(seen: Seen, layer: str) -> jax.Array:
+def activation(activations: Activations, layer: str) -> jax.Array:
     """The activation of a layer, in float32."""
-    return seen.taps[layer].astype(jnp.float32)
+    return activations.taps[layer].astype(jnp.float32)
 
 
-def maps(seen: Seen, layer: str) -> jax.Array:
+def maps(activations: Activations, layer: str) -> jax.Array:
     """The feature maps of a layer `[B, h, w, C]`, in float32.
 
     Raises:
       JaxstyleError: The layer has no positions, as class logits have none.
     """
-    features = activation(seen, layer)
+    features = activation(activations, layer)
     if features.ndim != 4:
         raise JaxstyleError(f"layer {layer!r} has no positions; use `logit` for it")
     return features

@@ -8,8 +8,8 @@ import numpy as np
 import tiny
 
 from jaxstyle.pixels import objectives as o
-from jaxstyle.pixels.objectives import Look, View
-from jaxstyle.pixels.objectives.look import cut, tiling
+from jaxstyle.pixels.objectives import ObjectiveLoss, StageObjective
+from jaxstyle.pixels.objectives.loss import cut, tiling
 from jaxstyle.pixels.transforms import Jitter
 
 FEATURES = tiny.features()
@@ -18,48 +18,58 @@ KEY = jax.random.key(3)
 
 
 @functools.cache
-def program(transforms=(), tile=None, dtype="float32"):
-    look = Look(FEATURES.network, transforms, dtype, tile)
-    return jax.jit(jax.value_and_grad(look, has_aux=True))
+def program(transforms=(), tile=None, dtype="float32", descends=False):
+    loss = ObjectiveLoss(FEATURES.network, transforms, dtype, tile, descends)
+    return jax.jit(jax.value_and_grad(loss, has_aux=True))
 
 
-def run(view, image=PICTURE, key=KEY, **options):
-    return program(**options)(image, view, FEATURES.params, key)
+def run(stage, image=PICTURE, key=KEY, **options):
+    return program(**options)(image, stage, FEATURES.params, key)
 
 
 def test_the_loss_is_minus_the_terms_sum():
-    (loss, terms), slope = run(View(o.layer_energy("relu2_1") + 2 * o.channel("relu1_1", 3)))
+    (loss, terms), slope = run(StageObjective(o.layer_energy("relu2_1") + 2 * o.channel("relu1_1", 3)))
     assert set(terms) == {"l2/relu2_1", "channel/relu1_1"}
     np.testing.assert_allclose(loss, -sum(terms.values()), rtol=1e-6)
-    (better, _), _ = run(View(o.layer_energy("relu2_1") + 2 * o.channel("relu1_1", 3)), PICTURE - 1e-3 * slope)
+    (better, _), _ = run(
+        StageObjective(o.layer_energy("relu2_1") + 2 * o.channel("relu1_1", 3)), PICTURE - 1e-3 * slope
+    )
     assert better < loss
+
+
+def test_an_objective_to_be_made_small_is_the_loss_itself():
+    stage = StageObjective(o.layer_energy("relu2_1") + 0.5 * o.total_variation())
+    (up, terms), slope = run(stage)
+    (down, same), other = run(stage, descends=True)
+    np.testing.assert_allclose([down, *same.values()], [-up, *terms.values()], rtol=1e-6)
+    np.testing.assert_allclose(other, -slope, rtol=1e-5, atol=1e-6 * np.abs(slope).max())
 
 
 def test_the_reference_is_moved_as_the_picture_is():
     """So a picture is at no distance from itself, however it is shifted."""
-    view = View(-o.content("relu2_1"), PICTURE)
-    (loss, _), _ = run(view, transforms=(Jitter(4),))
+    stage = StageObjective(-o.content("relu2_1"), PICTURE)
+    (loss, _), _ = run(stage, transforms=(Jitter(4),))
     assert loss == 0
-    (apart, _), _ = run(View(-o.content("relu2_1"), PHOTO), transforms=(Jitter(4),))
+    (apart, _), _ = run(StageObjective(-o.content("relu2_1"), PHOTO), transforms=(Jitter(4),))
     assert apart > 0.01
 
 
-def test_a_mask_keeps_the_gradient_out_and_the_view_whole():
+def test_a_mask_keeps_the_gradient_out_and_the_stage_whole():
     mask = np.zeros((24, 32), np.float32)
     mask[:, :10], mask[:, 10] = 1, 0.5
     objective = o.layer_energy("relu2_1")
-    (loss, _), slope = run(View(objective))
-    (masked, _), inside = run(View(objective, None, mask))
+    (loss, _), slope = run(StageObjective(objective))
+    (masked, _), inside = run(StageObjective(objective, None, mask))
     np.testing.assert_allclose(masked, loss, rtol=1e-6)
     np.testing.assert_allclose(inside, slope * mask[..., None], atol=1e-6 * np.abs(slope).max())
 
 
 def test_a_group_is_seen_together():
     group = np.stack([PICTURE, PHOTO])
-    view = View(o.diversity("relu2_1"))
-    (loss, _), slope = run(view, group)
+    stage = StageObjective(o.diversity("relu2_1"))
+    (loss, _), slope = run(stage, group)
     assert 0 < loss <= 1 and slope.shape == group.shape and np.abs(slope).min(axis=0).max() > 0
-    (same, _), _ = run(view, np.stack([PICTURE, PICTURE]))
+    (same, _), _ = run(stage, np.stack([PICTURE, PICTURE]))
     np.testing.assert_allclose(same, 1, rtol=1e-5)
 
 
@@ -82,17 +92,17 @@ def test_tilings_cover_nearly_all_with_equal_tiles():
 
 def test_tiled_scores_are_the_mean_over_tiles():
     objective = o.layer_energy("relu2_1")
-    (loss, _), slope = run(View(objective), tile=16)
-    parts = [run(View(objective), PICTURE[y : y + 12, x : x + 16]) for y in (0, 12) for x in (0, 16)]
+    (loss, _), slope = run(StageObjective(objective), tile=16)
+    parts = [run(StageObjective(objective), PICTURE[y : y + 12, x : x + 16]) for y in (0, 12) for x in (0, 16)]
     np.testing.assert_allclose(loss, np.mean([value for (value, _), _ in parts]), rtol=1e-5)
     grid = np.concatenate([np.concatenate([p[1] for p in parts[i : i + 2]], 1) for i in (0, 2)]) / 4
     np.testing.assert_allclose(slope, grid, atol=1e-5 * np.abs(grid).max())
 
 
 def test_bfloat16_is_near_float32():
-    view = View(o.layer_energy("relu2_1"))
-    (loss, _), slope = run(view)
-    (rough, _), rough_slope = run(view, dtype="bfloat16")
+    stage = StageObjective(o.layer_energy("relu2_1"))
+    (loss, _), slope = run(stage)
+    (rough, _), rough_slope = run(stage, dtype="bfloat16")
     assert rough.dtype == rough_slope.dtype == jnp.float32
     np.testing.assert_allclose(rough, loss, rtol=0.03)  # eight bits of mantissa, a few layers
     assert np.vdot(slope, rough_slope) > 0.98 * np.linalg.norm(slope) * np.linalg.norm(rough_slope)

@@ -1,0 +1,142 @@
+"""`jaxstyle train RECIPE --workdir DIR [--config.FIELD=VALUE …]`, and `train.py`, which is the same with `--config`."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import pathlib
+import runpy
+import sys
+from collections.abc import Sequence
+from importlib import import_module
+from typing import Any
+
+from jaxstyle.errors import JaxstyleError, did_you_mean
+from jaxstyle.runtime.output import lasting_output
+from jaxstyle.runtime.platforms import existing_platform
+from jaxstyle.runtime.settings import FLAG, spelled
+
+HELP = "train a network, or run any other recipe"
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Adds the recipe; settings and other flags are parsed as `train.py` does."""
+    parser.usage = "jaxstyle train RECIPE --workdir DIR [--config.FIELD=VALUE …]"
+    known = f"a file, or one of {', '.join(sorted(shipped_recipes()))}; with :test a variant that takes seconds"
+    parser.add_argument("recipe", metavar="RECIPE", help=known)
+    parser.set_defaults(flags=[])
+
+
+def run(args: argparse.Namespace) -> int:
+    """Runs a recipe; 0 when it is done, 2 for bad input.
+
+    Raises:
+      JaxstyleError: There is no such recipe.
+    """
+    return run_flags(["jaxstyle train", f"--config={find_recipe(args.recipe)}", *args.flags])
+
+
+def shipped_recipes() -> dict[str, pathlib.Path]:
+    """The recipes that come with jaxstyle, by name; they lie beside the package, or in it when it is installed."""
+    package = pathlib.Path(__file__).resolve().parent.parent
+    folder = next((place for place in (package / "configs", package.parent / "configs") if place.is_dir()), package)
+    return {path.stem: path for path in folder.glob("*.py") if not path.stem.startswith("_")}
+
+
+def find_recipe(name: str) -> str:
+    """The file of a recipe by its name or path, its variant behind it.
+
+    Raises:
+      JaxstyleError: There is none.
+    """
+    path, colon, variant = name.partition(":")
+    known = shipped_recipes()
+    if not os.path.isfile(path) and path not in known:
+        raise JaxstyleError(f"there is no recipe {path!r}; {did_you_mean(pathlib.Path(path).stem, known)}")
+    return f"{path if os.path.isfile(path) else known[path]}{colon}{variant}"
+
+
+def run_flags(argv: Sequence[str]) -> int:
+    """Calls the function that a recipe's `run` names, `"package.module:function"`, with (config, workdir).
+
+    Args:
+      argv: The program's name and its flags.
+
+    Returns:
+      The exit status.
+    """
+    from absl import flags, logging  # late: no other command needs flags
+    from ml_collections import config_flags
+
+    from jaxstyle.training import devices
+
+    values = flags.FlagValues()
+    recipe = "The recipe, a file of configs/."
+    config = config_flags.DEFINE_config_file("config", None, recipe, values, lock_config=True, sys_argv=list(argv))
+    add_flags(flags, values)
+    logging.set_verbosity(logging.WARNING)  # JAX tells at INFO of every backend it does not find
+    program = os.path.basename(argv[0])
+    try:
+        check_recipe(argv)
+        rest = parse(values, argv)
+        if rest:
+            raise JaxstyleError(f"unexpected argument {rest[0]!r}; settings are written --config.NAME=VALUE")
+        check_variant(config_flags.get_config_filename(values["config"]))
+        devices.join(values.coordinator or "", values.processes, values.process)
+        module, _, function = config.value.run.partition(":")
+        with lasting_output(), spelled(FLAG), existing_platform():
+            getattr(import_module(module), function)(config.value, values.workdir)
+    except JaxstyleError as error:
+        print(f"{program}: {error}", file=sys.stderr)
+        return 2
+    return 0
+
+
+def check_recipe(argv: Sequence[str]) -> None:
+    """Raises `JaxstyleError` for a recipe that is no file."""
+    parser = argparse.ArgumentParser(add_help=False, allow_abbrev=False)
+    parser.add_argument("--config")
+    if recipe := parser.parse_known_args(argv[1:])[0].config:
+        find_recipe(recipe)
+
+
+def add_flags(flags: Any, values: Any) -> None:
+    """Defines the flags beside the recipe's."""
+    of_all = "host:port of process 0, or `cluster`: ask the scheduler."
+    flags.DEFINE_string("workdir", None, "Folder for everything the run writes.", flag_values=values)
+    flags.DEFINE_string("coordinator", None, of_all, flag_values=values)
+    flags.DEFINE_integer("processes", 0, "How many processes train together, with --coordinator.", flag_values=values)
+    flags.DEFINE_integer("process", -1, "Which of them this is, from 0.", flag_values=values)
+    flags.mark_flags_as_required(["config", "workdir"], flag_values=values)
+
+
+def parse(values: Any, argv: Sequence[str]) -> list[str]:
+    """Reads the flags; the words between them come back.
+
+    Raises:
+      JaxstyleError: A recipe, a flag or a setting that there is not, or a value it cannot have.
+    """
+    from absl import flags
+
+    try:
+        return values(argv)[1:]
+    except flags.Error as error:
+        raise JaxstyleError(" ".join(str(error).split())) from None
+    except (AttributeError, KeyError) as error:  # of ml_collections, the former with the latter in place of its text
+        reason: object = error
+        while isinstance(reason, Exception):
+            reason = reason.args[0]
+        raise JaxstyleError(f"unknown setting {' '.join(str(reason).split())}") from None
+
+
+def check_variant(recipe: str) -> None:
+    """Makes sure that a word after a recipe, as in `file.py:test`, changes something; misspelt, it would train on.
+
+    Raises:
+      JaxstyleError: It does not.
+    """
+    path, _, variant = recipe.partition(".py:")
+    if variant:
+        get_config = runpy.run_path(f"{path}.py")["get_config"]
+        if get_config(variant) == get_config(""):
+            raise JaxstyleError(f"{path}.py has no variant {variant!r}; those of jaxstyle's recipes have one, 'test'")

@@ -1,0 +1,86 @@
+"""Terms of perceptual objectives: distances to a photo's content and to a painting's style, and smoothness.
+
+Distances are scores like all others: an objective subtracts them to make them small.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+
+from jaxstyle import losses
+from jaxstyle.errors import JaxstyleError, did_you_mean
+from jaxstyle.perceptual.objective import Activations, Objective, maps, term
+from jaxstyle.perceptual.style import DISTANCES, Content, Style, content_distance, mean_square, style_distance
+
+
+def content(layer: str) -> Objective:
+    """The distance of a layer from the reference picture's, relative to its energy; subtract it to stay near.
+
+    `mean((f - r)²) / mean(r²)`, as stylisation's content term.
+    """
+    return term(f"content/{layer}", _content, layer, compares=True)
+
+
+def _content(activations: Activations, layer: str, numbers: Any) -> jax.Array:
+    features = maps(activations, layer)
+    reference = jax.lax.stop_gradient(activations.reference[layer].astype(jnp.float32))
+    distances = losses.content_distance(features, jnp.broadcast_to(reference, features.shape))
+    return jnp.mean(distances) / mean_square(reference)
+
+
+def content_to(layer: str, target: Content) -> Objective:
+    """The distance of a layer from a fixed target, the mean over the group; otherwise as `content`."""
+    return term(f"content/{layer}", _content_to, layer, target)
+
+
+def _content_to(activations: Activations, layer: str, target: Content) -> jax.Array:
+    return mean_over_group(lambda features: content_distance(features, target), activations.taps[layer])
+
+
+def style(layer: str, target: Style, style_loss: str = "gram") -> Objective:
+    """The distance of a layer's moments from a style's, the mean over the group; subtract it to get the style.
+
+    Args:
+      layer: Name of an activation.
+      target: As `style_target` or `PerceptualLoss.style_targets` makes it.
+      style_loss: A key of `DISTANCES`.
+    """
+    if style_loss not in DISTANCES:
+        raise JaxstyleError(f"unknown style loss {style_loss!r}; {did_you_mean(style_loss, DISTANCES)}")
+    return term(f"style/{layer}", _STYLES[style_loss], layer, target)
+
+
+def _style(style_loss: str) -> Any:
+    def score(activations: Activations, layer: str, target: Style) -> jax.Array:
+        return mean_over_group(lambda features: style_distance(style_loss, features, target), activations.taps[layer])
+
+    return score
+
+
+_STYLES = {name: _style(name) for name in DISTANCES}
+
+
+def total_variation(*, periodic: bool = False) -> Objective:
+    """The squared total variation of the pictures; subtract it to smooth.
+
+    Args:
+      periodic: Whether the pictures repeat: then the last row and column are neighbours of the first.
+    """
+    return term("total_variation", _torus_variation if periodic else _total_variation)
+
+
+def _total_variation(activations: Activations, layer: str, numbers: Any) -> jax.Array:
+    return jnp.mean(losses.total_variation(activations.pictures))
+
+
+def _torus_variation(activations: Activations, layer: str, numbers: Any) -> jax.Array:
+    return jnp.mean(losses.total_variation(activations.pictures, periodic=True))
+
+
+def mean_over_group(distance: Callable[[jax.Array], jax.Array], features: jax.Array) -> jax.Array:
+    """The mean of a distance over the pictures of a group `[B, …]`; of one picture it is computed without that axis."""
+    return jnp.mean(jnp.stack([distance(one) for one in features])) if len(features) > 1 else distance(features[0])
