@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import jax
 import jax.numpy as jnp
+from jax import lax
 
 from jaxstyle.ops.eigen import eigenvalues, eigh
 from jaxstyle.ops.moments import Moments, covariance
@@ -74,9 +75,9 @@ def wasserstein_distance(statistics: Moments, target: Moments, root: jax.Array |
     It takes the trace of the root from eigenvalues, which is exact, where crowsonkb iterates Newton–Schulz
     twelve times. Neural-style and Gatys have no such loss; their style weights do not carry over.
 
-    The gradient is finite for every input: directions whose eigenvalue is below float32's rounding of the
-    largest one, as those of a picture with fewer positions than channels, pass no gradient through the root and
-    count as 1e-4, the least that the root of a product of two such covariances can be.
+    Value and gradient are finite and continuous for every input: eigenvalues below float32's rounding of the largest
+    one, as those of a picture with fewer positions than channels, pass no gradient through the root and count as 1e-4,
+    the least that the root of a product of two such covariances can be; between, it falls smoothly (`floored_root`).
 
     Args:
       statistics: Moments of the picture, `[..., C]`.
@@ -93,11 +94,33 @@ def wasserstein_distance(statistics: Moments, target: Moments, root: jax.Array |
     root = wasserstein_root(target) if root is None else root
     cov, target_cov = regularized_covariance(statistics), regularized_covariance(target)
     values = eigenvalues(root @ cov @ root)
-    floor = jnp.finfo(values.dtype).eps * jnp.max(values, -1, keepdims=True)
-    seen = values > jnp.maximum(floor, EPSILON**2)
-    cross = jnp.sum(jnp.where(seen, jnp.sqrt(jnp.where(seen, values, 1)), EPSILON), -1)
-    spread = jnp.trace(cov + target_cov, axis1=-2, axis2=-1) - 2 * cross
-    return jnp.mean(jnp.square(statistics.mean - target.mean), -1) + spread / target.mean.shape[-1]
+    rounding = jnp.finfo(values.dtype).eps * jnp.max(values, -1, keepdims=True)
+    roots = floored_root(values, jnp.maximum(rounding, EPSILON**2 / 8), EPSILON)
+    difference = jnp.trace(cov + target_cov, axis1=-2, axis2=-1) - 2 * jnp.sum(roots, -1)
+    return jnp.mean(jnp.square(statistics.mean - target.mean), -1) + difference / target.mean.shape[-1]
+
+
+def floored_root(values: jax.Array, noise: jax.Array, least: float) -> jax.Array:
+    """Square root of what stands out from rounding, which falls smoothly to `least` for what does not.
+
+    Rounding moves the smallest eigenvalues by about `noise`, and each LAPACK does so in its own way: the root, whose
+    slope is 1 / (2 √v), would multiply that, and a root that is cut off would jump where a value crosses the cut.
+
+    Args:
+      values: `[..., C]`.
+      noise: `[..., 1]`, positive; no gradient passes through it.
+      least: The root of what is not above `2 noise`.
+
+    Returns:
+      `[..., C]`, with a continuous derivative: `least` up to `2 noise`, the square root from `8 noise` on, and between
+      them the cubic that joins both.
+    """
+    low, high = 2 * lax.stop_gradient(noise), 8 * lax.stop_gradient(noise)
+    top, place = jnp.sqrt(high), jnp.clip((values - low) / (high - low), 0, 1)
+    # Cubic Hermite interpolation; the slope at its end is that of the root, over a step of high - low.
+    rise = (top - least) * place**2 * (3 - 2 * place)
+    joined = least + rise + (high - low) / (2 * top) * place**2 * (place - 1)
+    return jnp.where(values > high, jnp.sqrt(jnp.maximum(values, high)), joined)
 
 
 def mean_std_distance(statistics: Moments, target: Moments) -> jax.Array:

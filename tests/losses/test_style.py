@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from jaxstyle import losses
 from jaxstyle.losses import wasserstein_distance, wasserstein_root
+from jaxstyle.losses.style import floored_root
 from jaxstyle.ops.moments import covariance, moments
 
 DISTANCES = {
@@ -231,3 +232,18 @@ def test_wasserstein_is_crowsonkbs_term_for_term(shape):
     value, gradient = value_and_grad("wasserstein", f, moments_of(target))
     np.testing.assert_allclose(value, loss.item(), rtol=1e-4)
     reference.assert_near(gradient, picture.grad.numpy().transpose(1, 2, 0), 1e-4)
+
+
+def test_the_floored_root_has_no_jump_and_no_kink():
+    """Value and slope go over into those of the root, and into the least, without a step: so it is on every LAPACK."""
+    noise, least = np.float32(0.5), 0.01
+    root = jax.vmap(jax.value_and_grad(lambda value: floored_root(value[None], noise[None], least)[0]))
+    values = np.linspace(-1, 8, 4001, dtype=np.float32)
+    made, slope = map(np.asarray, root(values))
+    np.testing.assert_array_equal(made[values <= 1], np.float32(least))
+    np.testing.assert_allclose(made[values > 4], np.sqrt(values[values > 4]), rtol=1e-6)
+    assert np.abs(np.diff(made)).max() < 1.01 * slope.max() * (values[1] - values[0])
+    assert np.abs(np.diff(slope)).max() < 0.01 and slope.max() < 1
+    step = 0.01
+    ahead, behind = root(values + step)[0], root(values - step)[0]
+    np.testing.assert_allclose((ahead - behind) / (2 * step), slope, atol=2e-3)
