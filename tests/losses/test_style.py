@@ -246,4 +246,6 @@ def test_the_floored_root_has_no_jump_and_no_kink():
     assert np.abs(np.diff(slope)).max() < 0.01 and slope.max() < 1
     step = 0.01
     ahead, behind = root(values + step)[0], root(values - step)[0]
-    np.testing.assert_allclose((ahead - behind) / (2 * step), slope, atol=2e-3)
+    np.testing.assert_allclose(
+        (ahead - behind) / (2 * step), slope, atol=4e-3
+    )  # where the curvature jumps by 0.6: 0.6 · step / 2
