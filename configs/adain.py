@@ -14,7 +14,7 @@ workdir, it goes on where it was stopped.
 from ml_collections import ConfigDict
 
 from jaxstyle.tasks.any_style import Config
-from jaxstyle.tasks.perceptual import small
+from jaxstyle.tasks.stylization import small
 from jaxstyle.training.config import as_config
 
 

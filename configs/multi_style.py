@@ -18,7 +18,7 @@ same workdir, it goes on where it was stopped.
 from ml_collections import ConfigDict
 
 from jaxstyle.tasks.fast_style import Config
-from jaxstyle.tasks.perceptual import small
+from jaxstyle.tasks.stylization import small
 from jaxstyle.training.config import as_config
 
 

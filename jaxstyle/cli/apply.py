@@ -55,7 +55,7 @@ def run(args: argparse.Namespace) -> int:
     Raises:
       JaxstyleError: Bad input.
     """
-    from jaxstyle.inference.apply import Look
+    from jaxstyle.inference.apply import StyleOptions
     from jaxstyle.inference.styles import parse_blend
     from jaxstyle.jobs.apply import apply_files
     from jaxstyle.jobs.files import Files
@@ -64,7 +64,7 @@ def run(args: argparse.Namespace) -> int:
         raise JaxstyleError("--style and --interpolate both say which style; give one of them")
     keep_compiled()
     style: Any = parse_blend(args.interpolate) if args.interpolate is not None else args.style
-    look = Look(
+    look = StyleOptions(
         style,
         args.strength,
         [read_mask(mask) for mask in args.mask],

@@ -34,8 +34,8 @@ PREVIEW = 160  # pixels, of a style on a preview
 
 
 @dataclasses.dataclass(frozen=True)
-class Look:
-    """The options of `apply_style`, of which the model is none.
+class StyleOptions:
+    """The style that a model applies, and how.
 
     Attributes:
       style: A style's name or number, a painting, several of them, or weights of them; see `styles.blend_of`.
@@ -87,21 +87,21 @@ class Stylizer:
 
     Args:
       model: Whose.
-      look: How.
+      options: The style, and how it is applied.
 
     Raises:
       JaxstyleError: They do not fit, or a painting cannot be read.
     """
 
-    def __init__(self, model: StyleModel, look: Look):
-        look.check(model)
-        self.model, self.look, self.devices = model, look, choose_devices(look.devices)
-        blend = blend_of(look.style)
+    def __init__(self, model: StyleModel, options: StyleOptions):
+        options.check(model)
+        self.model, self.options, self.devices = model, options, choose_devices(options.devices)
+        blend = blend_of(options.style)
         self.shares = np.array([weight for _, weight in blend], np.float32)
         self.encoded: dict[int, Any] = {}  # by the size at which paintings are seen
         if model.any_style:
             self.paintings = read_paintings([style for style, _ in blend])
-            if size := look.style_size:
+            if size := options.style_size:
                 self.paintings = [painting._replace(rgb=painting.fitted(size)) for painting in self.paintings]
         else:
             self.weights = known_weights(model, blend)
@@ -110,9 +110,9 @@ class Stylizer:
         """The style argument of the network, for photos of a size."""
         if not self.model.any_style:
             return self.weights
-        size = self.look.style_size or usual_size(self.paintings, max(height, width))
+        size = self.options.style_size or usual_size(self.paintings, max(height, width))
         if size not in self.encoded:
-            self.encoded[size] = encode_styles(self.model, self.paintings, size, self.look.strength)
+            self.encoded[size] = encode_styles(self.model, self.paintings, size, self.options.strength)
         return self.encoded[size]
 
     def batch(self, height: int, width: int) -> int:
@@ -122,7 +122,7 @@ class Stylizer:
     def __call__(self, photos: Sequence[np.ndarray]) -> list[np.ndarray]:
         """Stylises photos `[H, W, 3]` in [0, 1], all of one size; each becomes float32 `[H, W, 3]` in [0, 1]."""
         carries, style = [self.begin(photo) for photo in photos], self.style_for(*photos[0].shape[:2])
-        rows = self.look.rows or self.short_of_memory(carries, style)
+        rows = self.options.rows or self.short_of_memory(carries, style)
         made = [self.in_strips(carry, style, rows) for carry in carries] if rows else self.whole(carries, style)
         return [self.finish(picture, photo) for picture, photo in zip(made, photos, strict=True)]
 
@@ -130,9 +130,9 @@ class Stylizer:
         """The network's input: the photo's pixels and, for a model of any style, the share of each painting at each."""
         if not self.model.any_style:
             return (photo,)
-        if not self.look.masks:
+        if not self.options.masks:
             return photo, np.broadcast_to(self.shares, (*photo.shape[:2], len(self.shares)))
-        masks = np.stack([resize(mask, *photo.shape[:2]) for mask in self.look.masks], -1)
+        masks = np.stack([resize(mask, *photo.shape[:2]) for mask in self.options.masks], -1)
         return photo, masks / np.maximum(1, masks.sum(-1, keepdims=True))
 
     def whole(self, carries: Sequence[tuple[np.ndarray, ...]], style: Any) -> np.ndarray:
@@ -169,9 +169,9 @@ class Stylizer:
     def finish(self, picture: np.ndarray, photo: np.ndarray) -> np.ndarray:
         """A picture within [0, 1], in the photo's colours where that was asked for."""
         picture = np.clip(picture, 0, 1).astype(np.float32)
-        if self.look.preserve_color == "luminance":
+        if self.options.preserve_color == "luminance":
             return colors.keep_luminance_only(picture, photo)
-        return colors.match_color(picture, photo) if self.look.preserve_color == "histogram" else picture
+        return colors.match_color(picture, photo) if self.options.preserve_color == "histogram" else picture
 
 
 @functools.lru_cache(maxsize=8)
@@ -218,17 +218,17 @@ def apply_style(
     """
     model = model if isinstance(model, StyleModel) else load_model(model)
     read = [read_mask(mask) for mask in masks]
-    look = Look(style, strength, read, preserve_color, style_size, tile_size)
+    options = StyleOptions(style, strength, read, preserve_color, style_size, tile_size)
     photo = read_picture(picture).rgb
-    check_photo(photo, "the picture", look)
-    return Stylizer(model, look)([photo])[0]
+    check_photo(photo, "the picture", options)
+    return Stylizer(model, options)([photo])[0]
 
 
-def check_photo(photo: np.ndarray, name: str, look: Look) -> None:
+def check_photo(photo: np.ndarray, name: str, options: StyleOptions) -> None:
     """Raises `JaxstyleError` for a photo that is too small, or that the masks do not fit."""
     height, width = photo.shape[:2]
     check_size(height, width, name)
-    for i, mask in enumerate(look.masks, 1):
+    for i, mask in enumerate(options.masks, 1):
         check_mask(f"mask {i}", mask, name, photo)
 
 
@@ -237,6 +237,6 @@ def preview(model: StyleModel) -> np.ndarray:
     photo = read_picture("example:landscape").rgb
     photo = resize(photo, *fit_size(photo.shape[0], photo.shape[1], PREVIEW))
     styles = ["example:brushwork", "example:mosaic"] if model.any_style else list(model.styles)
-    made = [Stylizer(model, Look(style))([photo])[0] for style in styles]
+    made = [Stylizer(model, StyleOptions(style))([photo])[0] for style in styles]
     columns = min(len(styles), math.ceil(math.sqrt(2 * len(styles))))
     return contact_sheet(made, [style.removeprefix("example:") for style in styles], columns, PREVIEW)

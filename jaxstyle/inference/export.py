@@ -12,7 +12,7 @@ import jax.numpy as jnp
 from jax import export
 
 from jaxstyle.errors import JaxstyleError
-from jaxstyle.inference.apply import Look
+from jaxstyle.inference.apply import StyleOptions
 from jaxstyle.inference.style_model import StyleModel
 from jaxstyle.inference.styles import blend_of, encode_styles, known_weights, read_paintings, usual_size
 from jaxstyle.media.image_resizing import MIN_SIDE
@@ -182,7 +182,7 @@ def export_model(
     """
     target = pathlib.Path(path)
     check_target(target, size)
-    Look(style, strength, style_size=style_size).check(model)
+    StyleOptions(style, strength, style_size=style_size).check(model)
     if not blend_of(style) and (strength != 1 or style_size is not None):
         raise JaxstyleError("strength and style-size are of paintings that are built in: choose a style")
     exported = signature(model, style, strength=strength, style_size=style_size)

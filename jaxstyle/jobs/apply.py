@@ -14,7 +14,7 @@ from tqdm import tqdm
 
 from jaxstyle._version import __version__
 from jaxstyle.errors import JaxstyleError
-from jaxstyle.inference.apply import Look, Stylizer, check_photo
+from jaxstyle.inference.apply import StyleOptions, Stylizer, check_photo
 from jaxstyle.inference.style_model import FILES, load_model
 from jaxstyle.inference.styles import blend_of
 from jaxstyle.jobs.apply_films import Reel, open_reels, resized, stylise_film
@@ -43,7 +43,7 @@ class Entry:
 def apply_files(
     model: str | os.PathLike,
     files: Files,
-    look: Look,
+    look: StyleOptions,
     *,
     size: int | None = None,
     fps: float | None = None,
@@ -99,7 +99,9 @@ def apply_files(
     return stylised(stylizer, entries, reels, files.bits, recorded(model, look), progress)
 
 
-def find_entries(files: Files, photos: Sequence[str], look: Look, size: int | None, bad_pictures: str) -> list[Entry]:
+def find_entries(
+    files: Files, photos: Sequence[str], look: StyleOptions, size: int | None, bad_pictures: str
+) -> list[Entry]:
     """The photos named and in folders that can be read, with where their results go.
 
     Raises:
@@ -115,7 +117,7 @@ def find_entries(files: Files, photos: Sequence[str], look: Look, size: int | No
     return [Entry(path, shapes[path], target) for path, target in zip(paths, targets, strict=True) if path in shapes]
 
 
-def inspect(path: str, look: Look, size: int | None) -> tuple[int, int]:
+def inspect(path: str, look: StyleOptions, size: int | None) -> tuple[int, int]:
     """Height and width at which a photo is stylised, which can be read and fits the masks."""
     rgb = read_large(path, "content").rgb
     check_photo(rgb, path, look)
@@ -164,7 +166,7 @@ def batched(entries: list[Entry], size: int) -> Iterator[list[Entry]]:
         yield [entries[i] for i in part]
 
 
-def recorded(model: str | os.PathLike, look: Look) -> dict[str, Any]:
+def recorded(model: str | os.PathLike, look: StyleOptions) -> dict[str, Any]:
     """What a result depends on, without times, places or machines: it goes into the result's metadata."""
     styles = [[os.path.basename(str(style)), weight] for style, weight in blend_of(look.style)]
     return {

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 from tqdm import tqdm
 
-from jaxstyle.inference.apply import Look, Stylizer, check_photo
+from jaxstyle.inference.apply import StyleOptions, Stylizer, check_photo
 from jaxstyle.jobs.files import Files
 from jaxstyle.jobs.film_files import film_targets, kept_of, layered, open_source, rate_of
 from jaxstyle.media.film_reading import Film
@@ -42,7 +42,9 @@ class Reel:
     kept: dict[str, Any]
 
 
-def open_reels(paths: Sequence[str], files: Files, look: Look, size: int | None, fps: float | None) -> list[Reel]:
+def open_reels(
+    paths: Sequence[str], files: Files, look: StyleOptions, size: int | None, fps: float | None
+) -> list[Reel]:
     """Films looked through, whose results can be written.
 
     Args:

@@ -1,4 +1,4 @@
-"""Stylising in one pass in any style: a decoder learns to paint what a fixed encoder sees of a photo and a painting."""
+"""Fast stylisation in any style: a decoder learns to paint a photo's encoding with the moments of a painting's."""
 
 from __future__ import annotations
 
@@ -19,9 +19,8 @@ from jaxstyle.features.vgg import VGG
 from jaxstyle.media.paths import list_pictures
 from jaxstyle.models.adain import AdaIN, Styles
 from jaxstyle.models.transport_network import LAYERS, TransportNetwork
-from jaxstyle.tasks import perceptual
 from jaxstyle.tasks.common import beside, descend, scaled
-from jaxstyle.tasks.perceptual import Perceptual, StyleConfig, check_style
+from jaxstyle.tasks.stylization import StyleConfig, StylizationLoss, check_style, make_loss, side_of
 from jaxstyle.training import step
 from jaxstyle.training.config import at_least, one_of
 from jaxstyle.training.optimizers import Optimizer, make_optimizer
@@ -45,7 +44,7 @@ class ModelConfig:
 class Config(StyleConfig):
     """The fields of the training of a network of any style.
 
-    Here `style_size` is the side of the paintings' central squares, parts of which are seen; 0 is twice a photo's.
+    Here `style_size` is the side of the paintings' central squares, of which parts are used; 0 is twice a photo's.
     """
 
     FIXED = (*StyleConfig.FIXED, "features")  # the encoder is the features'
@@ -80,11 +79,11 @@ def make(config: Config, info: RunInfo) -> AnyStyle:
     Raises:
       JaxstyleError: The features are no VGG or lack the encoder's layer, or the photos do not suit.
     """
-    judge, side = perceptual.perceptual(config, info), perceptual.side_of(config, info)
+    loss, side = make_loss(config, info), side_of(config, info)
     return AnyStyle(
-        network=network_of(config, judge.features),
+        network=network_of(config, loss.features),
         optimizer=make_optimizer(config.optimizer, info.extent, info.steps, config.ema_decay),
-        judge=judge,
+        loss=loss,
         styles=config.styles,
         style_size=config.style_size or 2 * side,
         side=side,
@@ -118,7 +117,7 @@ def encoder_widths(features: Features, layer: str) -> tuple[tuple[int, ...], ...
 
 
 class Fixed(NamedTuple):
-    """What steps look at.
+    """The arrays that steps read.
 
     Attributes:
       features: Parameters of the features, whose first are the encoder's.
@@ -138,7 +137,7 @@ class AnyStyle:
     Attributes:
       network: Photos and the moments of paintings -> pictures. Its encoder is not trained.
       optimizer: Of the decoder's parameters.
-      judge: Of its pictures.
+      loss: Of its pictures.
       styles: Paintings, or folders of them.
       style_size: Side in pixels of the paintings' central squares, out of which views are cut.
       side: Of the photos and paintings in a step, pixels.
@@ -148,7 +147,7 @@ class AnyStyle:
 
     network: AdaIN | TransportNetwork
     optimizer: Optimizer
-    judge: Perceptual
+    loss: StylizationLoss
     styles: tuple[str, ...]
     style_size: int
     side: int
@@ -156,11 +155,11 @@ class AnyStyle:
     flip: bool = False
 
     def fixed(self) -> Fixed:
-        """What steps look at; every entry of `styles` is drawn as often as any other, however much a folder holds."""
+        """The features' parameters and the paintings; every entry of `styles` is as likely, however large a folder."""
         folders = [list_pictures([entry]) for entry in self.styles]
         paintings = [central_square(read_example(path), self.style_size)["image"] for each in folders for path in each]
         chances = np.concatenate([np.full(len(each), 1 / len(each) / len(folders), np.float32) for each in folders])
-        return Fixed(self.judge.features.params, np.stack(paintings), chances)
+        return Fixed(self.loss.features.params, np.stack(paintings), chances)
 
     def init(self, key: jax.Array) -> TrainState:
         """The state before the first step."""
@@ -174,31 +173,31 @@ class AnyStyle:
         draws: of a part of it, in changed colours, or covered by a made texture (`random_view`), so that few paintings
         are many styles."""
         keys = step.example_keys(jax.random.fold_in(key, state.step), len(batch["image"]))
-        changes, draws, moves, looks = jax.vmap(lambda key: jax.random.split(key, 4), out_axes=1)(keys)
+        changes, draws, moves, views = jax.vmap(lambda key: jax.random.split(key, 4), out_axes=1)(keys)
         photos = scaled(augment(batch["image"], changes, flip=self.flip, crop=self.crop))
-        drawn = self.drawn(state.fixed, draws)
-        paintings = jax.vmap(lambda key, painting: random_view(key, painting, self.side))(looks, drawn)
+        drawn = self.draw_paintings(state.fixed, draws)
+        paintings = jax.vmap(lambda key, painting: random_view(key, painting, self.side))(views, drawn)
         return descend(
             self.optimizer, state, lambda params: (self.terms(params, state.fixed, photos, paintings, moves), {})
         )
 
-    def drawn(self, fixed: Fixed, keys: jax.Array) -> jax.Array:
+    def draw_paintings(self, fixed: Fixed, keys: jax.Array) -> jax.Array:
         """A painting for each of `[N]` keys, `[N, S, S, 3]` in [0, 1]."""
         which = jax.vmap(lambda key: jax.random.categorical(key, jnp.log(fixed.chances)))(keys)
         return scaled(fixed.paintings[which])
 
     def terms(self, params: Any, fixed: Fixed, photos: jax.Array, paintings: jax.Array, keys: jax.Array) -> Metrics:
         """The weighted terms `[N]` of photos in the styles of paintings, both `[N, H, W, 3]`, and their sum."""
-        styles = self.judge.styles_of(fixed.features, paintings)
-        seen = self.seen(params, fixed, paintings)
-        return self.judge.judged(fixed.features, lambda x: self.paint(params, fixed, x, seen), photos, styles, keys)
+        styles = self.loss.style_targets(fixed.features, paintings)
+        encoded = self.encode_styles(params, fixed, paintings)
+        return self.loss.terms(fixed.features, lambda x: self.stylize(params, fixed, x, encoded), photos, styles, keys)
 
-    def seen(self, params: Any, fixed: Fixed, paintings: jax.Array) -> Styles:
-        """What the network is told of paintings `[N, H, W, 3]`, one a photo."""
+    def encode_styles(self, params: Any, fixed: Fixed, paintings: jax.Array) -> Styles:
+        """The encoded moments of paintings `[N, H, W, 3]`, one a photo."""
         moments: Any = self.network.apply(self.variables(params, fixed.features), paintings, method="style_of")
         return Styles(jax.tree.map(lambda leaf: leaf[:, None], moments), jnp.ones(len(paintings)))
 
-    def paint(self, params: Any, fixed: Fixed, photos: jax.Array, styles: Styles) -> Any:
+    def stylize(self, params: Any, fixed: Fixed, photos: jax.Array, styles: Styles) -> Any:
         """Pictures `[N, H, W, 3]` of photos likewise."""
         return self.network.apply(
             self.variables(params, fixed.features), photos, jnp.ones_like(photos[..., :1]), styles
@@ -213,20 +212,20 @@ class AnyStyle:
     def eval_step(self, state: TrainState, batch: Batch, keys: jax.Array) -> Metrics:
         """The weighted terms of every photo, each `[N]`, in the style of a whole painting."""
         draws, moves = jax.vmap(jax.random.split, out_axes=1)(keys)
-        paintings = self.shrunk(self.drawn(state.fixed, draws))
+        paintings = self.resized(self.draw_paintings(state.fixed, draws))
         return self.terms(state.best_params, state.fixed, scaled(batch["image"]), paintings, moves)
 
-    def shrunk(self, paintings: jax.Array) -> jax.Array:
+    def resized(self, paintings: jax.Array) -> jax.Array:
         """Whole paintings `[N, S, S, 3]` at the size of a step's."""
         return jax.image.resize(paintings, (len(paintings), self.side, self.side, 3), "linear")
 
     def style_network(self, state: TrainState) -> tuple[AdaIN | TransportNetwork, Any, tuple[str, ...]]:
         """The network that stylises, its parameters, and the names of styles that it has learnt, none."""
-        return self.network, self.variables(state.best_params, self.judge.features.params)["params"], ()
+        return self.network, self.variables(state.best_params, self.loss.features.params)["params"], ()
 
     def pictures(self, state: TrainState, batch: Batch, key: jax.Array) -> dict[str, jax.Array]:
         """Photos, and each in the style of one painting beside it, in turn."""
         photos = scaled(batch["image"])
         which = jnp.arange(len(photos)) % len(state.fixed.paintings)
-        seen = self.seen(state.best_params, state.fixed, self.shrunk(scaled(state.fixed.paintings[which])))
-        return {"stylised": beside(photos, self.paint(state.best_params, state.fixed, photos, seen))}
+        encoded = self.encode_styles(state.best_params, state.fixed, self.resized(scaled(state.fixed.paintings[which])))
+        return {"stylised": beside(photos, self.stylize(state.best_params, state.fixed, photos, encoded))}

@@ -1,4 +1,4 @@
-"""Stylising in one pass: a network learns one style, or several of which every normalisation has its own part."""
+"""Fast stylisation: a network learns one style, or several, each with normalisation parameters of its own."""
 
 from __future__ import annotations
 
@@ -13,9 +13,8 @@ import jax.numpy as jnp
 from jaxstyle.data.augment import augment
 from jaxstyle.errors import JaxstyleError
 from jaxstyle.models.style_network import StyleNetwork
-from jaxstyle.tasks import perceptual
 from jaxstyle.tasks.common import beside, descend, scaled
-from jaxstyle.tasks.perceptual import Perceptual, StyleConfig, Styles, check_style
+from jaxstyle.tasks.stylization import StyleConfig, Styles, StylizationLoss, check_style, make_loss
 from jaxstyle.training import step
 from jaxstyle.training.config import at_least
 from jaxstyle.training.optimizers import Optimizer, make_optimizer
@@ -66,7 +65,7 @@ def make(config: Config, info: RunInfo) -> FastStyle:
     return FastStyle(
         network=network,
         optimizer=make_optimizer(config.optimizer, info.extent, info.steps, config.ema_decay),
-        judge=perceptual.perceptual(config, info),
+        loss=make_loss(config, info),
         paintings=config.styles,
         names=style_names(config.styles),
         style_size=config.style_size or max(info.spec["image"].shape[:2]),
@@ -76,7 +75,7 @@ def make(config: Config, info: RunInfo) -> FastStyle:
 
 
 def style_names(paths: Sequence[str]) -> tuple[str, ...]:
-    """What styles are called: as their files are, without the suffix.
+    """Names of styles: those of their files, without the suffix.
 
     Raises:
       JaxstyleError: Two have one name.
@@ -102,7 +101,7 @@ class FastStyle:
     Attributes:
       network: Photos and weights of styles -> pictures.
       optimizer: Of all its parameters.
-      judge: Of its pictures.
+      loss: Of its pictures.
       paintings: Paths, one a style.
       names: Of the styles.
       style_size: Longer side in pixels at which paintings are seen.
@@ -112,7 +111,7 @@ class FastStyle:
 
     network: StyleNetwork
     optimizer: Optimizer
-    judge: Perceptual
+    loss: StylizationLoss
     paintings: tuple[str, ...]
     names: tuple[str, ...]
     style_size: int
@@ -120,8 +119,8 @@ class FastStyle:
     flip: bool = False
 
     def fixed(self) -> Fixed:
-        """What steps look at: the features' parameters, and what the paintings ask for."""
-        return Fixed(self.judge.features.params, self.judge.read_styles(self.paintings, self.style_size))
+        """The parameters of the features and the targets of the paintings."""
+        return Fixed(self.loss.features.params, self.loss.read_style_targets(self.paintings, self.style_size))
 
     def init(self, key: jax.Array) -> TrainState:
         """The state before the first step."""
@@ -141,9 +140,9 @@ class FastStyle:
         which = jax.vmap(lambda key: jax.random.randint(key, (), 0, len(self.names)))(draws)
         styles = jax.tree.map(lambda leaf: leaf[which], fixed.styles)
         chosen = jax.nn.one_hot(which, len(self.names))
-        return self.judge.judged(fixed.features, lambda x: self.paint(params, x, chosen), photos, styles, moves)
+        return self.loss.terms(fixed.features, lambda x: self.stylize(params, x, chosen), photos, styles, moves)
 
-    def paint(self, params: Any, photos: jax.Array, weights: jax.Array) -> Any:
+    def stylize(self, params: Any, photos: jax.Array, weights: jax.Array) -> Any:
         """Pictures `[N, H, W, 3]` of photos likewise and weights `[N, S]` of the styles."""
         return self.network.apply({"params": params}, photos, weights)
 
@@ -159,4 +158,4 @@ class FastStyle:
         """Photos, and each in one of the styles beside it, in turn."""
         photos = scaled(batch["image"])
         weights = jax.nn.one_hot(jnp.arange(len(photos)) % len(self.names), len(self.names))
-        return {"stylised": beside(photos, self.paint(state.best_params, photos, weights))}
+        return {"stylised": beside(photos, self.stylize(state.best_params, photos, weights))}

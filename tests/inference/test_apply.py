@@ -56,16 +56,16 @@ def test_styles_by_name_number_and_blend():
 @pytest.mark.parametrize(("make", "style"), [(known_model, "red"), (any_model, tiny.picture(3, 24, 32))])
 def test_strips_and_devices_make_no_difference(make, style):
     photos = [tiny.picture(i, 24, 32) for i in range(3)]
-    model, look = make(), apply.Look(style)
+    model, look = make(), apply.StyleOptions(style)
     together = apply.Stylizer(model, look)(photos)  # on three of eight devices
-    alone = apply.Stylizer(model, apply.Look(style, devices=1))(photos[:1])
+    alone = apply.Stylizer(model, apply.StyleOptions(style, devices=1))(photos[:1])
     np.testing.assert_allclose(together[0], alone[0], atol=1e-5)
     np.testing.assert_allclose(call(model, style, photos[0], tile_size=16), alone[0], atol=1e-5)
 
 
 def test_strips_are_taken_where_memory_is_short(monkeypatch):
     model, rows = known_model(), []
-    stylizer = apply.Stylizer(model, apply.Look("red"))
+    stylizer = apply.Stylizer(model, apply.StyleOptions("red"))
     whole = stylizer([tiny.picture(2, 24, 32)])[0]
     monkeypatch.setattr(apply, "AT_ONCE", 1)
     monkeypatch.setattr(apply, "LEAST_ROWS", 8)
@@ -99,7 +99,7 @@ def test_masks_strength_blends_and_devices_of_a_network_that_transports():
     for half, painting in ((split[:, :16], paintings[0]), (split[:, 16:], paintings[1])):  # each has its own's colours
         np.testing.assert_allclose(half.mean((0, 1)), painting.mean((0, 1)), atol=0.02)
     weights = [(paintings[0], 0.3), (paintings[1], 0.7)]
-    several = apply.Stylizer(model, apply.Look(weights))([photo, photo[::-1]])  # on two devices
+    several = apply.Stylizer(model, apply.StyleOptions(weights))([photo, photo[::-1]])  # on two devices
     np.testing.assert_allclose(several[0], call(model, weights), atol=1e-4)
     with pytest.raises(JaxstyleError, match="masks say how much of each style goes where"):
         call(model, weights, masks=[left, 1 - left])

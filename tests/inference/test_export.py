@@ -14,7 +14,7 @@ from tiny_models import any_model, known_model, transport_model
 from jaxstyle.cli import main
 from jaxstyle.errors import JaxstyleError
 from jaxstyle.inference import export
-from jaxstyle.inference.apply import Look, Stylizer
+from jaxstyle.inference.apply import StyleOptions, Stylizer
 from jaxstyle.inference.style_model import save_model
 from jaxstyle.media.image_writing import write_picture
 
@@ -52,7 +52,7 @@ def photos(count=2, height=23, width=30):
 
 
 def painted(model, style, pictures, **look):
-    return np.stack(Stylizer(model, Look(style, devices=1, **look))(list(pictures)))
+    return np.stack(Stylizer(model, StyleOptions(style, devices=1, **look))(list(pictures)))
 
 
 # The same arithmetic, compiled anew for sides without numbers: sums may be in another order.

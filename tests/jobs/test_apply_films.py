@@ -13,7 +13,7 @@ from films import damaged, make_movie, noise
 from jaxstyle.cli import main
 from jaxstyle.errors import JaxstyleError
 from jaxstyle.inference import apply as applying
-from jaxstyle.inference.apply import Look, Stylizer
+from jaxstyle.inference.apply import StyleOptions, Stylizer
 from jaxstyle.inference.style_model import StyleModel, save_model
 from jaxstyle.jobs import apply_films
 from jaxstyle.jobs.apply import apply_files
@@ -55,7 +55,7 @@ def apply(*words):
 
 def expected(model, frames):
     """Each frame alone, on one device."""
-    return np.stack([Stylizer(model, Look(devices=1))([frame])[0] for frame in frames])
+    return np.stack([Stylizer(model, StyleOptions(devices=1))([frame])[0] for frame in frames])
 
 
 def test_numbered_frames_are_the_stylised_frames(here, model, capsys):
@@ -183,11 +183,11 @@ def test_bad_input_is_one_sentence(here, capsys, words, message):
 
 
 def test_masks_must_fit_the_film(here, model):
-    look = Look(masks=[np.ones((3, 4), np.float32)])
+    look = StyleOptions(masks=[np.ones((3, 4), np.float32)])
     with pytest.raises(JaxstyleError, match=r"mask 1 is 4×3 px and film\.gif is 24×16"):
         apply_films.open_reels(["film.gif"], Files({}, "out"), look, None, None)
 
 
 def test_from_python(here):
     files = Files({"contents": ["film.gif"]}, "out/film.gif")
-    assert [str(path) for path in apply_files("model", files, Look(), progress=False)] == ["out/film.gif"]
+    assert [str(path) for path in apply_files("model", files, StyleOptions(), progress=False)] == ["out/film.gif"]

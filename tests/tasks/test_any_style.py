@@ -39,9 +39,9 @@ def test_the_decoder_learns_and_nothing_else_is_trained(config, tmp_path, networ
     for name, leaves in params["encoder"].items():
         jax.tree.map(np.testing.assert_array_equal, leaves, given[name])
     task, state = training.task, training.state
-    paintings = task.shrunk(jnp.asarray(state.fixed.paintings[:2], jnp.float32) / 255)
+    paintings = task.resized(jnp.asarray(state.fixed.paintings[:2], jnp.float32) / 255)
     photos = jnp.stack([tiny.picture(0, 12, 12)] * 2)
-    made = task.paint(state.params, state.fixed, photos, task.seen(state.params, state.fixed, paintings))
+    made = task.stylize(state.params, state.fixed, photos, task.encode_styles(state.params, state.fixed, paintings))
     np.testing.assert_allclose(made[0], alone(made_by, params, photos[0], paintings[0]), atol=1e-4)
     assert not np.allclose(made[0], made[1], atol=1e-2)  # each in its own style
 
@@ -59,7 +59,7 @@ def test_entries_are_drawn_as_often_whatever_they_hold(config, tmp_path, picture
     task = loop.Training(typed_config(config), absolute(tmp_path)).task
     fixed = task.fixed()
     np.testing.assert_allclose(fixed.chances, [1 / 6, 1 / 6, 1 / 6, 1 / 2])
-    drawn = jax.jit(task.drawn)(fixed, jax.random.split(jax.random.key(0), 2000))
+    drawn = jax.jit(task.draw_paintings)(fixed, jax.random.split(jax.random.key(0), 2000))
     photo = np.isclose(drawn, fixed.paintings[3] / np.float32(255)).all((1, 2, 3))
     assert abs(photo.mean() - 2 / 3) < 0.05  # it is in the folder as well
 

@@ -63,17 +63,17 @@ def test_rematerialised_terms_and_gradients_are_the_same(whole):
 def test_the_terms_are_those_of_pixel_stylisation(whole):
     whole.update(style_loss="wasserstein", style_size=40)
     task, config = task_of(whole), whole
-    fixed, judge = task.fixed(), task.judge
+    fixed, loss_of = task.fixed(), task.loss
     photos, made = (jnp.stack([tiny.picture(seed + i, 16, 16) for i in range(2)]) for seed in (0, 5))
-    terms = jax.jit(lambda *given: judge(*given))(fixed.features, made, photos, fixed.styles)
+    terms = jax.jit(lambda *given: loss_of(*given))(fixed.features, made, photos, fixed.styles)
 
     @jax.jit
     def alone(painting, photo, picture):
-        seen = judge.objective.style_moments(painting, fixed.features)
-        style = judge.objective.style_targets([seen], jnp.ones(1), None, None)
-        content = judge.objective.content_targets(photo, fixed.features)
-        stage = StageObjective(judge.objective.objective(content, style, judge.weights))
-        loss = ObjectiveLoss(judge.objective.network, descends=True)  # as `jaxstyle stylize` has it
+        seen = loss_of.objective.style_moments(painting, fixed.features)
+        style = loss_of.objective.style_targets([seen], jnp.ones(1), None, None)
+        content = loss_of.objective.content_targets(photo, fixed.features)
+        stage = StageObjective(loss_of.objective.objective(content, style, loss_of.weights))
+        loss = ObjectiveLoss(loss_of.objective.network, descends=True)  # as `jaxstyle stylize` has it
         return loss(picture, stage, fixed.features, jax.random.key(0))
 
     for i in range(2):
@@ -109,9 +109,9 @@ def test_it_learns_each_style(config, tmp_path):
     assert metrics["style"] < 0.4 * first
     task, state = training.task, jax.device_get(training.state)
     photos = jnp.stack([tiny.picture(0, 16, 16)] * 2)
-    judge, paint = jax.jit(lambda *given: task.judge(*given)), jax.jit(lambda *given: task.paint(*given))
+    loss_of, stylize = jax.jit(lambda *given: task.loss(*given)), jax.jit(lambda *given: task.stylize(*given))
     right, wrong = (
-        judge(state.fixed.features, paint(state.params, photos, jnp.eye(2)[order]), photos, state.fixed.styles)
+        loss_of(state.fixed.features, stylize(state.params, photos, jnp.eye(2)[order]), photos, state.fixed.styles)
         for order in (np.array([0, 1]), np.array([1, 0]))
     )
     assert (right["style"] < wrong["style"]).all()
@@ -129,9 +129,9 @@ def test_pictures_show_photos_beside_every_style(config, tmp_path):
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"styles": ()}, "there is no style to learn: name paintings by --config.styles="),
+        ({"styles": ()}, "there is no style to learn: name paintings by styles="),
         ({"styles": ("nowhere.png",)}, "'nowhere.png'"),
-        ({"data.name": ""}, "there are no photos to train on: name a folder of them by --config.data.folder=DIR"),
+        ({"data.name": ""}, "there are no photos to train on: name a folder of them by data.folder=DIR"),
         ({"augment.crop": 20}, "augment.crop is 20; it must be at most the photos' 16x16"),
         ({"augment.crop": 4}, "photos of 4 px are too small for the layers"),
         ({"augment.pad": 2}, "augment.pad puts black around photos"),

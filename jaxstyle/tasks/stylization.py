@@ -1,4 +1,4 @@
-"""By what stylisation networks are trained: the loss of pixel stylisation, and steadiness under known motion."""
+"""Config and loss of stylisation networks: the perceptual loss of pixel stylisation, and a temporal term."""
 
 from __future__ import annotations
 
@@ -24,15 +24,16 @@ from jaxstyle.perceptual.loss import PerceptualLoss, Weights, normalized
 from jaxstyle.perceptual.objective import Activations
 from jaxstyle.perceptual.sizes import painting_size
 from jaxstyle.perceptual.style import Style
+from jaxstyle.runtime.settings import named
 from jaxstyle.training.config import AugmentConfig, TrainingConfig, at_least
 from jaxstyle.training.run_info import RunInfo
 from jaxstyle.training.task import Metrics
 
 SHARED = ("features", "content_layers", "style_layers", "layer_weights", "style_loss", "content_weight", "tv_weight")
-"""Settings that mean what they mean to `jaxstyle stylize`, and have its defaults."""
+"""Fields with the meaning and the defaults that they have for `jaxstyle stylize`."""
 
 Styles = dict[str, Style]  # layer -> target, with a leading axis of pictures
-Paint = Callable[[jax.Array], jax.Array]  # photos [N, H, W, 3] to pictures
+Stylize = Callable[[jax.Array], jax.Array]  # photos [N, H, W, 3] to pictures
 
 
 @dataclasses.dataclass(frozen=True)
@@ -55,13 +56,13 @@ class StyleConfig(TrainingConfig):
     style_loss: str = PerceptualConfig.style_loss
     content_weight: float = PerceptualConfig.content_weight
     tv_weight: float = PerceptualConfig.tv_weight
-    temporal_weight: float = 0.0  # of what flickers; above 0 the network sees every photo a second time, moved
+    temporal_weight: float = 0.0  # of flicker; above 0 every photo is stylised a second time, moved
     motion: float = 8.0  # pixels by which it is moved, see random_motion
     augment: StyleAugmentConfig = dataclasses.field(default_factory=StyleAugmentConfig)
 
 
 def small(config: ConfigDict) -> ConfigDict:
-    """A recipe cut down to some steps of a narrow network on `jaxstyle_shapes/tiny`, which needs nothing."""
+    """A recipe cut down to some steps of a narrow network on `jaxstyle_shapes/tiny`, which needs no download."""
     config.data.update(name="jaxstyle_shapes/tiny", data_dir="{workdir}/data", size=24, eval_split="test[:16]")
     config.update(train_steps=4, eval_steps=4, checkpoint_steps=4, log_steps=2, batch_size=4)
     config.update(content_layers=("relu2_1",), style_layers=("relu1_1", "relu2_1"), layer_weights=(4.0, 3.0))
@@ -78,12 +79,13 @@ def check_style(config: StyleConfig, paintings: Sequence[str]) -> None:
       JaxstyleError: No photos or paintings are named, a painting cannot be read, or a number cannot be.
     """
     if not (config.data.folder or config.data.name):
-        raise JaxstyleError("there are no photos to train on: name a folder of them by --config.data.folder=DIR")
+        raise JaxstyleError(f"there are no photos to train on: name a folder of them by {named('data.folder')}=DIR")
     if not paintings:
-        raise JaxstyleError("there is no style to learn: name paintings by --config.styles=\"('painting.jpg',)\"")
+        raise JaxstyleError(f"there is no style to learn: name paintings by {named('styles')}=\"('painting.jpg',)\"")
     at_least(config, {"style_size": 0, "temporal_weight": 0, "motion": 0, "augment.crop": 0})
     if config.augment.pad:
-        raise JaxstyleError("augment.pad puts black around photos; cut squares out of them by augment.crop")
+        way_out = f"cut squares out of them by {named('augment.crop')}"
+        raise JaxstyleError(f"{named('augment.pad')} puts black around photos; {way_out}")
     for path in paintings:
         read_large(path, "style")
 
@@ -94,17 +96,18 @@ def check_photos(config: StyleConfig, info: RunInfo) -> None:
     if channels != 3:
         raise JaxstyleError(f"the photos have {channels} channels; stylisation wants the 3 of RGB")
     if config.augment.crop > min(height, width):
-        raise JaxstyleError(f"augment.crop is {config.augment.crop}; it must be at most the photos' {width}x{height}")
+        crop = f"{named('augment.crop')} is {config.augment.crop}"
+        raise JaxstyleError(f"{crop}; it must be at most the photos' {width}x{height}")
 
 
 @dataclasses.dataclass(frozen=True)
-class Perceptual:
-    """What a stylised picture is judged by.
+class StylizationLoss:
+    """The loss of stylised pictures: the perceptual loss of each, and a temporal term.
 
     Attributes:
-      features: That look; frozen. Functions take their parameters as an argument: as constants they would be copied
-        into every program, and XLA would work out on the compiler's time what can be known of them.
-      objective: Of one picture.
+      features: The feature extractor; frozen. Functions take its parameters as an argument: as constants they would be
+        copied into every program, and XLA would fold them while it compiles.
+      objective: The perceptual loss of one picture.
       weights: Of its terms.
       temporal_weight: Of `flicker`.
       motion: Pixels, see `random_motion`.
@@ -139,62 +142,62 @@ class Perceptual:
 
         return jax.vmap(one)(pictures, photos, styles)
 
-    def judged(self, params: Any, paint: Paint, photos: jax.Array, styles: Styles, keys: jax.Array) -> Metrics:
-        """As `__call__`, of what `paint` makes of photos; with the temporal term, whose motion `keys` `[N]` draw."""
-        pictures = paint(photos)
+    def terms(self, params: Any, stylize: Stylize, photos: jax.Array, styles: Styles, keys: jax.Array) -> Metrics:
+        """As `__call__`, for the pictures `stylize(photos)`; with the temporal term, whose motion `keys` `[N]` draw."""
+        pictures = stylize(photos)
         terms = self(params, pictures, photos, styles)
         if not self.temporal_weight:
             return terms
-        temporal = self.temporal_weight * self.flicker(paint, photos, pictures, keys)
+        temporal = self.temporal_weight * self.flicker(stylize, photos, pictures, keys)
         return {**terms, "loss": terms["loss"] + temporal, "temporal": temporal}
 
-    def flicker(self, paint: Paint, photos: jax.Array, pictures: jax.Array, keys: jax.Array) -> jax.Array:
-        """How far what is made of moved photos is from what was made of them, moved: `[N]`, a mean square.
+    def flicker(self, stylize: Stylize, photos: jax.Array, pictures: jax.Array, keys: jax.Array) -> jax.Array:
+        """The mean squared difference `[N]` of moved photos stylised and stylised photos moved.
 
         Args:
-          paint: Photos to pictures.
+          stylize: Photos to pictures.
           photos: `[N, H, W, 3]`.
-          pictures: `paint(photos)`.
+          pictures: `stylize(photos)`.
           keys: `[N]`, of which the motion is drawn.
         """
         height, width = photos.shape[1:3]
         flows = jax.vmap(lambda key: random_motion(key, height, width, self.motion))(keys)
         moved, valid = jax.vmap(warp)(photos, flows)
         expected, _ = jax.vmap(warp)(pictures, flows)
-        return temporal_distance(paint(moved), expected, valid)
+        return temporal_distance(stylize(moved), expected, valid)
 
-    def styles_of(self, params: Any, paintings: jax.Array) -> Styles:
-        """What paintings `[N, h, w, 3]` ask for, with the features' parameters `params`."""
+    def style_targets(self, params: Any, paintings: jax.Array) -> Styles:
+        """The targets of paintings `[N, h, w, 3]`, with the features' parameters `params`."""
 
         def one(painting: jax.Array) -> Styles:
-            seen = self.objective.style_moments(painting, params)
-            return self.objective.style_targets([seen], jnp.ones(1), None, None)
+            moments = self.objective.style_moments(painting, params)
+            return self.objective.style_targets([moments], jnp.ones(1), None, None)
 
         return jax.vmap(one)(paintings)
 
-    def read_styles(self, paths: Sequence[str], size: int) -> Styles:
-        """What paintings ask for, each seen in its own shape, as NumPy arrays.
+    def read_style_targets(self, paths: Sequence[str], size: int) -> Styles:
+        """Reads paintings and returns their targets, each in its own shape, as NumPy arrays.
 
         Args:
           paths: Of pictures.
           size: Their longer side in pixels, where they are not smaller themselves.
         """
-        look = jax.jit(self.styles_of)
-        made = [jax.device_get(look(self.features.params, self.fitted(path, size)[None])) for path in paths]
+        targets, params = jax.jit(self.style_targets), self.features.params
+        made = [jax.device_get(targets(params, self.read_painting(path, size)[None])) for path in paths]
         return jax.tree.map(lambda *leaves: np.concatenate(leaves), *made)
 
-    def fitted(self, path: str, size: int) -> np.ndarray:
-        """A painting at the size at which it is seen, which is never too small for the deepest layer."""
+    def read_painting(self, path: str, size: int) -> np.ndarray:
+        """A painting at a longer side of `size` pixels, or larger where the deepest layer needs it."""
         painting = read_large(path, "style").rgb
         least = self.features.least_side(self.objective.style_layers)
         return resize(painting, *painting_size(painting.shape, size, least))
 
 
-def perceptual(config: StyleConfig, info: RunInfo) -> Perceptual:
-    """The judge that a config describes.
+def make_loss(config: StyleConfig, info: RunInfo) -> StylizationLoss:
+    """Makes the loss of a config.
 
     Raises:
-      JaxstyleError: There are no such features or layers, the photos are too small for them, or a setting cannot be.
+      JaxstyleError: There are no such features or layers, the photos are too small for them, or a field cannot be.
     """
     check_photos(config, info)
     settings = PerceptualConfig.from_mapping({name: getattr(config, name) for name in SHARED})
@@ -205,12 +208,12 @@ def perceptual(config: StyleConfig, info: RunInfo) -> Perceptual:
     if side < least:
         raise JaxstyleError(f"photos of {side} px are too small for the layers, which want {least}; cut larger ones")
     if config.remat and not isinstance(features.network, VGG):
-        raise JaxstyleError(f"remat is for features that are a VGG; leave it out for {settings.features!r}")
+        raise JaxstyleError(f"{named('remat')} is for features that are a VGG; leave it out for {settings.features!r}")
     network = features.network.clone(remat=True) if config.remat else features.network
     objective = PerceptualLoss(network, *layers, settings.style_loss, config.dtype)
     weights = normalized(settings.layer_weights)
-    judge = Weights(np.float32(settings.content_weight), np.float32(settings.tv_weight), weights)
-    return Perceptual(features, objective, judge, config.temporal_weight, config.motion)
+    weights_of_terms = Weights(np.float32(settings.content_weight), np.float32(settings.tv_weight), weights)
+    return StylizationLoss(features, objective, weights_of_terms, config.temporal_weight, config.motion)
 
 
 def side_of(config: StyleConfig, info: RunInfo) -> int:
