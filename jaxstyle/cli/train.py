@@ -24,6 +24,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.usage = "jaxstyle train RECIPE --workdir DIR [--config.FIELD=VALUE …]"
     known = f"a file, or one of {', '.join(sorted(shipped_recipes()))}; with :test a variant that takes seconds"
     parser.add_argument("recipe", metavar="RECIPE", help=known)
+    parser.add_argument("--workdir", metavar="DIR", help="folder for everything the run writes; required")
     parser.set_defaults(flags=[])
 
 
@@ -33,7 +34,8 @@ def run(args: argparse.Namespace) -> int:
     Raises:
       JaxstyleError: There is no such recipe.
     """
-    return run_flags(["jaxstyle train", f"--config={find_recipe(args.recipe)}", *args.flags])
+    workdir = [] if args.workdir is None else [f"--workdir={args.workdir}"]
+    return run_flags(["jaxstyle train", f"--config={find_recipe(args.recipe)}", *workdir, *args.flags])
 
 
 def shipped_recipes() -> dict[str, pathlib.Path]:
@@ -93,11 +95,16 @@ def run_flags(argv: Sequence[str]) -> int:
 
 
 def check_recipe(argv: Sequence[str]) -> None:
-    """Raises `JaxstyleError` for a recipe that is no file."""
+    """Raises `JaxstyleError` where no recipe or no workdir is named, or the recipe is no file."""
     parser = argparse.ArgumentParser(add_help=False, allow_abbrev=False)
     parser.add_argument("--config")
-    if recipe := parser.parse_known_args(argv[1:])[0].config:
-        find_recipe(recipe)
+    parser.add_argument("--workdir")
+    given = parser.parse_known_args(argv[1:])[0]
+    if not given.config:
+        raise JaxstyleError("no recipe: name one by --config configs/NAME.py")
+    find_recipe(given.config)
+    if not given.workdir:
+        raise JaxstyleError("no workdir: name a folder for everything the run writes by --workdir DIR")
 
 
 def add_flags(flags: Any, values: Any) -> None:
@@ -107,7 +114,6 @@ def add_flags(flags: Any, values: Any) -> None:
     flags.DEFINE_string("coordinator", None, of_all, flag_values=values)
     flags.DEFINE_integer("processes", 0, "How many processes train together, with --coordinator.", flag_values=values)
     flags.DEFINE_integer("process", -1, "Which of them this is, from 0.", flag_values=values)
-    flags.mark_flags_as_required(["config", "workdir"], flag_values=values)
 
 
 def parse(values: Any, argv: Sequence[str]) -> list[str]:

@@ -9,6 +9,7 @@ import hashlib
 import json
 import os
 import pathlib
+import re
 import shutil
 from typing import Any
 
@@ -43,7 +44,9 @@ def run_film(job: PixelJob, files: Files, config: Any, progress: bool | None) ->
     if len(contents) > 1 or files.sweep:
         raise JaxstyleError("a film is made alone: name one content, and no --sweep")
     film, target = open_target(job, files, contents)
-    check_apart([target], named_files(files, config))
+    named = named_files(files, config)
+    numbers = [int(number) for name in named for number in re.findall(r"\d+", os.path.basename(name))]
+    check_apart([frame_path(target, i) for i in numbers] if is_frame_pattern(target) else [target], named)
     check_trace(files.trace)
     choose_devices(config.devices)
     reader = Reader()

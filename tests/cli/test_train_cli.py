@@ -86,4 +86,11 @@ def test_a_recipe_that_is_no_file_is_told_by_train_py_too(capsys):
 def test_a_missing_workdir_is_told(capsys):
     assert main(["train", "style_transfer:test"]) == 2
     told = capsys.readouterr().err
-    assert told.startswith("jaxstyle train: ") and told.count("\n") == 1 and "--workdir" in told
+    assert told.startswith("jaxstyle train: no workdir: name a folder") and told.count("\n") == 1
+    assert run_flags(["train.py", "--workdir=run"]) == 2
+    assert capsys.readouterr().err == "train.py: no recipe: name one by --config configs/NAME.py\n"
+
+
+def test_words_stand_in_any_order(tmp_path, capsys):
+    assert main(["train", "--workdir", str(tmp_path / "run"), "style_transfer:test", "--config.siez=3"]) == 2
+    assert "unknown setting 'siez'" in capsys.readouterr().err

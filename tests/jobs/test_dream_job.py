@@ -197,6 +197,15 @@ def test_the_second_photo_is_looked_at_before_the_first_is_dreamt_on(run, tmp_pa
     assert names(tmp_path) == ["narrow.png"]
 
 
+@pytest.mark.parametrize("output", [".", "%d.png", "%04d.png"])
+def test_a_film_does_not_overwrite_its_photo(run, pictures, tmp_path, monkeypatch, output):
+    monkeypatch.chdir(tmp_path)
+    name = "0" if output == "%d.png" else "0000"
+    shutil.copy(pictures / "photo.png", tmp_path / f"{name}.png")
+    with pytest.raises(JaxstyleError, match=r"the result would overwrite '.*0\.png'"):
+        run(output, [str(tmp_path / name)], {"frames": 2, "octaves": 1, "iterations": 1})
+
+
 def test_a_result_does_not_overwrite_its_photo(pictures, tiny_features):
     photo = str(pictures / "photo.png")
     with pytest.raises(JaxstyleError, match="would overwrite"):
