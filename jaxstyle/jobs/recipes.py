@@ -12,11 +12,12 @@ from ml_collections import ConfigDict
 from ml_collections.config_dict import placeholder
 
 from jaxstyle.errors import Interrupted, JaxstyleError, did_you_mean
-from jaxstyle.jobs.files import Files
+from jaxstyle.jobs.files import Files, make_folder
 from jaxstyle.jobs.registry import JOBS
 from jaxstyle.jobs.runner import run_job
 from jaxstyle.pixels.job import PixelJob
 from jaxstyle.runtime import atomic
+from jaxstyle.runtime.locks import only_run_in
 
 KEPT = ("bits", "save_every", "sweep")
 """Fields of `Files` that a recipe has, beside its pictures."""
@@ -64,11 +65,12 @@ def run(config: Any, workdir: str | os.PathLike[str], jobs: dict[str, PixelJob] 
         kept["sweep"] = {name: list(points) for name, points in kept["sweep"].items() if points}
     settings = job.config.from_mapping(values)
     folder = pathlib.Path(workdir)
-    folder.mkdir(parents=True, exist_ok=True)
+    make_folder(folder)
     saved = {"job": name, **sources, **kept, **dataclasses.asdict(settings)}
-    atomic.write_text(folder / "config.json", json.dumps(saved, indent=2, default=list))
     files = Files(sources, str(folder), trace=str(folder / "trace.jsonl"), resume=True, **kept)
     try:
-        run_job(job, files, settings)
+        with only_run_in(folder):
+            atomic.write_text(folder / "config.json", json.dumps(saved, indent=2, default=list))
+            run_job(job, files, settings)
     except Interrupted as stopped:
         print(stopped)

@@ -10,7 +10,7 @@ import os
 import shlex
 import sys
 from collections.abc import Callable
-from contextlib import closing
+from contextlib import ExitStack, closing
 from typing import Any
 
 import jax
@@ -23,6 +23,7 @@ from jaxstyle.data.order import Order
 from jaxstyle.errors import Diverged, JaxstyleError, did_you_mean
 from jaxstyle.runtime import atomic
 from jaxstyle.runtime.interrupts import interruptible
+from jaxstyle.runtime.locks import only_run_in
 from jaxstyle.runtime.settings import named
 from jaxstyle.training import config_file, run_info
 from jaxstyle.training import step as steps
@@ -60,27 +61,36 @@ def run(config: ConfigDict | TrainingConfig, workdir: str | os.PathLike) -> Trai
     settings = config_file.with_absolute_paths(typed_config(config))
     check_common(settings)
     config_file.check_workdir(folder, profiles=settings.profile_steps > 0)
-    training = Training(settings, folder)
-    config_file.check_same_run(folder, settings)
-    barrier("config checked")
-    if jax.process_index() == 0:
-        folder.mkdir(parents=True, exist_ok=True)
-    with closing(Checkpoints(folder / "checkpoints", settings.keep, settings.best, settings.best_mode)) as checkpoints:
+    leads, is_new = jax.process_index() == 0, not folder.exists()
+    with ExitStack() as stack:
+        if leads and not is_new:
+            stack.enter_context(only_run_in(folder))
+        training = Training(settings, folder)
+        config_file.check_same_run(folder, settings)
+        barrier("config checked")
+        if leads:
+            folder.mkdir(parents=True, exist_ok=True)
+            if is_new:
+                stack.enter_context(only_run_in(folder))
+        kept = Checkpoints(folder / "checkpoints", settings.keep, settings.best, settings.best_mode)
+        checkpoints = stack.enter_context(closing(kept))
         training.begin(checkpoints)
-        if jax.process_index() == 0:  # not before: what cannot go on leaves the run as it is
+        if leads:  # not before: what cannot go on leaves the run as it is
             atomic.write_text(folder / "config.json", config_file.as_json(settings))
             run_info.save(folder, training.info)
         with interruptible() as stop, closing(training.writers()) as writers:
             finished = training.train(stop, checkpoints, writers)
-    if not finished and jax.process_index() == 0:
+    if not finished and leads:
         print(f"stopped after step {int(training.state.step)} of {training.total}, saved; to go on: {command()}")
     return training.state
 
 
 def command() -> str:
     """The command line that repeats this process."""
-    script = sys.argv[0]
-    return shlex.join(["python", *sys.argv]) if script.endswith(".py") else "call run(config, workdir) again"
+    script, *words = sys.argv
+    if os.path.basename(script) == "jaxstyle":
+        return shlex.join(["jaxstyle", *words])
+    return shlex.join(["python", script, *words]) if script.endswith(".py") else "call run(config, workdir) again"
 
 
 class Training:
