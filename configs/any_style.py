@@ -3,7 +3,7 @@
     python train.py --config configs/any_style.py --workdir runs/any --config.data.folder=PHOTOS \\
         --config.styles="('PAINTINGS',)"
 
-PHOTOS is a folder of some hundred photos or more, every fifth of which is for testing; PAINTINGS are pictures or
+PHOTOS is a folder of some hundred photos or more, a fifth of which is for testing; PAINTINGS are pictures or
 folders, each drawn as often as any other, the more varied the better. `jaxstyle apply runs/any photo.jpg -o out.png
 --style painting.jpg` uses the workdir as it is, `jaxstyle models convert runs/any models/any` makes a folder of its own
 of it.

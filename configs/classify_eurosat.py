@@ -4,7 +4,7 @@
 
 Half an hour on two cores; of 4,000 pictures it then tells 94.4 % of 1,000 others right.
 
-Every fifth picture of each class is for testing, unless the folder has `train/` and `test/`.
+A fifth of the pictures of each class is for testing, unless the folder has `train/` and `test/`.
 `--config configs/classify_eurosat.py:test` runs a small one on tiny drawn shapes, in seconds and without a folder.
 """
 

@@ -2,7 +2,7 @@
 
     python train.py --config configs/distill_features.py --workdir runs/distill --config.data.folder=PHOTOS
 
-PHOTOS is a folder of pictures, or of folders of pictures; one in five is held out. The teacher is VGG-19, whole, by
+PHOTOS is a folder of pictures, or of folders of pictures; a fifth is held out. The teacher is VGG-19, whole, by
 name (it is downloaded) or as a file. A file that ends early will do with a distilled network for the other layers,
 as the shipped weights were trained:
 

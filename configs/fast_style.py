@@ -3,7 +3,7 @@
     python train.py --config configs/fast_style.py --workdir runs/starry --config.data.folder=PHOTOS \\
         --config.styles="('starry_night.jpg',)"
 
-PHOTOS is a folder of some hundred photos or more; every fifth by name is for testing. `jaxstyle apply runs/starry
+PHOTOS is a folder of some hundred photos or more; a fifth is for testing. `jaxstyle apply runs/starry
 photo.jpg -o out.png` uses the workdir as it is, `jaxstyle models convert runs/starry models/starry` makes a folder of
 its own of it. The loss is that of `jaxstyle stylize`: `--config.content_weight` keeps more or less of the photo.
 Several devices want a photo each: `--config.batch_size=8`.

@@ -3,7 +3,7 @@
     python train.py --config configs/multi_style.py --workdir runs/varied --config.data.folder=PHOTOS \\
         --config.styles="('starry_night.jpg', 'mosaic.jpg', 'the_scream.jpg', 'wave.jpg')"
 
-PHOTOS is a folder of some hundred photos or more; every fifth by name is for testing. The styles are called as their
+PHOTOS is a folder of some hundred photos or more; a fifth is for testing. The styles are called as their
 files: `jaxstyle apply runs/varied photo.jpg -o out.png --style mosaic`, or `--interpolate mosaic:0.3,wave:0.7`.
 Several devices want a photo each: `--config.batch_size=8`.
 

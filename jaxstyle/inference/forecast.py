@@ -21,7 +21,7 @@ def forecast(workdir: str | os.PathLike, clip: Any, count: int = 0, *, checkpoin
 
     Args:
       workdir: Of a finished or running training of a forecaster.
-      clip: A film's path (see `jaxstyle.video.read_film`), or an array `[T, H, W, 1 or 3]` in [0, 1].
+      clip: A film's path (see `jaxstyle.media.film_reading.read_film`), or an array `[T, H, W, 1 or 3]` in [0, 1].
       count: How many frames; 0 for as many as in the training.
       checkpoint: `"newest"`, `"best"` or a step.
 

@@ -48,7 +48,7 @@ def predict(
       workdir: Of a classifier's training, finished or running.
       pictures: Paths, PIL images or floats `[H, W, 3]` in [0, 1], one or several, of any size: the middle of each, in
         the shape of the training's, is resized to theirs, and made grey if those are. For a classifier of clips films,
-        whose last frames count: paths (see `jaxstyle.video.read_film`) or `[T, H, W, 1 or 3]`.
+        whose last frames count: paths (see `jaxstyle.media.film_reading.read_film`) or `[T, H, W, 1 or 3]`.
       checkpoint: `"newest"`, `"best"` or a step.
 
     Raises:

@@ -67,8 +67,8 @@ class Config(TrainingConfig):
 
 def check(config: Config) -> None:
     """Raises `JaxstyleError` where no masks or classes are named, or a number cannot be."""
-    if config.data.folder and not config.data.masks:
-        way_out = f"name the folder of their masks by {named('data.masks')}=DIR"
+    if config.data.folder and not (config.data.masks or config.data.mask_suffix):
+        way_out = f"name the folder of their masks by {named('data.masks')}=DIR, or {named('data.mask_suffix')}"
         raise JaxstyleError(f"{named('data.folder')} has pictures only: {way_out}")
     if not config.data.mask_classes:
         raise JaxstyleError(
@@ -210,6 +210,7 @@ class Segment:
         """True masks, each with the predicted one after it: alone, and laid over their pictures; in [0, 1]."""
         pictures, truth = scaled(batch["image"][:SHOWN]), batch["mask"][:SHOWN].astype(jnp.int32)
         predicted, classes = jnp.argmax(self.logits(state, pictures), -1), self.model.classes
+        truth = jnp.where(truth < classes, truth, 0)  # what has no class is shown as background
         over = beside(overlay(pictures, truth, classes), overlay(pictures, predicted, classes))
         return {"overlays": over, "masks": beside(colorize(truth, classes), colorize(predicted, classes))}
 

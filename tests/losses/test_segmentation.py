@@ -73,6 +73,21 @@ def test_values_and_gradients(name, classes):
     reference.assert_near(actual, reference.gradient(lambda x: wanted(x, labels).sum(), logits))
 
 
+@pytest.mark.parametrize("name", CASES)
+def test_pixels_without_a_class_are_left_out(name):
+    """The loss is that of the other pixels alone, in whatever shape, and no gradient comes from those left out."""
+    ours, reference_loss = CASES[name]
+    logits, labels = example(height=4, width=6)
+    labels[:, 1:3] = 255
+    kept = (logits[:, [0, 3]], labels[:, [0, 3]])
+    np.testing.assert_allclose(ours(logits, labels), reference_loss(*kept), rtol=1e-5)
+    slope = jax.grad(lambda x: ours(x, labels).sum())(logits)
+    assert not np.any(slope[:, 1:3]) and np.all(np.any(slope[:, [0, 3]], -1))
+    labels[0] = 255
+    assert np.isfinite(ours(logits, labels)).all() and ours(logits, labels)[0] == 0
+    assert not np.any(jax.grad(lambda x: ours(x, labels).sum())(logits)[0])
+
+
 def test_sure_and_right_costs_nothing_sure_and_wrong_stays_finite():
     labels = example()[1]
     for sign, low, high in ((40, 0, 1e-3), (-40, 0.1, 100)):
