@@ -18,7 +18,7 @@ from jaxstyle.features.weights import download, registry
 from jaxstyle.features.weights.files import RESERVED, Weights, read_weights, save_weights
 from jaxstyle.features.weights.layouts import PREPROCESSING
 from jaxstyle.features.weights.pruning import active_channels, pruned
-from jaxstyle.media.image_reading import read_picture
+from jaxstyle.media.image_reading import read_visible
 from jaxstyle.media.image_resizing import resize
 from jaxstyle.media.paths import PICTURE_SUFFIXES
 from jaxstyle.runtime.caching import cache_folder
@@ -140,7 +140,7 @@ def _shown(folder: str) -> Iterator[np.ndarray]:
     if not paths:
         raise JaxstyleError(f"the folder {folder!r} holds no pictures")
     for path in tqdm(paths, unit="picture", disable=None, leave=False):
-        yield resize(read_picture(path).rgb, PRUNE_SIDE, PRUNE_SIDE)[None]
+        yield resize(read_visible(path).rgb, PRUNE_SIDE, PRUNE_SIDE)[None]
 
 
 def _note(text: str) -> tuple[str, str]:

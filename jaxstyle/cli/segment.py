@@ -9,7 +9,7 @@ import numpy as np
 
 from jaxstyle.jobs import bad_pictures
 from jaxstyle.jobs.files import make_folder, stems_of
-from jaxstyle.media.image_reading import read_picture
+from jaxstyle.media.image_reading import read_visible
 from jaxstyle.media.image_writing import write_mask, write_picture
 from jaxstyle.media.paths import list_pictures
 
@@ -49,7 +49,7 @@ def run(args: argparse.Namespace) -> int:
         make_folder(folder)
     bar = tqdm(sources, unit="picture", disable=None, leave=False)
     for source, name in zip(bar, stems_of(sources), strict=True):
-        rgb = read_picture(source).rgb
+        rgb = read_visible(source).rgb
         mask = segmenter.mask(rgb, args.tile, progress=None)
         write_mask(masks / f"{name}.png", mask * np.uint8(255) if len(segmenter.classes) == 2 else mask)
         write_picture(overlays / f"{name}.png", segmenter.overlay(rgb, mask))

@@ -16,7 +16,7 @@ from jaxstyle.data.config import DataConfig
 from jaxstyle.data.dataset import Dataset, Example, PictureFile, plural
 from jaxstyle.data.splits import find_split, held_out, parse, split_folders, take_slice
 from jaxstyle.errors import JaxstyleError
-from jaxstyle.media.image_reading import read_picture
+from jaxstyle.media.image_reading import read_visible
 from jaxstyle.media.paths import PICTURE_SUFFIXES, is_hidden, is_picture, picture_paths
 
 
@@ -160,5 +160,5 @@ def other_folders(root: pathlib.Path, place: pathlib.Path) -> list[str]:
 
 def read_example(path: str | os.PathLike, label: int = -1) -> Example:
     """Reads a picture as `image` `[H, W, 3]` uint8, beside its `label` unless that is negative."""
-    image = np.rint(read_picture(os.fspath(path)).rgb * 255).astype(np.uint8)
+    image = np.rint(read_visible(os.fspath(path)).rgb * 255).astype(np.uint8)
     return {"image": image} if label < 0 else {"image": image, "label": np.int32(label)}  # type: ignore[dict-item]

@@ -19,7 +19,7 @@ from jaxstyle.inference.style_model import StyleModel, load_model
 from jaxstyle.inference.styles import blend_of, encode_styles, known_weights, read_paintings, usual_size
 from jaxstyle.media import colors
 from jaxstyle.media.contact_sheet import contact_sheet
-from jaxstyle.media.image_reading import PictureLike, read_mask, read_picture
+from jaxstyle.media.image_reading import PictureLike, read_mask, read_visible
 from jaxstyle.media.image_resizing import MIN_SIDE, check_mask, check_size, fit_size, resize
 from jaxstyle.ops.reflected import pad_to_multiple
 from jaxstyle.runtime import memory
@@ -219,7 +219,7 @@ def apply_style(
     model = model if isinstance(model, StyleModel) else load_model(model)
     read = [read_mask(mask) for mask in masks]
     options = StyleOptions(style, strength, read, preserve_color, style_size, tile_size)
-    photo = read_picture(picture).rgb
+    photo = read_visible(picture).rgb
     check_photo(photo, "the picture", options)
     return Stylizer(model, options)([photo])[0]
 
@@ -234,7 +234,7 @@ def check_photo(photo: np.ndarray, name: str, options: StyleOptions) -> None:
 
 def preview(model: StyleModel) -> np.ndarray:
     """A contact sheet `[H, W, 3]` of a model: the example photo in each of its styles, or in two example paintings'."""
-    photo = read_picture("example:landscape").rgb
+    photo = read_visible("example:landscape").rgb
     photo = resize(photo, *fit_size(photo.shape[0], photo.shape[1], PREVIEW))
     styles = ["example:brushwork", "example:mosaic"] if model.any_style else list(model.styles)
     made = [Stylizer(model, StyleOptions(style))([photo])[0] for style in styles]

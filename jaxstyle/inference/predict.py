@@ -13,7 +13,7 @@ import numpy as np
 from jaxstyle.errors import JaxstyleError
 from jaxstyle.inference.forecast import input_frames
 from jaxstyle.inference.run import Run, open_run
-from jaxstyle.media.image_reading import PictureLike, read_picture
+from jaxstyle.media.image_reading import PictureLike, read_visible
 from jaxstyle.media.image_resizing import crop_and_resize
 from jaxstyle.runtime import compiling
 from jaxstyle.training.task import Classifies, Forecasts
@@ -84,7 +84,7 @@ def predict_by(run: Run, several: Sequence[Any]) -> Prediction:
         logits, chunk, inputs = task.class_logits, CLIPS, np.stack([input_frames(run, clip) for clip in several])
     else:
         logits, chunk, shape = lambda *given: task.features(*given)[1], CHUNK, run.info.spec["image"].shape
-        inputs = np.stack([crop_and_resize(read_picture(picture).rgb, shape) for picture in several])
+        inputs = np.stack([crop_and_resize(read_visible(picture).rgb, shape) for picture in several])
     probabilities = compiling.jit(lambda state, inputs: jax.nn.softmax(logits(state, inputs)))
     state, found = jax.device_put(run.state), []
     for start in range(0, len(inputs), chunk):

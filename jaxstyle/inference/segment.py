@@ -15,7 +15,7 @@ from tqdm import tqdm
 from jaxstyle.errors import JaxstyleError
 from jaxstyle.inference.run import Run, open_run
 from jaxstyle.media.colors import luma
-from jaxstyle.media.image_reading import PictureLike, read_picture
+from jaxstyle.media.image_reading import PictureLike, read_visible
 from jaxstyle.media.overlay import overlay
 from jaxstyle.runtime import compiling
 from jaxstyle.training.task import Segments
@@ -42,7 +42,7 @@ def segment(
     Raises:
       JaxstyleError: No such run or checkpoint, a task that segments nothing, or bad input.
     """
-    return Segmenter(open_run(workdir, checkpoint)).mask(read_picture(picture).rgb, tile)
+    return Segmenter(open_run(workdir, checkpoint)).mask(read_visible(picture).rgb, tile)
 
 
 class Segmenter:

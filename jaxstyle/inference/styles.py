@@ -12,7 +12,7 @@ import numpy as np
 
 from jaxstyle.errors import JaxstyleError, did_you_mean
 from jaxstyle.inference.style_model import StyleModel
-from jaxstyle.media.image_reading import PictureLike, read_picture
+from jaxstyle.media.image_reading import PictureLike, read_visible
 from jaxstyle.media.image_resizing import MIN_SIDE, check_size, fit_size, resize
 from jaxstyle.models.adain import Styles
 from jaxstyle.pixels.schedule import least_longer_side
@@ -125,7 +125,7 @@ def read_paintings(styles: Sequence[PictureLike]) -> list[Painting]:
     """
     if not styles:
         raise JaxstyleError("the model takes any style: name a painting")
-    found = [Painting(each if isinstance(each, str) else "style", read_picture(each).rgb) for each in styles]
+    found = [Painting(each if isinstance(each, str) else "style", read_visible(each).rgb) for each in styles]
     for painting in found:
         check_size(painting.rgb.shape[0], painting.rgb.shape[1], painting.name)
     return found

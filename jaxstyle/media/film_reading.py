@@ -17,7 +17,7 @@ from jaxstyle.media import ffmpeg, video_reading
 from jaxstyle.media.alpha import fill_invisible
 from jaxstyle.media.animation_reading import Frame, is_animation, read_frames
 from jaxstyle.media.image_decoding import Picture, from_array
-from jaxstyle.media.image_reading import read_picture
+from jaxstyle.media.image_reading import read_visible
 from jaxstyle.media.paths import frame_paths, is_video
 from jaxstyle.media.timing import Timing
 
@@ -109,7 +109,7 @@ def open_folder(path: pathlib.Path) -> Film:
     bad, transparent = [], False
     for frame in frame_paths(path):
         try:
-            rgb, alpha = read_picture(frame)
+            rgb, alpha = read_visible(frame)
         except JaxstyleError as error:
             bad.append(str(error))
         else:
@@ -121,7 +121,7 @@ def open_folder(path: pathlib.Path) -> Film:
 
     def pictures() -> Generator[Picture]:
         for frame in shapes:
-            yield read_picture(frame)
+            yield read_visible(frame)
 
     return Film(path, next(iter(shapes.values())), len(shapes), None, tuple(bad), pictures, transparent=transparent)
 
@@ -185,7 +185,7 @@ def square_size(shape: tuple[int, int], pixel_aspect: Fraction) -> tuple[int, in
 
 
 def to_picture(frame: np.ndarray) -> Picture:
-    """Makes a picture of bytes `[H, W, 3 or 4]`, as `read_picture` does."""
+    """Makes a picture of bytes `[H, W, 3 or 4]`, as `read_visible` does."""
     values = frame.astype(np.float32) / 255
     alpha = values[..., 3] if frame.shape[-1] == 4 else None
     return Picture(fill_invisible(values[..., :3], alpha), alpha)

@@ -27,8 +27,7 @@ def read_picture(source: PictureLike) -> Picture:
 
     EXIF orientation is applied; an embedded ICC profile is converted to sRGB (relative colorimetric with
     black point compensation) and ignored where it is broken; 16-bit grey keeps its precision, and so do floats; 16-bit
-    colour is read at 8 bits; of an animation or a multi-page file the first frame counts. The colours of invisible
-    pixels, which no viewer shows, are replaced (`alpha.fill_invisible`).
+    colour is read at 8 bits; of an animation or a multi-page file the first frame counts.
 
     Args:
       source: A path, `"example:NAME"` (see `jaxstyle.media.examples`), a PIL image, or an array `[H, W]`,
@@ -42,12 +41,6 @@ def read_picture(source: PictureLike) -> Picture:
     """
     if isinstance(source, str) and source.startswith("example:"):
         return Picture(example(source.removeprefix("example:")), None)
-    rgb, alpha = _read(source)
-    return Picture(fill_invisible(rgb, alpha), alpha)
-
-
-def _read(source: PictureLike) -> Picture:
-    """Reads a picture with the colours that its file keeps, those of invisible pixels too."""
     name = _name(source)
     if isinstance(source, (str, os.PathLike)) and (picture := decode_tiff(source, name)) is not None:
         return picture
@@ -55,6 +48,12 @@ def _read(source: PictureLike) -> Picture:
         with open_image(source, name) as image:
             return decode(image, name)
     return from_array(np.asarray(source))
+
+
+def read_visible(source: PictureLike) -> Picture:
+    """Reads a picture for a network: as `read_picture`, with other colours for what is invisible (`fill_invisible`)."""
+    rgb, alpha = read_picture(source)
+    return Picture(fill_invisible(rgb, alpha), alpha)
 
 
 def _name(source: PictureLike) -> str:
@@ -78,7 +77,7 @@ def read_large(source: PictureLike, name: str) -> Picture:
         if os.path.isdir(source):
             raise JaxstyleError(f"the {name} {os.fspath(source)!r} is a folder; name a picture")
         name = os.fspath(source)
-    picture = read_picture(source)
+    picture = read_visible(source)
     height, width = picture.rgb.shape[:2]
     check_size(height, width, name)
     if picture.alpha is not None and picture.alpha.max() < FAINT:
