@@ -7,10 +7,9 @@ from __future__ import annotations
 
 import jax
 import jax.numpy as jnp
-from jax import lax
 
-from jaxstyle.ops.eigen import eigenvalues, eigh
 from jaxstyle.ops.moments import Moments, covariance
+from jaxstyle.ops.polar import cholesky, product, rotation, transpose
 
 EPSILON = 1e-4
 """Added to the diagonal of both covariances by `wasserstein_distance`, as crowsonkb/style-transfer-pytorch does."""
@@ -48,22 +47,24 @@ def gram_distance(statistics: Moments, target: Moments) -> jax.Array:
     return jnp.mean(jnp.square(statistics.second - target.second), (-2, -1))
 
 
-def matrix_root(matrix: jax.Array) -> jax.Array:
-    """Symmetric square root of a positive semi-definite `[..., C, C]` matrix; negative eigenvalues count as zero."""
-    values, vectors = eigh(matrix)
-    roots = jnp.sqrt(jnp.maximum(values, 0))
-    return (vectors * roots[..., None, :]) @ jnp.swapaxes(vectors, -1, -2)
-
-
 def wasserstein_root(target: Moments) -> jax.Array:
-    """The part of `wasserstein_distance` that depends on the target alone: the root of its covariance."""
-    return matrix_root(regularized_covariance(target))
+    """Root of the target's covariance, for `wasserstein_distance`.
+
+    Args:
+      target: Moments of the style, `[..., C]`.
+
+    Returns:
+      `[..., 2, C, C]`: R, upper triangular, with `Rᵀ R` the covariance plus 1e-4 on its diagonal; and its inverse.
+    """
+    return jnp.stack([transpose(factor) for factor in cholesky(regularized_covariance(target))], -3)
 
 
 def regularized_covariance(statistics: Moments) -> jax.Array:
-    """Covariance plus `EPSILON` on the diagonal, `[..., C, C]`."""
+    """Covariance plus `EPSILON` on the diagonal, `[..., C, C]`; plus float32's rounding of it where that is more."""
     cov = covariance(statistics)
-    return cov + jnp.broadcast_to(EPSILON * jnp.eye(cov.shape[-1]), cov.shape)
+    rounding = jnp.finfo(cov.dtype).eps * jnp.trace(statistics.second, axis1=-2, axis2=-1)
+    added = jnp.maximum(rounding, EPSILON)[..., None, None]
+    return cov + added * jnp.broadcast_to(jnp.eye(cov.shape[-1]), cov.shape)
 
 
 def wasserstein_distance(statistics: Moments, target: Moments, root: jax.Array | None = None) -> jax.Array:
@@ -72,12 +73,12 @@ def wasserstein_distance(statistics: Moments, target: Moments, root: jax.Array |
         |μ - ν|²/C + tr(S + T - 2 (T^½ S T^½)^½)/C,   S, T = covariance + 1e-4 I
 
     which is crowsonkb/style-transfer-pytorch's `StyleLossW2` term for term (mean over channels of both parts).
-    It takes the trace of the root from eigenvalues, which is exact, where crowsonkb iterates Newton–Schulz
-    twelve times. Neural-style and Gatys have no such loss; their style weights do not carry over.
+    Neural-style and Gatys have no such loss; their style weights do not carry over.
 
-    Value and gradient are finite and continuous for every input: eigenvalues below float32's rounding of the largest
-    one, as those of a picture with fewer positions than channels, pass no gradient through the root and count as 1e-4,
-    the least that the root of a product of two such covariances can be; between, it falls smoothly (`floored_root`).
+    The trace is computed as `|F - W R|²` from roots `Fᵀ F = S` and `Rᵀ R = T`, with the rotation W that makes it least:
+    the orthogonal factor of `F Rᵀ`. A sum of squares is never negative and has no large terms that cancel, and the
+    product of roots has the square root of the condition of `T^½ S T^½`: what float32 keeps of the covariance is what
+    value and gradient keep. Both are continuous and finite, also with fewer positions than channels.
 
     Args:
       statistics: Moments of the picture, `[..., C]`.
@@ -85,42 +86,51 @@ def wasserstein_distance(statistics: Moments, target: Moments, root: jax.Array |
       root: `wasserstein_root(target)` when it is at hand; it is constant during an optimisation.
 
     Returns:
-      `[...]` float32; zero for equal moments up to rounding: some 1e-6 of the larger covariance, 1e-4 where there
-      are fewer positions than channels.
+      `[...]` float32, non-negative; for equal moments 1e-8 of the larger covariance, or less.
 
     References:
-      Dowson & Landau 1982; Vgg-feature form: Vaughan & Crowson, style-transfer-pytorch.
+      Dowson & Landau 1982, "The Fréchet distance between multivariate normal distributions", eq. 4; Bhatia, Jain & Lim
+      2019, "On the Bures-Wasserstein distance between positive definite matrices", theorem 1; as a loss of VGG's
+      features: Vaughan & Crowson, style-transfer-pytorch.
     """
     root = wasserstein_root(target) if root is None else root
-    cov, target_cov = regularized_covariance(statistics), regularized_covariance(target)
-    values = eigenvalues(root @ cov @ root)
-    rounding = jnp.finfo(values.dtype).eps * jnp.max(values, -1, keepdims=True)
-    roots = floored_root(values, jnp.maximum(rounding, EPSILON**2 / 8), EPSILON)
-    difference = jnp.trace(cov + target_cov, axis1=-2, axis2=-1) - 2 * jnp.sum(roots, -1)
-    return jnp.mean(jnp.square(statistics.mean - target.mean), -1) + difference / target.mean.shape[-1]
+    cov = regularized_covariance(statistics)
+    channels = cov.shape[-1]
+    if cov.size == channels**2:  # on a CPU products of single matrices are faster than those of a batch of one
+        cov, root = cov.reshape(channels, channels), root.reshape(2, channels, channels)
+    difference = root_distance(cov, root).reshape(statistics.mean.shape[:-1])
+    return jnp.mean(jnp.square(statistics.mean - target.mean), -1) + difference / channels
 
 
-def floored_root(values: jax.Array, noise: jax.Array, least: float) -> jax.Array:
-    """Square root of what stands out from rounding, which falls smoothly to `least` for what does not.
-
-    Rounding moves the smallest eigenvalues by about `noise`, and each LAPACK does so in its own way: the root, whose
-    slope is 1 / (2 √v), would multiply that, and a root that is cut off would jump where a value crosses the cut.
+@jax.custom_vjp
+def root_distance(cov: jax.Array, root: jax.Array) -> jax.Array:
+    """Squared Frobenius distance `[...]` of a root of a covariance from a target's, the least over all rotations.
 
     Args:
-      values: `[..., C]`.
-      noise: `[..., 1]`, positive; no gradient passes through it.
-      least: The root of what is not above `2 noise`.
-
-    Returns:
-      `[..., C]`, with a continuous derivative: `least` up to `2 noise`, the square root from `8 noise` on, and between
-      them the cubic that joins both.
+      cov: `[..., C, C]`, symmetric and positive definite.
+      root: `wasserstein_root` of the target, `[..., 2, C, C]`.
     """
-    low, high = 2 * lax.stop_gradient(noise), 8 * lax.stop_gradient(noise)
-    top, place = jnp.sqrt(high), jnp.clip((values - low) / (high - low), 0, 1)
-    # Cubic Hermite interpolation; the slope at its end is that of the root, over a step of high - low.
-    rise = (top - least) * place**2 * (3 - 2 * place)
-    joined = least + rise + (high - low) / (2 * top) * place**2 * (place - 1)
-    return jnp.where(values > high, jnp.sqrt(jnp.maximum(values, high)), joined)
+    return _root_distance(cov, root)[0]
+
+
+def _root_distance(cov: jax.Array, root: jax.Array) -> tuple[jax.Array, tuple[jax.Array, ...]]:
+    lower, inverse = cholesky(cov)
+    upper, target = transpose(lower), root[..., 0, :, :]
+    turn = rotation(product(upper, transpose(target)), product(inverse, root[..., 1, :, :]))
+    apart = upper - product(turn, target)
+    return jnp.sum(jnp.square(apart), (-2, -1)), (inverse, turn, apart)
+
+
+def _root_distance_backward(saved: tuple[jax.Array, ...], cotangent: jax.Array) -> tuple[jax.Array, jax.Array]:
+    """Derivatives `F⁻¹ (F - W R)`, the identity less the map that transports one Gaussian to the other, and
+    `-2 Wᵀ (F - W R)`; W is where the distance is least, so that its own changes have no effect."""
+    inverse, turn, apart = saved
+    cotangent = cotangent[..., None, None]
+    of_cov, of_root = product(transpose(apart), inverse), -2 * cotangent * product(transpose(turn), apart)
+    return cotangent * (of_cov + transpose(of_cov)) / 2, jnp.stack([of_root, jnp.zeros_like(of_root)], -3)
+
+
+root_distance.defvjp(_root_distance, _root_distance_backward)
 
 
 def mean_std_distance(statistics: Moments, target: Moments) -> jax.Array:

@@ -63,7 +63,10 @@ def weighted_sums(features: jax.Array, weights: jax.Array | None) -> tuple[jax.A
     """
     weighted = features if weights is None else features * weights[..., None]
     total = jnp.sum(weighted, (-3, -2), dtype=jnp.float32)
-    second = jnp.einsum("...hwc,...hwd->...cd", weighted, features, preferred_element_type=jnp.float32)
+    # "highest", as a covariance is a difference of moments: TPUs and GPUs would round features to 8 or 10 bits first.
+    second = jnp.einsum(
+        "...hwc,...hwd->...cd", weighted, features, precision="highest", preferred_element_type=jnp.float32
+    )
     return total, second
 
 

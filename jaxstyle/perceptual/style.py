@@ -26,7 +26,7 @@ class Style(NamedTuple):
 
     Attributes:
       moments: Target moments `[R, …]`, of features divided by `scale`.
-      root: `[R, C, C]` root of the target covariance, for Wasserstein-2 (empty `[R, 0, 0]` otherwise).
+      root: `[R, 2, C, C]` for Wasserstein-2, of `losses.wasserstein_root` (empty `[R, 0, 0]` otherwise).
       scale: `[R]`, root mean square of the target's features.
       share: `[R]`, weight of each region's distance; sums to one.
       masks: `[R, h, w]` in [0, 1] at the layer's size, or None.
