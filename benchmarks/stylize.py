@@ -52,7 +52,7 @@ def differences(case: Case, ours: Any, peer: Any) -> dict[str, float]:
     compute: what twelve Newton-Schulz iterations leave of error (nothing for Gram).
     """
     difference = peer.first_loss / ours.first_loss - 1
-    tolerance = 1e-3 if case.loss == "gram" else 2e-2  # eigenvalues near zero differ between float32 and float64
+    tolerance = 1e-3 if case.loss == "gram" else 2e-2  # factors of ill-conditioned covariances in float32
     if case.dtype == "bfloat16" or ours.device.platform != "cpu":  # which rounds to bfloat16 or TF32
         tolerance = 5e-2
     if not abs(difference) <= tolerance:

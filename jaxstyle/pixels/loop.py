@@ -110,7 +110,7 @@ def compiled(
     return sharded_map(functools.partial(function, *static), devices, in_axes, donate)
 
 
-# XLA on CPU leaves eigendecompositions to SciPy's OpenBLAS, whose threads fight with XLA's own: at 128 channels
+# XLA on CPU leaves factors of matrices to SciPy's OpenBLAS, whose threads fight with XLA's own: at 128 channels
 # Wasserstein-2 took 0.9 to 236 ms with two of them and 0.9 ms with one; at 512 channels one is no slower.
 @threadpool_limits.wrap(limits=1, user_api="blas")
 def optimize(

@@ -55,7 +55,7 @@ def test_a_step_lowers_for_every_platform(style_loss, dtype, remat, masked):
     for platform in ("cpu", "cuda", "tpu"):
         text = traced.lower(lowering_platforms=(platform,)).as_text()
         assert "stablehlo.convolution" in text
-        # Eigenvalues are a call of each platform's library, or of XLA's own on a TPU.
+        # LU factors are a call of each platform's library, or of XLA's own on a TPU.
         assert (f"custom_call @{LU[platform]}" in text) == (style_loss == "wasserstein")
     moved, terms = traced.out_info
     assert jax.tree.map(lambda leaf: leaf.dtype, moved) == jax.tree.map(lambda leaf: leaf.dtype, batch[0])
