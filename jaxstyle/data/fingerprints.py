@@ -33,7 +33,7 @@ class Fingerprint:
 
     Attributes:
       classes: Names of the classes, in the order of their labels; empty where there are none.
-      groups: One for every class of a folder, or a single one.
+      groups: One for every class of a folder, or a single one; none where only the names of the classes are known.
     """
 
     classes: tuple[str, ...]
@@ -44,13 +44,9 @@ class Fingerprint:
         """Number of examples."""
         return sum(group.count for group in self.groups)
 
-    def as_json(self) -> dict[str, Any]:
-        """Returns the fingerprint as JSON takes it."""
-        return {"classes": list(self.classes), "groups": [dataclasses.asdict(group) for group in self.groups]}
-
     @classmethod
     def from_json(cls, saved: Mapping[str, Any]) -> Self:
-        """Restores what `as_json` returned.
+        """Restores what `dataclasses.asdict` made, after JSON has made lists of its tuples.
 
         Raises:
           KeyError, TypeError: Other fields.
@@ -60,7 +56,7 @@ class Fingerprint:
     def by_class(self) -> dict[str, Group]:
         """Returns the groups by the names of their classes; a single one by ""."""
         own = len(self.groups) == len(self.classes)
-        return dict(zip(self.classes if own else ("",), self.groups, strict=True))
+        return dict(zip(self.classes if own else ("",), self.groups, strict=False))
 
 
 def fingerprint(dataset: Dataset) -> Fingerprint:

@@ -11,12 +11,14 @@ import jax
 import numpy as np
 from tqdm import tqdm
 
+from jaxstyle.data.fingerprints import fingerprint
 from jaxstyle.errors import JaxstyleError, did_you_mean
 from jaxstyle.inference import sample
 from jaxstyle.inference.feature_space import FeatureSpace, eight_bits, open_space
 from jaxstyle.inference.run import Run, open_run
 from jaxstyle.inference.sample_metrics import GENERATIVE, PARTS, FeatureSet, Measure, label_check, label_scores
 from jaxstyle.runtime import compiling
+from jaxstyle.training import same_data
 from jaxstyle.training.checkpoints import shape_text
 from jaxstyle.training.config import override
 from jaxstyle.training.devices import leader_first
@@ -105,7 +107,7 @@ def reopened(run: Run, split: str = "", iwae_samples: int = 0) -> tuple[Evaluati
     """A run's evaluation and its state, on as many of this machine's devices as can share its batches.
 
     Raises:
-      JaxstyleError: The task has no importance weighted bound, or not of so many samples.
+      JaxstyleError: The task has no importance weighted bound, or not of so many samples; the data have other classes.
     """
     devices = jax.local_devices()[: math.gcd(len(jax.local_devices()), run.config.batch_size)]
     config, task = run.config, run.task
@@ -118,6 +120,7 @@ def reopened(run: Run, split: str = "", iwae_samples: int = 0) -> tuple[Evaluati
         task = module.make(config, run.info)
     split = split or config.data.eval_split
     dataset = leader_first(lambda: open_split(config.data, split, run.folder, tuple(run.info.spec)))
+    same_data.check(run.folder, run.info, {split: fingerprint(dataset)})
     evaluation = Evaluation(task, config, run.info, dataset, devices)
     return evaluation, on_all(run.state.with_fixed(fixed_of(task)), devices)
 

@@ -19,13 +19,14 @@ from etils import epath
 from ml_collections import ConfigDict
 
 from jaxstyle.data import pipeline
+from jaxstyle.data.fingerprints import fingerprint
 from jaxstyle.data.order import Order
 from jaxstyle.errors import Diverged, JaxstyleError, did_you_mean
 from jaxstyle.runtime import atomic
 from jaxstyle.runtime.interrupts import interruptible
 from jaxstyle.runtime.locks import only_run_in
 from jaxstyle.runtime.settings import named
-from jaxstyle.training import config_file, run_info
+from jaxstyle.training import config_file, run_info, same_data
 from jaxstyle.training import step as steps
 from jaxstyle.training.checkpoints import Checkpoints
 from jaxstyle.training.config import TrainingConfig, check_common
@@ -118,7 +119,9 @@ class Training:
         if not self.total:
             names = [named(f"train_{unit}") for unit in UNITS]
             raise JaxstyleError(f"the config gives no length: set {names[0]}, {names[1]} or {names[2]}")
-        self.info = RunInfo(extent, self.total, pipeline.example_spec(source, fields), source.classes)
+        data = {split: fingerprint(dataset) for split, dataset in zip(splits, (source, held_out), strict=True)}
+        self.info = RunInfo(extent, self.total, pipeline.example_spec(source, fields), source.classes, data)
+        same_data.check_going_on(workdir, self.info)
         self.task = module.make(config, self.info)
         parts = self.task.parts if isinstance(self.task, SplitsBatches) else 1
         check_share(config.batch_size, len(self.devices), parts)

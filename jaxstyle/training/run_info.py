@@ -11,6 +11,7 @@ import jax
 import numpy as np
 from etils import epath
 
+from jaxstyle.data.fingerprints import Fingerprint
 from jaxstyle.errors import JaxstyleError
 from jaxstyle.runtime import atomic
 from jaxstyle.training.durations import Extent
@@ -27,12 +28,14 @@ class RunInfo:
       steps: Of the whole run.
       spec: Shape and dtype of every field of one example.
       classes: Names of the labels; empty where there are none.
+      data: Fingerprint of each split, by its name in the config; see `jaxstyle.training.same_data`.
     """
 
     extent: Extent
     steps: int
     spec: Mapping[str, jax.ShapeDtypeStruct]
     classes: tuple[str, ...] = ()
+    data: Mapping[str, Fingerprint] = dataclasses.field(default_factory=dict)
 
 
 def save(folder: epath.Path, info: RunInfo) -> None:
@@ -53,8 +56,9 @@ def read(folder: epath.Path) -> RunInfo:
         fields = json.loads(path.read_text())
         extent, classes = Extent(**fields["extent"]), tuple(fields["classes"])
         spec = {n: jax.ShapeDtypeStruct(tuple(shape), np.dtype(dtype)) for n, (shape, dtype) in fields["spec"].items()}
-        return RunInfo(extent, fields["steps"], spec, classes)
+        data = {name: Fingerprint.from_json(saved) for name, saved in fields.get("data", {}).items()}
+        return RunInfo(extent, fields["steps"], spec, classes, data)
     except FileNotFoundError:
         raise JaxstyleError(f"{os.fspath(folder)!r} has no {FILE}; the training command writes it anew") from None
-    except (ValueError, KeyError, TypeError):
+    except (ValueError, KeyError, TypeError, AttributeError):
         raise JaxstyleError(f"{os.fspath(path)!r} is damaged; the training command writes it anew") from None

@@ -1,5 +1,6 @@
 """Fingerprints: what they notice, and what they say."""
 
+import dataclasses
 import json
 
 import numpy as np
@@ -27,7 +28,7 @@ def taken(folder, **settings):
 def test_a_moved_folder_has_the_same_fingerprint_also_after_json(folder, tmp_path_factory):
     before = taken(folder)
     assert (before.count, before.classes) == (12, ("cats", "dogs", "owls"))
-    restored = Fingerprint.from_json(json.loads(json.dumps(before.as_json())))
+    restored = Fingerprint.from_json(json.loads(json.dumps(dataclasses.asdict(before))))
     moved = folder.rename(tmp_path_factory.mktemp("other") / "pets")
     assert restored == taken(moved) and differences(restored, taken(moved)) == []
 
