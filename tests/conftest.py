@@ -18,6 +18,7 @@ if "JAX_COMPILATION_CACHE_DIR" not in os.environ:  # workers, and the processes 
     atexit.register(shutil.rmtree, os.environ["JAX_COMPILATION_CACHE_DIR"], ignore_errors=True)
 
 import jax
+import numpy as np
 import pytest
 import tiny
 
@@ -93,6 +94,27 @@ def tiny_run(shapes_dir, tmp_path_factory) -> pathlib.Path:
     workdir = tmp_path_factory.mktemp("tiny_run")
     loop.run(tiny_config(shapes_dir, best="loss", best_mode="max", keep=1, devices=2), workdir)
     return workdir
+
+
+@pytest.fixture(scope="session")
+def lopsided_run(tmp_path_factory) -> pathlib.Path:
+    """The workdir of a training of the tiny task on two classes, 19 dark pictures against a brighter one.
+
+    Their colours are those that the task draws of the labels, plus the same noise.
+    """
+    from tiny_task import tiny_config
+
+    from jaxstyle.training import loop
+
+    folder, rng = tmp_path_factory.mktemp("lopsided"), np.random.default_rng(0)
+    for split in ("train", "test"):
+        for number in range(20):
+            picture = 0.05 + 0.1 * (number == 19) + 0.02 * rng.standard_normal((8, 8, 3)).repeat(4, 0).repeat(4, 1)
+            place = folder / "data" / split / ("rare" if number == 19 else "common")
+            place.mkdir(parents=True, exist_ok=True)
+            write_picture(place / f"{number}.png", picture)
+    loop.run(tiny_config("", data__name="", data__folder=str(folder / "data"), train_steps=1), folder / "run")
+    return folder / "run"
 
 
 @pytest.fixture(scope="session")

@@ -25,7 +25,7 @@ TITLES = {
     "recall_by_class": "recall (k = 3)",
 }
 
-OPTIONS = ("features", "count", "seed", "checkpoint", "split", "iwae_samples")
+OPTIONS = ("features", "count", "seed", "checkpoint", "split", "iwae_samples", "labels")
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -43,6 +43,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--split", default="", metavar="SPLIT", help=data)
     bound = "samples of a VAE's importance weighted bound, iwae (default: as the recipe has it)"
     parser.add_argument("--iwae-samples", type=int, default=0, metavar="K", help=bound)
+    shares = "how often a conditional model is asked for each class: as the split has them (default), or equally often"
+    parser.add_argument("--labels", default="shares", metavar="shares|even", help=shares)
     parser.add_argument("--json", action="store_true", help="one JSON object instead of a table")
 
 

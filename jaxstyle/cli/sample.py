@@ -20,8 +20,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("-n", "--count", type=int, default=64, metavar="N", help="how many (default: 64)")
     parser.add_argument("-o", "--output", metavar="GRID", help="the file for one picture of them all")
     parser.add_argument("--separate", metavar="DIR", help="a folder for a PNG each")
-    classes = "classes to draw in turn, by number or name"
-    parser.add_argument("--label", "--labels", dest="labels", metavar="7|3,5|0:10", help=classes)
+    classes = "classes to draw in turn, by number or name; even: all (default: by their shares in the evaluation split)"
+    parser.add_argument("--label", "--labels", dest="labels", metavar="even|7|3,5|0:10", help=classes)
     parser.add_argument("--seed", type=int, default=0, metavar="N", help="of the randomness (default: 0)")
     which = "which state to draw with (default: newest)"
     parser.add_argument("--checkpoint", default="newest", metavar="newest|best|STEP", help=which)

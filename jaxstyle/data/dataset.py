@@ -43,6 +43,8 @@ class Dataset:
       files: Pictures, by index; empty where the examples are not files of a folder.
       title: Name of the dataset and its split, for sentences.
       left_out: Clauses on the files that were found and left out.
+      read_labels: Returns the labels of all examples without decoding their pictures; None where `files` have them, or
+        the examples alone.
     """
 
     count: int
@@ -51,13 +53,25 @@ class Dataset:
     files: tuple[PictureFile, ...] = ()
     title: str = ""
     left_out: tuple[str, ...] = ()
+    read_labels: Callable[[], Sequence[int]] | None = None
+
+    def class_counts(self) -> tuple[int, ...]:
+        """Counts the examples of each class."""
+        if self.files:
+            labels: Sequence[int] = [file.label for file in self.files]
+        elif self.read_labels:
+            labels = self.read_labels()
+        else:
+            labels = [int(self.read(index)["label"]) for index in range(self.count)]
+        counts = collections.Counter(labels)
+        return tuple(counts[label] for label in range(len(self.classes)))
 
     def take(self, indices: Sequence[int], *left_out: str) -> Dataset:
         """Returns the dataset of some of the examples, and adds clauses on why the others are left out."""
         chosen = tuple(indices)
         files = tuple(self.files[index] for index in chosen) if self.files else ()
         read, texts = (lambda index: self.read(chosen[index])), (*self.left_out, *left_out)
-        return dataclasses.replace(self, count=len(chosen), read=read, files=files, left_out=texts)
+        return dataclasses.replace(self, count=len(chosen), read=read, files=files, left_out=texts, read_labels=None)
 
     def describe(self) -> str:
         """Says in a sentence how many examples of which classes there are, and which files were left out."""
@@ -65,8 +79,7 @@ class Dataset:
         if self.classes:
             found += f" of {len(self.classes)} class{'es' * (len(self.classes) != 1)}"
         if self.classes and self.files:
-            numbers = collections.Counter(file.label for file in self.files)
-            each = [f"{name} {numbers[label]}" for label, name in enumerate(self.classes[:LISTED])]
+            each = [f"{name} {count}" for name, count in zip(self.classes[:LISTED], self.class_counts(), strict=False)]
             found += f" ({', '.join(each)}{', …' if len(self.classes) > LISTED else ''})"
         return found + (f"; left out: {', '.join(self.left_out)}" if self.left_out else "")
 

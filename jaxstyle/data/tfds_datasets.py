@@ -35,7 +35,13 @@ def tfds_dataset(name: str, split: str, data_dir: str = "") -> Dataset:
     label = features["label"] if isinstance(features, tfds.features.FeaturesDict) and "label" in features else None
     classes = tuple(label.names) if isinstance(label, tfds.features.ClassLabel) and label.names else ()
     title = f"{split} of {builder.info.full_name}"
-    return Dataset(len(data), lambda index: arrays(data[index]), classes, title=title)
+
+    def read_labels() -> list[int]:
+        others = {name: tfds.decode.SkipDecoding() for name in features if name != "label"}
+        return [example["label"] for example in builder.as_data_source(split=split, decoders=others)]
+
+    labels = read_labels if classes else None
+    return Dataset(len(data), lambda index: arrays(data[index]), classes, title=title, read_labels=labels)
 
 
 def moving_mnist_dataset(name: str, split: str, data_dir: str = "") -> Dataset:

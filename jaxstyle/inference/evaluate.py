@@ -27,6 +27,8 @@ from jaxstyle.training.state import TrainState
 from jaxstyle.training.step import on_all
 from jaxstyle.training.task import Samples, fixed_of, load_task
 
+LABELS = ("shares", sample.EVEN)
+
 
 class Report(NamedTuple):
     """The result of `evaluate`.
@@ -61,11 +63,12 @@ def evaluate(
     features: str | os.PathLike | None = None,
     count: int = 10_000,
     seed: int = 0,
-    checkpoint: str = "newest",
+    checkpoint: str | int = "newest",
     split: str = "",
     iwae_samples: int = 0,
+    labels: str = "shares",
 ) -> Report:
-    """Scores a trained run. A class-conditional model is asked for its classes in turn.
+    """Scores a trained run.
 
     Args:
       workdir: Of a finished or running training.
@@ -76,23 +79,28 @@ def evaluate(
       checkpoint: `"newest"`, `"best"` or a step.
       split: Of the dataset, such as `"test[:1000]"`; "" is the recipe's evaluation split.
       iwae_samples: Of the importance weighted bound, `iwae`, of a variational autoencoder; 0 is as the recipe has it.
+      labels: Labels of a class-conditional model's samples: `"shares"` draws them by the classes' shares in the split,
+        `"even"` takes the classes in turn.
 
     Raises:
       JaxstyleError: Bad input, before anything is drawn.
     """
+    if labels not in LABELS:
+        raise JaxstyleError(f"labels {labels!r} are unknown; {did_you_mean(labels, LABELS)}")
     run = open_run(workdir, checkpoint)
     space = open_space(features) if features else None
     evaluation, state = reopened(run, split, iwae_samples)
     own, generative = chosen_metrics(metrics, evaluation.metrics(state), run, space)
     if generative and space:
         check_shapes(run, space, run.info.spec["image"].shape)
+        chosen = choose_labels(run, evaluation, labels, count, seed)
     scores = evaluation.scores(state) if own else {}
     plain = {name: as_plain(scores[name]) for name in own}
     classes = run.config.data.mask_classes or run.info.classes
     report = Report(os.fspath(workdir), int(run.state.step), plain, {}, classes=classes)
     if not generative or not space:
         return report
-    drawn = sample_features(run, space, count, seed)
+    drawn = sample_features(run, space, count, seed, chosen)
     real = real_features(evaluation, space, min(count, evaluation.count))
     found: dict[str, Any] = {}
     for measure in dict.fromkeys(GENERATIVE[name] for name in generative):
@@ -184,13 +192,28 @@ def check_shapes(run: Run, space: FeatureSpace, real: tuple[int, ...]) -> None:
             raise JaxstyleError(f"samples are {shape_text(drawn)}, {name} {shape_text(shape)}: they cannot be compared")
 
 
-def sample_features(run: Run, space: FeatureSpace, count: int, seed: int) -> FeatureSet:
+def choose_labels(run: Run, evaluation: Evaluation, labels: str, count: int, seed: int) -> np.ndarray | None:
+    """Chooses the labels `[count]` of a conditional model's samples, see `evaluate`; None for another model.
+
+    Raises:
+      JaxstyleError: No example has a label, or another model is asked for `"even"`.
+    """
+    if labels == sample.EVEN:
+        sample.picture_shape(run, labelled=True)
+        return np.arange(count) % len(run.info.classes)
+    if not sample.takes_labels(run):
+        return None
+    return sample.drawn_labels(evaluation.dataset.class_counts(), count, seed)
+
+
+def sample_features(
+    run: Run, space: FeatureSpace, count: int, seed: int, labels: np.ndarray | None = None
+) -> FeatureSet:
     """The features of newly drawn samples; the pictures stay on the devices."""
 
     def extract(params: Any, pictures: jax.Array) -> FeatureSet:
         return FeatureSet(*space.extract(params, eight_bits(pictures)))
 
-    labels = np.arange(count) % len(run.info.classes) if sample.takes_labels(run) else None
     parts = sample.chunks(run, count, labels=labels, seed=seed, transform=extract, params=space.params)
     return joined(parts, count, "samples")._replace(labels=labels)
 

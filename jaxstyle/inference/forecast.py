@@ -16,7 +16,7 @@ from jaxstyle.runtime import compiling
 from jaxstyle.training.task import Forecasts
 
 
-def forecast(workdir: str | os.PathLike, clip: Any, count: int = 0, *, checkpoint: str = "newest") -> np.ndarray:
+def forecast(workdir: str | os.PathLike, clip: Any, count: int = 0, *, checkpoint: str | int = "newest") -> np.ndarray:
     """Forecasts the frames after a film's last ones.
 
     Args:
@@ -35,7 +35,7 @@ def forecast(workdir: str | os.PathLike, clip: Any, count: int = 0, *, checkpoin
     return forecast_frames(run, input_frames(run, clip), count)
 
 
-def open_forecaster(workdir: str | os.PathLike, checkpoint: str = "newest") -> Run:
+def open_forecaster(workdir: str | os.PathLike, checkpoint: str | int = "newest") -> Run:
     """Opens a forecaster's workdir.
 
     Raises:

@@ -40,7 +40,7 @@ class Prediction(NamedTuple):
 
 
 def predict(
-    workdir: str | os.PathLike, pictures: PictureLike | Sequence[PictureLike], *, checkpoint: str = "newest"
+    workdir: str | os.PathLike, pictures: PictureLike | Sequence[PictureLike], *, checkpoint: str | int = "newest"
 ) -> Prediction:
     """Classifies pictures or clips.
 
@@ -59,7 +59,7 @@ def predict(
     )
 
 
-def open_classifier(workdir: str | os.PathLike, checkpoint: str = "newest") -> Run:
+def open_classifier(workdir: str | os.PathLike, checkpoint: str | int = "newest") -> Run:
     """Opens a classifier's workdir.
 
     Raises:

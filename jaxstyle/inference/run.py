@@ -35,12 +35,12 @@ class Run:
     state: TrainState
 
 
-def open_run(workdir: str | os.PathLike, checkpoint: str = "newest") -> Run:
+def open_run(workdir: str | os.PathLike, checkpoint: str | int = "newest") -> Run:
     """Opens a workdir without changing it, and without its data.
 
     Args:
       workdir: Of a run of `jaxstyle.training.loop`; may be `gs://…`.
-      checkpoint: `"newest"`, `"best"` by the metric that the config names, or a step such as `"5000"`.
+      checkpoint: `"newest"`, `"best"` by the metric that the config names, or a step such as `5000`.
 
     Raises:
       JaxstyleError: It holds no such run or checkpoint, or one of another version.
@@ -59,8 +59,9 @@ def open_run(workdir: str | os.PathLike, checkpoint: str = "newest") -> Run:
         return Run(folder, config, info, task, state)
 
 
-def chosen(checkpoints: Checkpoints, name: str) -> int | None:
+def chosen(checkpoints: Checkpoints, name: str | int) -> int | None:
     """The step that a checkpoint's name means; None for the newest."""
+    name = str(name)
     if name == "newest":
         return None
     if name == "best":

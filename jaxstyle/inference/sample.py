@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 from collections.abc import Iterator, Sequence
 from typing import Any
 
@@ -18,22 +19,27 @@ from jaxstyle.training.task import Samples
 
 CHUNK = 64
 """Pictures drawn with one key, on one device: so a sample depends on seed and number only, not on the devices."""
+STRIDE = (5**0.5 - 1) / 2
+"""The golden ratio's fraction: its multiples modulo 1, however many, lie evenly in [0, 1]."""
+EVEN = "even"
 
 
 def sample(
     workdir: str | os.PathLike,
     count: int = CHUNK,
     *,
-    labels: Sequence[int] | None = None,
+    labels: str | Sequence[int | str] | None = None,
     seed: int = 0,
-    checkpoint: str = "newest",
+    checkpoint: str | int = "newest",
 ) -> np.ndarray:
     """Draws pictures from the generator that a workdir holds.
 
     Args:
       workdir: Of a finished or running training.
       count: How many; the first few of many are those of few.
-      labels: Of a class-conditional model, one a picture; None lets it draw them.
+      labels: Labels for a class-conditional model: a class for each picture, by number or name; or a text as of
+        `--labels`, such as `"cat,dog"`, `"0:10"` or `"even"`, whose classes are taken in turn. None draws them by their
+        shares in the evaluation split.
       seed: Of the randomness.
       checkpoint: `"newest"`, `"best"` or a step.
 
@@ -43,7 +49,10 @@ def sample(
     Raises:
       JaxstyleError: No such run or checkpoint, a task that draws nothing, or labels that cannot be.
     """
-    return np.concatenate(list(chunks(open_run(workdir, checkpoint), count, labels=labels, seed=seed)))
+    run = open_run(workdir, checkpoint)
+    if isinstance(labels, str):
+        labels = np.resize(parse_labels(labels, run.info.classes), max(count, 0)).tolist()
+    return np.concatenate(list(chunks(run, count, labels=labels, seed=seed)))
 
 
 def picture_shape(run: Run, labelled: bool = False) -> tuple[int, ...]:
@@ -71,7 +80,7 @@ def chunks(
     run: Run,
     count: int,
     *,
-    labels: Sequence[int] | np.ndarray | None = None,
+    labels: Sequence[int | str] | np.ndarray | None = None,
     seed: int = 0,
     transform: Any = None,
     params: Any = None,
@@ -81,7 +90,7 @@ def chunks(
     Args:
       run: Of a generator.
       count: How many altogether.
-      labels: One a picture, or None.
+      labels: One a picture, by number or name; None draws them for a conditional model, see `drawn_labels`.
       seed: Of the randomness.
       transform: Applied to them on the devices, `(params, pictures [64, H, W, C]) -> pytree [64, …]`; None gives the
         pictures themselves.
@@ -95,6 +104,8 @@ def chunks(
     """
     if count < 1:
         raise JaxstyleError(f"{count} pictures cannot be drawn; at least 1")
+    if labels is None and takes_labels(run):
+        labels = drawn_labels(run.info.class_counts or even_counts(run), count, seed)
     picture_shape(run, labels is not None)
     number = -(-count // CHUNK)
     devices = jax.local_devices()[:number]
@@ -116,13 +127,42 @@ def chunks(
         yield jax.tree.map(lambda leaf, left=left: np.asarray(leaf).reshape(-1, *leaf.shape[2:])[:left], drawn)
 
 
-def checked(labels: Sequence[int] | np.ndarray, run: Run, count: int) -> np.ndarray:
-    """Labels as `[count]` int32.
+def drawn_labels(class_counts: Sequence[int], count: int, seed: int) -> np.ndarray:
+    """Draws labels of classes by their shares, which the first few labels have, too, as nearly as they can.
+
+    Args:
+      class_counts: Examples of each class.
+      count: Number of labels.
+      seed: Seed of the first place in the classes' cumulative distribution; the others follow by `STRIDE`.
+
+    Returns:
+      `[count]`.
+
+    Raises:
+      JaxstyleError: There are no examples.
+    """
+    if not sum(class_counts):
+        raise JaxstyleError("no example of the evaluation split has a label to draw by: choose even labels")
+    places = (np.random.default_rng(seed).random() + STRIDE * np.arange(count)) % 1
+    edges = np.cumsum(class_counts) / np.sum(class_counts)
+    return np.searchsorted(edges, places, side="right")
+
+
+def even_counts(run: Run) -> list[int]:
+    """Returns equal counts of the classes, for the workdir of an earlier version, and says so."""
+    why = f"{os.fspath(run.folder)!r} does not say how many examples the classes have"
+    print(f"jaxstyle: {why}: labels are drawn evenly", file=sys.stderr)
+    return [1] * len(run.info.classes)
+
+
+def checked(labels: Sequence[int | str] | np.ndarray, run: Run, count: int) -> np.ndarray:
+    """Returns labels as `[count]` int32.
 
     Raises:
       JaxstyleError: Not one a picture, or one that the run has no class for.
     """
-    array, classes = np.asarray(labels, np.int32), len(run.info.classes)
+    names, classes = run.info.classes, len(run.info.classes)
+    array = np.asarray([parse_label(one, names) if isinstance(one, str) else one for one in labels], np.int32)
     if array.shape != (count,):
         raise JaxstyleError(f"{array.size} labels for {count} pictures; give one a picture")
     wrong = array[(array < 0) | (array >= classes)]
@@ -132,23 +172,30 @@ def checked(labels: Sequence[int] | np.ndarray, run: Run, count: int) -> np.ndar
 
 
 def parse_labels(text: str, classes: Sequence[str]) -> list[int]:
-    """Labels written `7`, `cat,dog` or `0:10` (without the last), by number or by the class's name.
+    """Parses labels written `7`, `cat,dog`, `0:10` (without the last) or `even` (all), by number or the class's name.
 
     Raises:
       JaxstyleError: No such class.
     """
-
-    def one(word: str) -> int:
-        word = word.strip()
-        if word in classes:
-            return list(classes).index(word)
-        if word.isdigit() and int(word) < len(classes):
-            return int(word)
-        raise JaxstyleError(f"there is no class {word!r}; {did_you_mean(word, classes)}")
-
+    if text.strip() == EVEN and EVEN not in classes:
+        text = f"0:{len(classes)}"
     first, colon, last = text.partition(":")
     if colon and first.strip().isdigit() and last.strip().isdigit() and int(first) < int(last) <= len(classes):
         return list(range(int(first), int(last)))
     if colon:
         raise JaxstyleError(f"labels {text!r} are no range of the {len(classes)} classes; write 0:{len(classes)}")
-    return [one(word) for word in text.split(",")]
+    return [parse_label(word, classes) for word in text.split(",")]
+
+
+def parse_label(word: str, classes: Sequence[str]) -> int:
+    """Finds a class by its name or, where no class is called so, its number.
+
+    Raises:
+      JaxstyleError: No such class.
+    """
+    word = word.strip()
+    if word in classes:
+        return list(classes).index(word)
+    if word.isdigit() and int(word) < len(classes):
+        return int(word)
+    raise JaxstyleError(f"there is no class {word!r}; {did_you_mean(word, classes)}")

@@ -26,7 +26,7 @@ TILE = 1024
 
 
 def segment(
-    workdir: str | os.PathLike, picture: PictureLike, *, tile: int = 0, checkpoint: str = "newest"
+    workdir: str | os.PathLike, picture: PictureLike, *, tile: int = 0, checkpoint: str | int = "newest"
 ) -> np.ndarray:
     """Classifies every pixel of a picture.
 

@@ -204,7 +204,7 @@ def frozen(value: Any) -> Any:
     return tuple(map(frozen, value)) if isinstance(value, list) else value
 
 
-def trained_model(workdir: str | os.PathLike, checkpoint: str = "newest") -> StyleModel:
+def trained_model(workdir: str | os.PathLike, checkpoint: str | int = "newest") -> StyleModel:
     """The network that a training has made so far; it needs neither photos nor paintings.
 
     Args:

@@ -58,7 +58,7 @@ class Evaluation:
     ):
         self.task, self.info, self.devices, self.batch_size = task, info, devices, config.batch_size
         self.data = pipeline.place(dataset, tuple(info.spec), devices, config.data.resident_megabytes)
-        self.count = dataset.count
+        self.dataset, self.count = dataset, dataset.count
         self.key = jax.random.fold_in(jax.random.key(config.seed), 2)
         self.step = steps.compile_eval(task, devices)
         self.pictures = jax.jit(task.pictures) if isinstance(task, ShowsPictures) else None

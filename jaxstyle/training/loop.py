@@ -6,6 +6,7 @@ are functions of (seed, step), and the step is in the state: a run that was kill
 
 from __future__ import annotations
 
+import dataclasses
 import os
 import shlex
 import sys
@@ -36,7 +37,7 @@ from jaxstyle.training.evaluation import Evaluation, Stopped, open_split
 from jaxstyle.training.meter import Meter, Profiler
 from jaxstyle.training.run_info import RunInfo
 from jaxstyle.training.state import TrainState, parameter_table
-from jaxstyle.training.task import SplitsBatches, fixed_of, load_task, template, typed_config
+from jaxstyle.training.task import Samples, SplitsBatches, fixed_of, load_task, template, typed_config
 from jaxstyle.training.writers import Writers
 
 ONCE = {"xla_backend_optimization_level": 0, "xla_llvm_disable_expensive_passes": True}
@@ -123,6 +124,8 @@ class Training:
         self.info = RunInfo(extent, self.total, pipeline.example_spec(source, fields), source.classes, data)
         same_data.check_going_on(workdir, self.info)
         self.task = module.make(config, self.info)
+        if isinstance(self.task, Samples) and "label" in fields and source.classes:
+            self.info = dataclasses.replace(self.info, class_counts=held_out.class_counts())
         parts = self.task.parts if isinstance(self.task, SplitsBatches) else 1
         check_share(config.batch_size, len(self.devices), parts)
         self.data = pipeline.place(source, fields, self.devices, config.data.resident_megabytes)

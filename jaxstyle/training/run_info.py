@@ -29,6 +29,8 @@ class RunInfo:
       spec: Shape and dtype of every field of one example.
       classes: Names of the labels; empty where there are none.
       data: Fingerprint of each split, by its name in the config; see `jaxstyle.training.same_data`.
+      class_counts: Examples of each class in the evaluation split, by which labels of samples are drawn; empty where
+        the task draws none.
     """
 
     extent: Extent
@@ -36,6 +38,7 @@ class RunInfo:
     spec: Mapping[str, jax.ShapeDtypeStruct]
     classes: tuple[str, ...] = ()
     data: Mapping[str, Fingerprint] = dataclasses.field(default_factory=dict)
+    class_counts: tuple[int, ...] = ()
 
 
 def save(folder: epath.Path, info: RunInfo) -> None:
@@ -57,7 +60,8 @@ def read(folder: epath.Path) -> RunInfo:
         extent, classes = Extent(**fields["extent"]), tuple(fields["classes"])
         spec = {n: jax.ShapeDtypeStruct(tuple(shape), np.dtype(dtype)) for n, (shape, dtype) in fields["spec"].items()}
         data = {name: Fingerprint.from_json(saved) for name, saved in fields.get("data", {}).items()}
-        return RunInfo(extent, fields["steps"], spec, classes, data)
+        counts = tuple(fields.get("class_counts", ()))
+        return RunInfo(extent, fields["steps"], spec, classes, data, counts)
     except FileNotFoundError:
         raise JaxstyleError(f"{os.fspath(folder)!r} has no {FILE}; the training command writes it anew") from None
     except (ValueError, KeyError, TypeError, AttributeError):

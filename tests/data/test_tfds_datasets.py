@@ -24,6 +24,8 @@ def test_shapes_have_pictures_masks_and_labels(shapes_dir):
         assert (example["image"].shape, example["image"].dtype) == ((32, 32, 3), np.uint8)
         assert (example["label"].dtype, example["label"].shape) == (np.int32, ())
         assert set(np.unique(example["mask"])) == {0, example["label"] + 1}
+    labels = [int(dataset.read(index)["label"]) for index in range(dataset.count)]
+    assert dataset.class_counts() == tuple(np.bincount(labels, minlength=len(CLASSES)))
 
 
 @pytest.mark.parametrize("label", range(len(CLASSES)))

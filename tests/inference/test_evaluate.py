@@ -51,7 +51,8 @@ def by_hand(workdir, count):
 
 def test_generative_metrics_are_those_of_the_pictures(workdir, capsys):
     """Every number anew, from pictures written out; 100 real ones and 130 samples are ragged on all sides."""
-    assert cli.main(["evaluate", str(workdir), "--features", str(workdir), "-n", "130", "--json"]) == 0
+    words = ["evaluate", str(workdir), "--features", str(workdir), "-n", "130", "--labels", "even", "--json"]
+    assert cli.main(words) == 0
     report = evaluate.Report(**json.loads(capsys.readouterr().out))
     real, drawn, probabilities = by_hand(workdir, 130)
     assert (report.real, report.drawn, report.fid) == (100, 130, False)
@@ -77,6 +78,19 @@ def test_generative_metrics_are_those_of_the_pictures(workdir, capsys):
     assert report.generative["label"] == pytest.approx(right.mean())
     assert report.generative["label_by_class"] == pytest.approx([right[i::10].mean() for i in range(10)])
     assert report.own["loss"] > 0
+
+
+def test_samples_are_compared_by_the_shares_of_the_split(lopsided_run):
+    """The model draws the very colours of the pictures, so that only the shares of its classes can be wrong."""
+    words = {"features": lopsided_run, "count": 400}
+    by_shares, evenly = (
+        jaxstyle.evaluate(lopsided_run, ["frechet"], **words, labels=labels).generative["frechet"]
+        for labels in ("shares", "even")
+    )
+    # means of three channels that differ by .1 between the classes, at shares of .05 and .5 of the second
+    assert by_shares < 2e-3 < 3 * (0.45 * 0.1) ** 2 < evenly
+    with pytest.raises(JaxstyleError, match="labels 'evenly' are unknown; did you mean 'even'"):
+        jaxstyle.evaluate(lopsided_run, labels="evenly")
 
 
 def test_one_picture_a_class_has_the_label_and_no_recall():

@@ -1,5 +1,8 @@
 """Pictures out of a workdir, from Python and by `jaxstyle sample`."""
 
+import json
+import shutil
+
 import jax
 import numpy as np
 import pytest
@@ -71,9 +74,45 @@ def test_labels_are_numbers_names_lists_and_ranges():
     assert parse_labels("1:4", classes) == [1, 2, 3]
     with pytest.raises(JaxstyleError, match="there is no class 'dgo'; did you mean 'dog'"):
         parse_labels("dgo", classes)
+    assert parse_labels("even", classes) == [0, 1, 2, 3] and parse_labels("even", ("odd", "even")) == [1]
     for text in ("0:5", "3:3", "a:b"):
         with pytest.raises(JaxstyleError, match="no range of the 4 classes; write 0:4"):
             parse_labels(text, classes)
+
+
+@pytest.mark.parametrize("counts", [(95, 5), (1, 0, 3, 6), (7,)])
+def test_labels_are_drawn_by_their_shares_from_the_first_on(counts):
+    labels = sample.drawn_labels(counts, 1000, seed=3)
+    for many in (40, 333, 1000):
+        drawn = np.bincount(labels[:many], minlength=len(counts))
+        # an interval has its length's share of the first n multiples of the golden ratio to some 2 + ln n / 2 places
+        np.testing.assert_allclose(drawn, many * np.array(counts) / sum(counts), atol=2 + np.log(many) / 2)
+    np.testing.assert_array_equal(sample.drawn_labels(counts, 10, seed=3), labels[:10])
+
+
+def test_one_label_is_any_class_as_often_as_the_class_is_there():
+    first = [sample.drawn_labels((30, 10), 1, seed)[0] for seed in range(400)]
+    assert np.mean(first) == pytest.approx(0.25, abs=0.09)  # four standard deviations of 400 draws
+
+
+def test_a_conditional_model_draws_by_the_shares_of_the_evaluation_split(lopsided_run, tmp_path, capsys):
+    assert np.bincount(greys(jaxstyle.sample(lopsided_run, 100))).tolist() in ([95, 5], [94, 6], [96, 4])
+    assert np.bincount(greys(jaxstyle.sample(lopsided_run, 100, labels="even"))).tolist() == [50, 50]
+    old = shutil.copytree(lopsided_run, tmp_path / "old")  # as of an earlier version
+    info = json.loads((old / "setting.json").read_text())
+    assert info.pop("class_counts") == [19, 1] and capsys.readouterr().err == ""
+    (old / "setting.json").write_text(json.dumps(info))
+    assert set(greys(jaxstyle.sample(old, 20))) == {0, 1}
+    assert "does not say how many examples the classes have: labels are drawn evenly" in capsys.readouterr().err
+
+
+def test_labels_from_python_are_names_numbers_or_as_on_the_command_line(workdir):
+    names = open_run(workdir).info.classes
+    by_name = jaxstyle.sample(workdir, 4, labels=[names[3], 7, np.int64(1), np.str_(names[0])])
+    np.testing.assert_array_equal(greys(by_name), [3, 7, 1, 0])
+    np.testing.assert_array_equal(greys(jaxstyle.sample(workdir, 5, labels=f"{names[4]},2")), [4, 2, 4, 2, 4])
+    with pytest.raises(JaxstyleError, match="there is no class 'cirle'; did you mean 'circle'"):
+        jaxstyle.sample(workdir, 2, labels=["circle", "cirle"])
 
 
 def test_the_command_writes_a_grid_and_single_pictures(workdir, tmp_path, capsys):
