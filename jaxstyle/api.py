@@ -6,6 +6,7 @@ Every function takes settings as keywords (`size=256`), or a whole `config`, or 
 from __future__ import annotations
 
 import dataclasses
+import os
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
@@ -57,10 +58,10 @@ def stylize(
     styles: PictureLike | Sequence[PictureLike],
     *,
     config: StyleTransferConfig | None = None,
-    features: Features | None = None,
+    features: Features | str | os.PathLike[str] | None = None,
     content_masks: PictureLike | Sequence[PictureLike] = (),
     style_masks: PictureLike | Sequence[PictureLike] = (),
-    optimizer: optax.GradientTransformation | None = None,
+    optimizer: optax.GradientTransformation | str | None = None,
     objective: Objective | None = None,
     callback: OnReport | None = None,
     **settings: Any,
@@ -73,11 +74,11 @@ def stylize(
       content: The photo: a path, a PIL image, or floats `[H, W, 3]` in [0, 1]; of several each is stylised.
       styles: The painting, or several; `style_weights` blends them.
       config: Settings; the defaults where there are none.
-      features: The feature extractor, already loaded; None loads the one that the settings name.
+      features: The feature extractor, its name or its file; None takes the one that `config` names.
       content_masks: One a style, `[H, W]` in [0, 1] or paths: where in the photo that style goes.
       style_masks: One a style: which part of that painting counts.
-      optimizer: Any optax transformation of a picture, such as `optax.sgd(0.1)`, in place of the settings'. Its updates
-        are multiplied by `learning_rate` where that is set.
+      optimizer: Name of one, or any optax transformation of a picture, such as `optax.sgd(0.1)`, in place of the
+        settings'. Its updates are multiplied by `learning_rate` where that is set.
       objective: Any objective of `jaxstyle.pixels.objectives`, to be made large in place of the distances to photo and
         paintings; comparing terms, such as `content("relu4_1")`, compare with the photo.
       callback: Called a few times a second with the loop's `Report`; `report.pictures()[0]` is the picture so far.
@@ -99,8 +100,8 @@ def synthesize_texture(
     styles: PictureLike | Sequence[PictureLike],
     *,
     config: TextureConfig | None = None,
-    features: Features | None = None,
-    optimizer: optax.GradientTransformation | None = None,
+    features: Features | str | os.PathLike[str] | None = None,
+    optimizer: optax.GradientTransformation | str | None = None,
     callback: OnReport | None = None,
     **settings: Any,
 ) -> Result:
@@ -112,7 +113,7 @@ def synthesize_texture(
       styles: The exemplar: a path, a PIL image, or floats `[h, w, 3]` in [0, 1]; or several, which `style_weights`
         blends.
       config: Settings; the defaults where there are none.
-      features: The feature extractor, already loaded; None loads the one that the settings name.
+      features: The feature extractor, its name or its file; None takes the one that `config` names.
       optimizer: As for `stylize`.
       callback: As for `stylize`.
       **settings: Fields of `TextureConfig`, such as `size="640x480"` and `tileable=True`.
@@ -131,7 +132,7 @@ def dream(
     picture: PictureLike | Sequence[PictureLike] | None = None,
     *,
     config: DreamConfig | None = None,
-    features: Features | None = None,
+    features: Features | str | os.PathLike[str] | None = None,
     guide: PictureLike | None = None,
     mask: PictureLike | None = None,
     objective: Objective | None = None,
@@ -146,7 +147,7 @@ def dream(
       picture: The photo: a path, a PIL image, or floats `[H, W, 3]` in [0, 1]; or several. None dreams on noise, with
         `init="noise"`.
       config: Settings; the defaults where there are none. Of `frames` the first is made.
-      features: The feature extractor, already loaded; None loads the one that the settings name.
+      features: The feature extractor, its name or its file; None takes the one that `config` names.
       guide: A picture of whose features to dream.
       mask: `[H, W]` in [0, 1] or a path, white where to dream.
       objective: Any objective of `jaxstyle.pixels.objectives`, in place of the settings' layers and channels.
@@ -168,7 +169,7 @@ def visualize(
     objectives: Objective | Sequence[Objective] | None = None,
     *,
     config: VisualizationConfig | None = None,
-    features: Features | None = None,
+    features: Features | str | os.PathLike[str] | None = None,
     callback: OnReport | None = None,
     **settings: Any,
 ) -> Result:
@@ -178,7 +179,7 @@ def visualize(
       objectives: To be made large, one a picture; all of one structure, such as
         `[channel("relu4_1", i) for i in range(64)]`. None takes the settings' `layer` and `channels`.
       config: Settings; the defaults where there are none.
-      features: The feature extractor to look into, already loaded; None loads the one that the settings name.
+      features: The feature extractor to look into, its name or its file; None takes the one that `config` names.
       callback: As for `stylize`.
       **settings: Fields of `VisualizationConfig`, such as `layer="relu3_1"` and `channels="0:8"`.
 
@@ -198,7 +199,7 @@ def run_job(
     sources: Mapping[str, Any],
     config: Any = None,
     settings: Mapping[str, Any] | None = None,
-    features: Features | None = None,
+    features: Features | str | os.PathLike[str] | None = None,
     callback: OnReport | None = None,
     ingredients: Mapping[str, Any] | None = None,
 ) -> Result:
@@ -209,9 +210,9 @@ def run_job(
       sources: Pictures by the names of the job's `Reads`: one or several, as paths, PIL images or arrays; or None.
       config: The job's settings, or None for the defaults.
       settings: Fields of the settings by name, which count before `config`.
-      features: The feature extractor, already loaded; None loads the one that the settings name.
+      features: The feature extractor, its name or its file; None takes the one that `config` names.
       callback: Called with the loop's `Report`s.
-      ingredients: Further keywords of the job's `prepare`; None is left out.
+      ingredients: Further keywords of the job's `prepare`; None is left out, and a text is a setting.
 
     Returns:
       The pictures and the history of their losses.
@@ -220,14 +221,16 @@ def run_job(
       JaxstyleError: An input that cannot be, told in one sentence.
       Diverged: A loss is no longer finite.
     """
-    config = with_settings(job, config, settings or {})
+    given = {**(ingredients or {}), "features": features}
+    named = {name: value for name, value in given.items() if isinstance(value, (str, os.PathLike))}
+    config = with_settings(job, config, {**(settings or {}), **named})
     config.check()
-    given = {name: as_list(value) for name, value in sources.items()}
+    lists = {name: as_list(value) for name, value in sources.items()}
     reader, kind = Reader(), job.contents
-    inputs = read_inputs(job, given, config, reader)
-    contents = [reader(one, singular(kind)) for one in given.get(kind.name, ())] if kind else []
-    features = load_features(config) if features is None else features
-    extra = {name: value for name, value in (ingredients or {}).items() if value is not None}
+    inputs = read_inputs(job, lists, config, reader)
+    contents = [reader(one, singular(kind)) for one in lists.get(kind.name, ())] if kind else []
+    features = features if isinstance(features, Features) else load_features(config)
+    extra = {name: value for name, value in (ingredients or {}).items() if value is not None and name not in named}
     points = [{}] if "wanted" in extra else job.points(config, features)
     shapes: list[Any] = [content.rgb.shape[:2] for content in contents] or [None]
     history = callbacks.History()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import os
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
@@ -125,7 +126,8 @@ def read_paintings(styles: Sequence[PictureLike]) -> list[Painting]:
     """
     if not styles:
         raise JaxstyleError("the model takes any style: name a painting")
-    found = [Painting(each if isinstance(each, str) else "style", read_visible(each).rgb) for each in styles]
+    names = [os.fspath(each) if isinstance(each, (str, os.PathLike)) else "style" for each in styles]
+    found = [Painting(name, read_visible(each).rgb) for name, each in zip(names, styles, strict=True)]
     for painting in found:
         check_size(painting.rgb.shape[0], painting.rgb.shape[1], painting.name)
     return found

@@ -23,12 +23,7 @@ from jaxstyle.runtime.settings import named
 T = TypeVar("T")
 DTYPES = ("float32", "bfloat16", "float16")
 PROGRESS = ("auto", "on", "off")
-ACCEPTED: dict[Any, Any] = {
-    bool: (bool, np.bool_),
-    int: (int, np.integer),
-    float: (int, float, np.integer, np.floating),
-    str: (str, os.PathLike),
-}
+ACCEPTED: dict[Any, Any] = {bool: bool, int: int, float: (int, float), str: str}
 WANTED = {bool: "True or False", int: "a whole number", float: "a number", str: "a text"}
 
 
@@ -139,29 +134,46 @@ def converted(kind: Any, value: Any, name: str) -> Any:
     """
     if dataclasses.is_dataclass(kind):
         return typed(kind, value, f"{name}.")  # type: ignore[arg-type]
+    value = plain(value)
     if typing.get_origin(kind) is tuple and isinstance(value, (list, tuple)):
         return tuple(converted(typing.get_args(kind)[0], element, name) for element in value)
     for one in typing.get_args(kind) if isinstance(kind, types.UnionType) else (kind,):
-        if isinstance(value, ACCEPTED.get(one, ())) and isinstance(value, (bool, np.bool_)) == (one is bool):
-            return os.fspath(value) if one is str else one(value)
+        if isinstance(value, ACCEPTED.get(one, ())) and isinstance(value, bool) == (one is bool):
+            return one(value)
     raise JaxstyleError(f"{named(name)} is {value!r}; it must be {WANTED.get(kind, 'a tuple')}")
 
 
+def plain(value: Any) -> Any:
+    """Returns Python's own numbers for NumPy's, a text for a path, a tuple for a list or an array."""
+    if isinstance(value, (np.generic, np.ndarray)):
+        value = value.tolist()
+    if isinstance(value, (list, tuple)):
+        return tuple(map(plain, value))
+    return os.fspath(value) if isinstance(value, os.PathLike) else value
+
+
 def override(config: T, changes: Mapping[str, Any]) -> T:
-    """A copy with some fields changed, named as on the command line: `{"optimizer.learning_rate": 0.01}`.
+    """Returns a copy with some fields changed.
+
+    Args:
+      config: A config dataclass, or a `ConfigDict`.
+      changes: Values by the fields' names, written as on the command line: `{"optimizer.learning_rate": 0.01}`. NumPy's
+        numbers and paths will do.
 
     Raises:
-      JaxstyleError: A name that the config has not, and the nearest one; of a dataclass also a value of another type.
+      JaxstyleError: A name that the config has not, and the nearest one; or a value of another type.
     """
-    if not isinstance(config, ConfigDict):
-        return typed(type(config), override(as_config(config), changes))
-    changed: Any = ConfigDict(config.to_dict())
+    changed: Any = ConfigDict(config.to_dict()) if isinstance(config, ConfigDict) else as_config(config)
     known = flat(changed)
     for name, value in changes.items():
         if name not in known:
             raise JaxstyleError(f"the config has no {name!r}; {did_you_mean(name, known)}")
-        changed.update_from_flattened_dict({name: value})
-    return changed
+        try:
+            changed.update_from_flattened_dict({name: plain(value)})
+        except TypeError:
+            wanted = WANTED.get(type(known[name]), "a tuple")
+            raise JaxstyleError(f"{named(name)} is {value!r}; it must be {wanted}") from None
+    return changed if isinstance(config, ConfigDict) else typed(type(config), changed)
 
 
 def flat(config: Any, prefix: str = "") -> dict[str, Any]:

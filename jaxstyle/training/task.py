@@ -6,6 +6,7 @@ is a capability that such an object may have besides; `isinstance` finds it.
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Mapping
 from importlib import import_module
 from typing import Any, Protocol, runtime_checkable
@@ -227,9 +228,11 @@ def load_task(name: str) -> TaskModule:
 
 
 def typed_config(config: Any) -> TrainingConfig:
-    """A recipe's `ConfigDict` as its task's dataclass.
+    """Makes a task's dataclass of a recipe's `ConfigDict`, or of such a dataclass with numbers of NumPy's or paths.
 
     Raises:
       JaxstyleError: There is no such task, or a field that the task has not, or a value of another type.
     """
-    return config if isinstance(config, TrainingConfig) else typed(load_task(config.task).Config, config)
+    if isinstance(config, TrainingConfig):
+        return typed(type(config), dataclasses.asdict(config))
+    return typed(load_task(config.task).Config, config)

@@ -1,6 +1,7 @@
 """Jobs from files to files: folders, masks, colours, traces, metadata, resuming."""
 
 import contextlib
+import dataclasses
 import itertools
 import json
 import os
@@ -93,6 +94,17 @@ def test_python_gives_the_same(reference, pictures, config):
         (48, i) for i in range(1, 4)
     ]
     assert reports[-1].pictures().shape == (1, 36, 48, 3)
+
+
+def test_python_takes_paths_and_numbers_of_numpy(reference, pictures, tiny_features):
+    fields = dataclasses.asdict(tiny.config())
+    numbers = {name: value if isinstance(value, bool) else np.asarray(value)[()] for name, value in fields.items()}
+    settings = {name: value for name, value in numbers.items() if isinstance(value, np.number)}
+    assert {"size", "iterations", "content_weight", "seed"} < set(settings)
+    rest = {name: fields[name] for name in fields.keys() - settings.keys() - {"features"}}
+    paths = pictures / "photo.png", [pictures / "painting.png"]
+    made = jaxstyle.stylize(*paths, features=tiny_features, **settings, **rest)  # `optimizer` among the rest
+    np.testing.assert_allclose(made.picture, rgb(reference), atol=ROUNDING)
 
 
 def test_the_trace_has_every_step(reference):

@@ -1,6 +1,8 @@
 """Durations, schedules, optimisers, typed configs and overriding by name."""
 
 import dataclasses
+import json
+import pathlib
 import types
 
 import jax
@@ -9,10 +11,13 @@ import numpy as np
 import pytest
 
 from jaxstyle.errors import JaxstyleError
-from jaxstyle.training.config import OptimizerConfig, TrainingConfig, as_config, override, typed
+from jaxstyle.tasks.fast_style import Config
+from jaxstyle.training.config import OptimizerConfig, TrainingConfig, as_config, flat, override, typed
+from jaxstyle.training.config_file import as_json
 from jaxstyle.training.durations import Extent, due
 from jaxstyle.training.optimizers import DECAYING, OPTIMIZERS, make_optimizer
 from jaxstyle.training.schedules import make_schedule
+from jaxstyle.training.task import typed_config
 
 EXTENT = Extent(examples=1000, batch_size=10)
 
@@ -153,6 +158,33 @@ def test_a_misspelt_name_is_told_the_nearest(changes, sentence):
 def test_override_changes_a_copy(config):
     assert override(config, {"optimizer.learning_rate": 0.5}).optimizer.learning_rate == 0.5
     assert config.optimizer.learning_rate == 1e-3
+
+
+@pytest.mark.parametrize("config", [Config(), as_config(Config())])
+def test_override_takes_numbers_of_numpy_and_paths(config):
+    changes = {
+        "optimizer.learning_rate": np.float32(0.5),
+        "optimizer.warmup_epochs": np.int64(2),
+        "batch_size": np.int32(8),
+        "fallback": np.True_,
+        "data.folder": pathlib.Path("pets"),
+        "data.mask_classes": np.array(["a", "b"]),
+        "styles": [pathlib.Path("a.png")],
+    }
+    made = override(config, changes)
+    found = {name: flat(made)[name] for name in changes}
+    assert list(found.values()) == [0.5, 2.0, 8, True, "pets", ("a", "b"), ("a.png",)]
+    assert [type(value) for value in found.values()] == [float, float, int, bool, str, tuple, tuple]
+    for value in (8.5, "8"):
+        with pytest.raises(JaxstyleError, match=f"batch_size is {value!r}; it must be a whole number"):
+            override(config, {"batch_size": value})
+
+
+def test_a_dataclass_of_numbers_of_numpy_and_paths_is_as_one_of_pythons():
+    data = dataclasses.replace(TrainingConfig().data, folder=pathlib.Path("pets"), size=np.int64(16))
+    made = typed_config(TrainingConfig(seed=np.int64(3), data=data))
+    assert json.loads(as_json(made))["data"]["folder"] == "pets"
+    assert (type(made.seed), type(made.data.size)) == (int, int)
 
 
 def test_a_config_of_flags_becomes_the_dataclass_again():
