@@ -18,8 +18,8 @@ from jaxstyle.training.config import TrainingConfig, flat, override, typed
 
 C = TypeVar("C", bound=TrainingConfig)
 
-FREE = ("data.data_dir", "data.eval_split", "data.resident_megabytes")
-"""Fields of `data` that can change when a run goes on: neither what is trained on nor the network depends on them."""
+FREE = ("data.bad_pictures", "data.data_dir", "data.eval_split", "data.resident_megabytes")
+"""Fields of `data` that can change when a run goes on: the network does not depend on them."""
 
 PATHS = ("folder", "masks", "data_dir")
 """Fields of `data` that are paths."""

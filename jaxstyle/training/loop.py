@@ -10,8 +10,8 @@ import dataclasses
 import os
 import shlex
 import sys
-from collections.abc import Callable
-from contextlib import ExitStack, closing
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, closing, contextmanager
 from typing import Any
 
 import jax
@@ -182,10 +182,11 @@ class Training:
         stops = Agreement(stop)
         try:
             if due(step, every["eval"], self.total) and step and not writers.has(step, "eval"):
-                self.evaluate_and_write(step, writers, stops)  # it was broken off
+                with self.saved_before_errors(meter, checkpoints, writers):
+                    self.evaluate_and_write(step, writers, stops)  # it was broken off
             while step < self.total and not stops():
                 profiler.before(step)
-                with meter.waiting():
+                with meter.waiting(), self.saved_before_errors(meter, checkpoints, writers):
                     batch = (batches or self.batch)(step)
                 self.state, metrics = self.train_step(self.state, batch, self.train_key)
                 step += 1
@@ -193,7 +194,8 @@ class Training:
                 saves, evaluates = (due(step, every[name], self.total) for name in ("checkpoint", "eval"))
                 if saves or evaluates or due(step, self.config.log_steps, self.total):
                     self.log(meter, checkpoints, writers)
-                scores = self.evaluate_and_write(step, writers, stops) if evaluates else None
+                with self.saved_before_errors(meter, checkpoints, writers):
+                    scores = self.evaluate_and_write(step, writers, stops) if evaluates else None
                 if saves or (scores and self.config.best):  # what was not kept cannot be the best
                     self.save(checkpoints, scores)
                 if saves or evaluates:
@@ -205,6 +207,26 @@ class Training:
             if batches:
                 batches.close()
         return not stops.asked
+
+    @contextmanager
+    def saved_before_errors(self, meter: Meter, checkpoints: Checkpoints, writers: Writers) -> Iterator[None]:
+        """Saves the state where examples cannot be read, before the error goes on.
+
+        One process of several goes on without: the others do not know of the error, and would not save with it.
+        """
+        try:
+            yield
+        except Exception as error:
+            step = int(self.state.step)
+            if not step or jax.process_count() > 1:
+                raise
+            self.log(meter, checkpoints, writers)
+            self.save(checkpoints)
+            told = f"the state after step {step} is saved, from which the same command goes on"
+            if isinstance(error, JaxstyleError):
+                raise JaxstyleError(f"{error}; {told}") from error
+            error.add_note(told)
+            raise
 
     def log(self, meter: Meter, checkpoints: Checkpoints, writers: Writers) -> None:
         """Fetches the metrics of the steps since the last call, and writes their means.
