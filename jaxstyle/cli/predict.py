@@ -9,6 +9,7 @@ import numpy as np
 
 from jaxstyle.errors import JaxstyleError
 from jaxstyle.jobs import bad_pictures
+from jaxstyle.jobs.files import find_pictures
 
 HELP = "tell what pictures or clips show, by a trained classifier"
 
@@ -30,15 +31,14 @@ def run(args: argparse.Namespace) -> int:
     Raises:
       JaxstyleError: Bad input.
     """
-    from jaxstyle.inference.predict import open_classifier, predict_by, takes_clips
-    from jaxstyle.media.paths import list_pictures  # late: the other commands do not need what this imports
+    from jaxstyle.inference.predict import open_classifier, predict_by, takes_clips  # late: a second of imports
 
     if args.top < 1:
         raise JaxstyleError(f"--top is {args.top}; it must be at least 1")
     opened = open_classifier(args.workdir, args.checkpoint)
     paths = args.pictures
     if not takes_clips(opened):
-        paths = list_pictures(paths)
+        paths = find_pictures(paths)
         good = bad_pictures.readable(paths, args.bad_pictures)
         paths = [path for path in paths if path in good]
     seen = predict_by(opened, paths)

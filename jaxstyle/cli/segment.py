@@ -8,10 +8,9 @@ import pathlib
 import numpy as np
 
 from jaxstyle.jobs import bad_pictures
-from jaxstyle.jobs.files import make_folder, stems_of
+from jaxstyle.jobs.files import find_pictures, make_folder, stems_of
 from jaxstyle.media.image_reading import read_visible
 from jaxstyle.media.image_writing import write_mask, write_picture
-from jaxstyle.media.paths import list_pictures
 
 HELP = "mark what a trained segmentation finds in pictures"
 
@@ -40,7 +39,7 @@ def run(args: argparse.Namespace) -> int:
     from jaxstyle.inference import segment  # late: stylising does not need what training imports
     from jaxstyle.inference.run import open_run
 
-    named = list_pictures(args.images)
+    named = find_pictures(args.images)
     good = bad_pictures.readable(named, args.bad_pictures)
     sources = [path for path in named if path in good]
     segmenter = segment.Segmenter(open_run(args.workdir, args.checkpoint))

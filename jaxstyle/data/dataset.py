@@ -81,7 +81,12 @@ class Dataset:
         if self.classes and self.files:
             each = [f"{name} {count}" for name, count in zip(self.classes[:LISTED], self.class_counts(), strict=False)]
             found += f" ({', '.join(each)}{', …' if len(self.classes) > LISTED else ''})"
-        return found + (f"; left out: {', '.join(self.left_out)}" if self.left_out else "")
+        return found + left_out_text(self.left_out)
+
+
+def left_out_text(clauses: Sequence[str]) -> str:
+    """Writes the end of a sentence on what was found: the clauses on what was left out, where there are some."""
+    return f"; left out: {', '.join(clauses)}" if clauses else ""
 
 
 def plural(count: int, noun: str) -> str:

@@ -8,7 +8,7 @@ import itertools
 import os
 import pathlib
 import unicodedata
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import numpy as np
 
@@ -49,7 +49,7 @@ def folder_dataset(data: DataConfig, split: str, *, labels: bool = True) -> Data
         )
     purpose = "evaluation" if wanted.name == "train" else "training"
     rest = [f"{len(found) - len(files)} for {purpose}"] if shared else []
-    texts = (*rest, *other_files(place, data), *other_folders(root, place))
+    texts = (*rest, *other_files(place, lambda path: is_mask(path, data)), *other_folders(root, place))
     dataset = make_dataset(files, classes, f"{split} of {data.folder!r}", texts)
     if not (wanted.first or wanted.last):
         return dataset
@@ -133,18 +133,29 @@ def take_share(files: Sequence[PictureFile], classes: Sequence[str], split: str,
     ]
 
 
-def other_files(place: pathlib.Path, data: DataConfig) -> list[str]:
-    """Says how many files below a folder are no pictures, hidden, or masks beside pictures."""
-    masks, hidden, others = 0, 0, collections.Counter[str]()
+def other_files(
+    place: pathlib.Path, is_mask: Callable[[pathlib.Path], bool] = lambda path: False, recursive: bool = True
+) -> list[str]:
+    """Says how many names below a folder are left out: files that are no pictures, hidden names, masks beside pictures.
+
+    Args:
+      place: The folder.
+      is_mask: Whether a file is a mask.
+      recursive: Whether its folders are searched; they are left out, too, otherwise.
+    """
+    counts, others = collections.Counter[str](), collections.Counter[str]()
     for folder, folders, names in os.walk(place):
-        hidden += sum(map(is_hidden, [*folders, *names]))
+        counts["hidden name"] += sum(map(is_hidden, [*folders, *names]))
         folders[:] = itertools.filterfalse(is_hidden, folders)
         seen = [pathlib.Path(folder, name) for name in names if not is_hidden(name)]
-        masks += sum(is_picture(path) and is_mask(path, data) for path in seen)
+        counts["mask"] += sum(is_picture(path) and is_mask(path) for path in seen)
         others.update(path.suffix.lower() or "without suffix" for path in seen if not is_picture(path))
+        if not recursive:
+            counts["folder"] = len(folders)
+            break
     each = ", ".join(f"{suffix} {count}" for suffix, count in sorted(others.items()))
     texts = [f"{plural(others.total(), 'other file')} ({each})"] if others else []
-    return texts + [plural(n, noun) for n, noun in ((hidden, "hidden name"), (masks, "mask")) if n]
+    return texts + [plural(count, noun) for noun, count in counts.items() if count]
 
 
 def other_folders(root: pathlib.Path, place: pathlib.Path) -> list[str]:

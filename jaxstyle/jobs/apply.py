@@ -19,14 +19,21 @@ from jaxstyle.inference.style_model import FILES, load_model
 from jaxstyle.inference.styles import blend_of
 from jaxstyle.jobs.apply_films import Reel, open_reels, resized, stylise_film
 from jaxstyle.jobs.bad_pictures import readable, skipped
-from jaxstyle.jobs.files import Files, check_apart, check_new_folder, check_results, make_folder, stems_of
+from jaxstyle.jobs.files import (
+    Files,
+    check_apart,
+    check_new_folder,
+    check_results,
+    find_pictures,
+    make_folder,
+    stems_of,
+)
 from jaxstyle.jobs.film_files import check_fps, part_films
 from jaxstyle.media.film_reading import check_bad_frames
 from jaxstyle.media.image_decoding import Picture
 from jaxstyle.media.image_reading import read_large
 from jaxstyle.media.image_resizing import MIN_SIDE, check_size, fit_size
 from jaxstyle.media.image_writing import check_sides, write_picture
-from jaxstyle.media.paths import list_pictures
 
 MAX_SIDE = 30_000  # pixels; a square of it takes ten gigabytes to hold
 
@@ -107,7 +114,7 @@ def find_entries(
     Raises:
       JaxstyleError: One cannot be read, where `bad_pictures` is `"stop"`; or none can.
     """
-    paths, output = list_pictures(photos), pathlib.Path(files.output)
+    paths, output = find_pictures(photos), pathlib.Path(files.output)
     if not files.into_folder and (len(paths) > 1 or any(map(os.path.isdir, photos))):
         raise JaxstyleError(
             f"several pictures go into a folder, and output {files.output!r} is none: end it in '/', or make it first"

@@ -6,13 +6,17 @@ import contextlib
 import dataclasses
 import os
 import pathlib
+import sys
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
+from jaxstyle.data.dataset import left_out_text, plural
+from jaxstyle.data.folders import other_files
 from jaxstyle.errors import JaxstyleError
 from jaxstyle.media.image_decoding import Picture
 from jaxstyle.media.image_reading import PictureLike, read_large, read_mask
 from jaxstyle.media.image_writing import check_writable
+from jaxstyle.media.paths import list_pictures, picture_paths
 from jaxstyle.pixels.job import Inputs, PixelJob, Point, Reads
 
 ROOM = 2**30
@@ -102,6 +106,15 @@ def read_inputs(job: PixelJob, sources: Mapping[str, Sequence[Any]], config: Any
         if given and not kind.each:
             inputs[kind.name] = [read_mask(one) if kind.mask else reader(one, singular(kind)) for one in given]
     return inputs
+
+
+def find_pictures(sources: Sequence[str]) -> list[str]:
+    """Lists the pictures named, see `list_pictures`; of folders it says on stderr what they hold."""
+    paths = list_pictures(sources)
+    for folder in filter(os.path.isdir, sources):
+        found, rest = plural(len(picture_paths(folder)), "picture"), other_files(pathlib.Path(folder), recursive=False)
+        print(f"jaxstyle: {folder!r}: {found}{left_out_text(rest)}", file=sys.stderr)
+    return paths
 
 
 def singular(kind: Reads) -> str:

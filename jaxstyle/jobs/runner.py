@@ -19,6 +19,7 @@ from jaxstyle.jobs.files import (
     Reader,
     check_outputs,
     check_trace,
+    find_pictures,
     make_folder,
     plan_outputs,
     read_inputs,
@@ -30,7 +31,6 @@ from jaxstyle.jobs.metadata import load_features, made_with, named_files, record
 from jaxstyle.media.contact_sheet import contact_sheet
 from jaxstyle.media.image_reading import read_picture
 from jaxstyle.media.image_writing import check_writable, write_picture
-from jaxstyle.media.paths import list_pictures
 from jaxstyle.pixels.job import Inputs, PixelJob, Point, first_alpha
 from jaxstyle.runtime.sharding import choose_devices
 
@@ -103,7 +103,7 @@ class Run:
     def begin(cls, job: PixelJob, files: Files, config: Any, progress: bool | None) -> Run:
         """Reads everything that every picture shares, looks at all contents, and checks where results go."""
         kind = job.contents
-        contents = list_pictures(files.sources.get(kind.name, ())) if kind else []
+        contents = find_pictures(files.sources.get(kind.name, ())) if kind else []
         if files.sweep:
             sweep_points(job, files.sweep, config)
         if not files.into_folder and len(contents) < 2:

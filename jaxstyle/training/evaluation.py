@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import os
+import sys
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
@@ -29,17 +30,21 @@ class Stopped(Exception):
     """An evaluation was broken off; it is made up for when the run goes on."""
 
 
-def open_split(data: DataConfig, split: str, workdir: epath.Path, fields: Sequence[str]) -> Dataset:
-    """Opens a split of a config's dataset.
+def open_split(data: DataConfig, split: str, workdir: epath.Path, fields: Sequence[str], tell: bool = True) -> Dataset:
+    """Opens a split of a config's dataset, and says on stderr what it holds and what was left out.
 
     Args:
       data: `{workdir}` in its `data_dir` stands for `workdir`.
       split: Such as `train`.
       workdir: Absolute.
       fields: Names of the example's fields that the task wants.
+      tell: False says nothing.
     """
     data_dir = data.data_dir.replace("{workdir}", os.fspath(workdir))
-    return open_dataset(dataclasses.replace(data, data_dir=data_dir), split, labels="label" in fields)
+    dataset = open_dataset(dataclasses.replace(data, data_dir=data_dir), split, labels="label" in fields)
+    if tell and jax.process_index() == 0:
+        print(f"jaxstyle: {dataset.describe()}", file=sys.stderr)
+    return dataset
 
 
 class Evaluation:

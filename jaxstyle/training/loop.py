@@ -114,7 +114,10 @@ class Training:
         module.check(config)
         self.devices = choose_devices(config.devices, config.batch_size)
         fields, splits = module.fields(config), (config.data.split, config.data.eval_split)
-        source, held_out = leader_first(lambda: [open_split(config.data, split, workdir, fields) for split in splits])
+        tell = config.progress != "off"
+        source, held_out = leader_first(
+            lambda: [open_split(config.data, split, workdir, fields, tell) for split in splits]
+        )
         extent = Extent(source.count, config.batch_size)
         self.total = extent.steps(config, "train")
         if not self.total:

@@ -30,8 +30,14 @@ def test_the_command(tiny_run, tmp_path, capsys):
     for i, colour in enumerate([(255, 0, 0), (0, 255, 0)]):
         Image.new("RGB", (40, 30), colour).save(tmp_path / f"{i}.png")
     seen = jaxstyle.predict(tiny_run, [tmp_path / "0.png", tmp_path / "1.png"])
+    (tmp_path / "more").mkdir()
+    for name in ("notes.txt", "._0.png", "more/2.png"):
+        (tmp_path / name).write_text("")
     assert cli.main(["predict", str(tiny_run), str(tmp_path), "--json"]) == 0
-    told = json.loads(capsys.readouterr().out)
+    out, err = capsys.readouterr()
+    told = json.loads(out)
+    rest = "1 other file (.txt 1), 1 hidden name, 1 folder"
+    assert err == f"jaxstyle: {str(tmp_path)!r}: 2 pictures; left out: {rest}\n"
     assert [one["label"] for one in told] == seen.labels
     found = [[one["probabilities"][name] for name in seen.classes] for one in told]
     np.testing.assert_allclose(found, seen.probabilities, atol=1e-6)

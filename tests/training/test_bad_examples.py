@@ -1,4 +1,4 @@
-"""Examples that cannot be read in the middle of a run: nothing is lost, and the run goes on once they are mended."""
+"""What a run says of its examples, and does where some cannot be read: it saves, and goes on once they are mended."""
 
 import jax
 import numpy as np
@@ -8,6 +8,7 @@ from tiny_task import tiny_config
 
 from jaxstyle.data.order import Order
 from jaxstyle.errors import JaxstyleError
+from jaxstyle.inference.evaluate import evaluate
 from jaxstyle.inference.run import open_run
 from jaxstyle.media.image_writing import write_picture
 from jaxstyle.training import loop
@@ -54,6 +55,19 @@ def spoilt(folder):
 
     yield spoil
     mend()
+
+
+def test_the_start_says_what_was_found_and_left_out(config, folder, tmp_path, capsys):
+    (folder / "train" / "cats" / "notes.txt").write_text("")
+    loop.run(config(progress="on", train_steps=1), tmp_path)
+    train, test = (f"jaxstyle: {split} of {str(folder)!r}: " for split in ("train", "test"))
+    train += "40 pictures of 2 classes (cats 20, dogs 20); left out: 1 other file (.txt 1)\n"
+    test += "10 pictures of 2 classes (cats 5, dogs 5)\n"
+    assert capsys.readouterr().err.startswith(train + test)
+    evaluate(tmp_path)
+    assert capsys.readouterr().err == test
+    loop.run(config(train_steps=1), tmp_path / "quiet")
+    assert capsys.readouterr().err == ""
 
 
 def read_first_at(step):
