@@ -18,7 +18,7 @@ class Diverged(JaxstyleError):
     """A loss, gradient or update is no longer finite; what was good until then is kept.
 
     Attributes:
-      pictures: The last good pictures `[N, H, W, 3]` of a pixel job; None of a training, whose state is saved.
+      pictures: The last good pictures `[N, H, W, 3]` of a pixel job; None of a training, which has its checkpoints.
     """
 
     def __init__(self, message: str, pictures: Any = None):

@@ -15,9 +15,10 @@ import numpy as np
 from two_processes import eval_losses, run_two, saved
 
 from jaxstyle.training import loop
-from jaxstyle.training.checkpoints import Checkpoints, described
+from jaxstyle.training.checkpoints import Checkpoints
 from jaxstyle.training.config import override
 from jaxstyle.training.config_file import absolute
+from jaxstyle.training.restoring import described
 from jaxstyle.training.task import typed_config
 
 KILLED = """

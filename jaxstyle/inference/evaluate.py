@@ -19,10 +19,10 @@ from jaxstyle.inference.run import Run, open_run
 from jaxstyle.inference.sample_metrics import GENERATIVE, PARTS, FeatureSet, Measure, label_check, label_scores
 from jaxstyle.runtime import compiling
 from jaxstyle.training import same_data
-from jaxstyle.training.checkpoints import shape_text
 from jaxstyle.training.config import override
 from jaxstyle.training.devices import leader_first
 from jaxstyle.training.evaluation import Evaluation, open_split
+from jaxstyle.training.restoring import shape_text
 from jaxstyle.training.state import TrainState
 from jaxstyle.training.step import on_all
 from jaxstyle.training.task import Samples, fixed_of, load_task

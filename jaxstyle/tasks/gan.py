@@ -22,7 +22,6 @@ from jaxstyle.ops.conditioning import sample_codes
 from jaxstyle.tasks.gan_config import Config, check
 from jaxstyle.tasks.gan_networks import LATENTS, Minibatch, Networks, great_circle
 from jaxstyle.training import step
-from jaxstyle.training.durations import Extent
 from jaxstyle.training.optimizers import Optimizer, make_optimizer
 from jaxstyle.training.state import TrainState, copied
 from jaxstyle.training.task import Batch, Metrics, RunInfo
@@ -44,17 +43,16 @@ def make(config: Config, info: RunInfo) -> GAN:
     Raises:
       JaxstyleError: The pictures' size does not suit, or the dataset has no classes to condition on.
     """
-    model, steps = config.model, config.model.discriminator_steps
+    model = config.model
     if model.conditional and not info.classes:
         raise JaxstyleError("the dataset has no class labels to condition on; a folder needs one sub-folder a class")
-    extent = Extent(info.extent.examples, config.batch_size // steps)  # the discriminator's steps are smaller
     return GAN(
         networks=make_networks(config, info),
         generator_optimizer=make_optimizer(config.optimizer, info.extent, info.steps, config.ema_decay),
         discriminator_optimizer=make_optimizer(
-            config.discriminator_optimizer, extent, info.steps * steps, name="discriminator_optimizer"
+            config.discriminator_optimizer, info.extent, info.steps, name="discriminator_optimizer"
         ),
-        discriminator_steps=steps,
+        discriminator_steps=model.discriminator_steps,
         alternating=model.updates == "alternating",
         clip_weights=model.clip_weights,
     )
@@ -89,7 +87,7 @@ class GAN:
     Attributes:
       networks: Generator and discriminator, and their losses.
       generator_optimizer: With the moving average of the generator.
-      discriminator_optimizer: Counts the discriminator's steps.
+      discriminator_optimizer: Of the discriminator, whose learning rate is the same in all updates of a step.
       discriminator_steps: Updates of the discriminator a step.
       alternating: Whether updates are alternating, not simultaneous.
       clip_weights: Limit of the discriminator's parameters; 0 is none.
@@ -211,7 +209,7 @@ class GAN:
 
     def updated(self, state: TrainState, name: str, optimizer: Optimizer, grads: Any) -> TrainState:
         """The state with one network updated."""
-        params, moments = optimizer.update(state.params[name], state.optimizer[name], grads)
+        params, moments = optimizer.update(state.params[name], state.optimizer[name], grads, state.step)
         return state.replace(params={**state.params, name: params}, optimizer={**state.optimizer, name: moments})
 
     def with_power_iteration(self, state: TrainState) -> TrainState:

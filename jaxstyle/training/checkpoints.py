@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import jax
@@ -13,8 +14,11 @@ from orbax.checkpoint.checkpoint_managers import preservation_policy
 
 from jaxstyle.errors import JaxstyleError
 from jaxstyle.runtime.settings import named
+from jaxstyle.training import restoring
+from jaxstyle.training.devices import barrier
 
 SHOWN = 6  # differences listed before "and more"
+Begin = Callable[[Sequence[str]], Any]
 
 
 class Checkpoints:
@@ -81,14 +85,23 @@ class Checkpoints:
             host = jax.tree.map(lambda leaf: np.array(leaf, copy=True), jax.device_get(state))
             self.manager.save(step, args=ocp.args.StandardSave(host), metrics=metrics, force=True)
 
-    def restore(self, template: Any, step: int | None = None, fallback: bool = False, way_out: str = "") -> Any:
-        """Reads a state.
+    def restore(
+        self,
+        template: Any,
+        step: int | None = None,
+        fallback: bool = False,
+        way_out: str = "",
+        begin: Begin | None = None,
+    ) -> Any:
+        """Reads a state; what its run did not have, such as the state of another optimiser, begins fresh.
 
         Args:
-          template: Pytree of arrays of the wanted shapes and dtypes; its values are not used.
+          template: State of the wanted shapes and dtypes.
           step: Of the checkpoint; None for the newest.
           fallback: Whether to take the one before, where a checkpoint cannot be read.
           way_out: The option that takes the one before; "" is the `--checkpoint STEP` of the reading commands.
+          begin: Called with clauses on what begins fresh, where something does; returns the state from which that is
+            taken. None takes it from the template.
 
         Returns:
           The template's structure with numpy arrays.
@@ -96,21 +109,23 @@ class Checkpoints:
         Raises:
           JaxstyleError: There is none, or it is torn or of another network; the differences are listed.
         """
-        steps = [s for s in self.steps() if step is None or s == step]
+        kept = self.steps()
+        steps = [s for s in kept if step is None or s == step]
         if not steps:
             which = "" if step is None else f" of step {step}"
-            raise JaxstyleError(f"no checkpoint{which} in {os.fspath(self.folder)!r}")
+            others = f"; there are {', '.join(map(str, kept))}" if kept else ""
+            raise JaxstyleError(f"no checkpoint{which} in {os.fspath(self.folder)!r}{others}")
         problems = []
         for candidate in reversed(steps):
             try:
-                return self.read(template, candidate, way_out)
+                return self.read(template, candidate, way_out, begin)
             except JaxstyleError as error:
                 problems.append(str(error))
                 if not fallback:
                     break
         raise JaxstyleError("; ".join(problems))
 
-    def read(self, template: Any, step: int, way_out: str = "") -> Any:
+    def read(self, template: Any, step: int, way_out: str = "", begin: Begin | None = None) -> Any:
         """The state of one step; see `restore`."""
         where = f"the checkpoint of step {step} in {os.fspath(self.folder)!r}"
         older = [s for s in self.steps() if s < step]
@@ -119,47 +134,37 @@ class Checkpoints:
         try:
             metadata = self.manager.item_metadata(step)
             stored = getattr(metadata, "tree", metadata)
-            differences = compare(described(stored), described(template)) if stored else ["nothing in it can be read"]
+            known, wanted = restoring.described(stored), restoring.described(template)
+            differences = restoring.differences(known, wanted) if known else ["nothing in it can be read"]
         except Exception as error:  # orbax, tensorstore and JSON each have their own
             raise JaxstyleError(f"{where} cannot be read, it is torn: {brief(error)}{hint}") from error
         if differences:
             more = f"; and {len(differences) - SHOWN} more" if len(differences) > SHOWN else ""
             raise JaxstyleError(f"{where} is of another network: {'; '.join(differences[:SHOWN])}{more}")
         try:
-            return self.manager.restore(step, args=ocp.args.StandardRestore(jax.device_get(template)))
+            arrays = jax.tree.map(lambda leaf: np.zeros(leaf.shape, leaf.dtype), stored)
+            values = self.manager.restore(step, args=ocp.args.StandardRestore(arrays))
         except Exception as error:
             raise JaxstyleError(f"{where} cannot be read, it is torn: {brief(error)}{hint}") from error
+        pairs, clauses = restoring.sources(known, template)
+        return restoring.filled(begin(clauses) if begin and clauses else template, values, pairs)
 
-    def drop_after(self, step: int) -> None:
-        """Deletes checkpoints newer than a step: they are broken, and stand in the way of new ones."""
-        for newer in [s for s in self.steps() if s > step]:
-            self.manager.delete(newer)
+    def move_newer(self, step: int, folder: epath.Path) -> None:
+        """Moves the checkpoints newer than a step to another folder; every process calls this."""
+        if jax.process_index() == 0:
+            for newer in (s for s in self.steps() if s > step):
+                (self.folder / str(newer)).rename(folder / str(newer))
+        barrier("checkpoints moved")
+        self.manager.reload()
 
-    def close(self) -> None:
+    def wait(self) -> None:
         """Waits until all checkpoints are written, and raises errors of writing."""
         self.manager.wait_until_finished()
+
+    def close(self) -> None:
+        """Waits likewise, and ends."""
+        self.wait()
         self.manager.close()
-
-
-def described(tree: Any) -> dict[str, str]:
-    """Every leaf's name and "shape dtype"."""
-    return {
-        jax.tree_util.keystr(path, simple=True, separator="/"): f"{shape_text(leaf.shape)} {leaf.dtype}"
-        for path, leaf in jax.tree_util.tree_leaves_with_path(tree)
-    }
-
-
-def shape_text(shape: tuple[int, ...]) -> str:
-    """A shape in words: `3×3×64` or `scalar`."""
-    return "×".join(map(str, shape)) or "scalar"
-
-
-def compare(stored: dict[str, str], wanted: dict[str, str]) -> list[str]:
-    """The differences of two descriptions, one sentence each."""
-    missing = [f"{name} is missing" for name in wanted if name not in stored]
-    unknown = [f"{name} is not known here" for name in stored if name not in wanted]
-    both = [name for name in wanted if name in stored and stored[name] != wanted[name]]
-    return [*(f"{name} is {stored[name]}, wanted {wanted[name]}" for name in both), *missing, *unknown]
 
 
 def brief(error: Exception) -> str:

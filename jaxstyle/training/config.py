@@ -87,6 +87,7 @@ class TrainingConfig:
     keep: int = 2  # newest checkpoints kept; the best one is kept besides
     best: str = ""  # metric of the evaluation by which a checkpoint is best
     best_mode: str = "max"
+    resume_step: int = 0  # of a kept checkpoint from which the run goes on; 0 is the newest
     fallback: bool = False  # whether a broken newest checkpoint is passed over for the one before it
     profile_steps: int = 0  # traced for TensorBoard's profile page; 0 is none
     progress: str = "auto"  # on, off, or auto: on a terminal
@@ -189,10 +190,10 @@ def check_common(config: TrainingConfig) -> None:
     """Checks the fields that no one else does.
 
     Raises:
-      JaxstyleError: An unknown `dtype` or `progress`, or a seed below 0.
+      JaxstyleError: An unknown `dtype` or `progress`, or a seed or step below 0.
     """
     one_of(config, {"dtype": DTYPES, "progress": PROGRESS})
-    at_least(config, {"seed": 0})
+    at_least(config, {"seed": 0, "resume_step": 0})
 
 
 def one_of(config: Any, known: Mapping[str, Any]) -> None:

@@ -116,6 +116,14 @@ def completed(kind: type[C], saved: Mapping[str, Any]) -> C:
     return typed(kind, known(saved, dataclasses.asdict(kind())))
 
 
+def is_repeated(workdir: epath.Path, config: TrainingConfig) -> bool:
+    """True where a config is that with which the run in an absolute workdir has begun, or gone on, last.
+
+    A repeated command goes on from the newest checkpoint: its `resume_step` has been gone back to already.
+    """
+    return (workdir / "config.json").exists() and read_config(workdir) == json.loads(as_json(config))
+
+
 def check_same_run(workdir: epath.Path, config: TrainingConfig) -> None:
     """Checks that the run in a workdir, if one has begun there, can go on with a config.
 

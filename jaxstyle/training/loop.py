@@ -8,9 +8,8 @@ from __future__ import annotations
 
 import dataclasses
 import os
-import shlex
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, closing, contextmanager
 from typing import Any
 
@@ -27,11 +26,12 @@ from jaxstyle.runtime import atomic
 from jaxstyle.runtime.interrupts import interruptible
 from jaxstyle.runtime.locks import only_run_in
 from jaxstyle.runtime.settings import named
-from jaxstyle.training import config_file, run_info, same_data
+from jaxstyle.training import branches, config_file, run_info, same_data
 from jaxstyle.training import step as steps
 from jaxstyle.training.checkpoints import Checkpoints
 from jaxstyle.training.config import TrainingConfig, check_common
 from jaxstyle.training.devices import Agreement, barrier, check_share, choose_devices, leader_first
+from jaxstyle.training.divergence import advice, history, repeated
 from jaxstyle.training.durations import UNITS, Extent, due
 from jaxstyle.training.evaluation import Evaluation, Stopped, open_split
 from jaxstyle.training.meter import Meter, Profiler
@@ -69,6 +69,7 @@ def run(config: ConfigDict | TrainingConfig, workdir: str | os.PathLike) -> Trai
             stack.enter_context(only_run_in(folder))
         training = Training(settings, folder)
         config_file.check_same_run(folder, settings)
+        resume_step = 0 if config_file.is_repeated(folder, settings) else settings.resume_step
         barrier("config checked")
         if leads:
             folder.mkdir(parents=True, exist_ok=True)
@@ -76,23 +77,15 @@ def run(config: ConfigDict | TrainingConfig, workdir: str | os.PathLike) -> Trai
                 stack.enter_context(only_run_in(folder))
         kept = Checkpoints(folder / "checkpoints", settings.keep, settings.best, settings.best_mode)
         checkpoints = stack.enter_context(closing(kept))
-        training.begin(checkpoints)
+        training.begin(checkpoints, resume_step)
         if leads:  # not before: what cannot go on leaves the run as it is
             atomic.write_text(folder / "config.json", config_file.as_json(settings))
             run_info.save(folder, training.info)
         with interruptible() as stop, closing(training.writers()) as writers:
             finished = training.train(stop, checkpoints, writers)
     if not finished and leads:
-        print(f"stopped after step {int(training.state.step)} of {training.total}, saved; to go on: {command()}")
+        print(f"stopped after step {int(training.state.step)} of {training.total}, saved; to go on: {repeated()}")
     return training.state
-
-
-def command() -> str:
-    """The command line that repeats this process."""
-    script, *words = sys.argv
-    if os.path.basename(script) == "jaxstyle":
-        return shlex.join(["jaxstyle", *words])
-    return shlex.join(["python", script, *words]) if script.endswith(".py") else "call run(config, workdir) again"
 
 
 class Training:
@@ -149,19 +142,29 @@ class Training:
                 f"{named('best')} is {best!r}, which the evaluation does not give; {did_you_mean(best, names)}"
             )
 
-    def begin(self, checkpoints: Checkpoints) -> None:
-        """Makes the state before the first step, or restores the newest checkpoint's where there is one."""
-        if checkpoints.steps():
-            state = checkpoints.restore(
-                template(self.task), fallback=self.config.fallback, way_out=f"{named('fallback')}=True"
-            )
-            checkpoints.drop_after(int(state.step))
+    def begin(self, checkpoints: Checkpoints, step: int = 0) -> None:
+        """Makes the state before the first step, or restores that of a step; 0 is the newest there is, if any."""
+        if checkpoints.steps() or step:
+            way_out = f"{named('fallback')}=True"
+            begin = self.begin_fresh
+            state = checkpoints.restore(template(self.task), step or None, self.config.fallback, way_out, begin)
+            branches.set_newer_aside(self.workdir, checkpoints, int(state.step))
         else:
-            options = ONCE if self.devices[0].platform == "cpu" else None
-            state = jax.jit(self.task.init, compiler_options=options)(self.init_key)
+            state = self.first_state()
             if jax.process_index() == 0 and self.config.progress != "off":
                 print(parameter_table(state.params), file=sys.stderr)
         self.state = steps.on_all(state.with_fixed(fixed_of(self.task)), self.devices)
+
+    def first_state(self) -> TrainState:
+        """Returns the state before the first step."""
+        options = ONCE if self.devices[0].platform == "cpu" else None
+        return jax.jit(self.task.init, compiler_options=options)(self.init_key)
+
+    def begin_fresh(self, clauses: Sequence[str]) -> TrainState:
+        """Says what begins fresh with settings that have changed, and returns the state from which it is taken."""
+        if jax.process_index() == 0:
+            print(f"jaxstyle: the run goes on with other settings: {'; '.join(clauses)}", file=sys.stderr)
+        return self.first_state()
 
     def save(self, checkpoints: Checkpoints, scores: dict[str, float] | None = None) -> None:
         """Writes the state, without what the task has anyway."""
@@ -235,7 +238,7 @@ class Training:
         """Fetches the metrics of the steps since the last call, and writes their means.
 
         Raises:
-          Diverged: One is not finite; the last good state is saved.
+          Diverged: One is not finite. The state is not saved: the step that was not finite would come again.
         """
         if not meter.pending:
             return
@@ -244,12 +247,10 @@ class Training:
         for i, metrics in enumerate(fetched):
             bad = sorted(name for name, value in metrics.items() if not np.all(np.isfinite(value)))
             if bad:
-                self.state = self.state.replace(healthy=steps.on_all(np.True_, self.devices))
-                self.save(checkpoints)
-                raise Diverged(
-                    f"step {first + i} is not finite in {', '.join(bad)}: lower the learning rate or clip the gradient "
-                    f"({named('optimizer.clip_norm')}=1); the state after step {int(self.state.step)} is saved"
-                )
+                losses = history(writers.rows("train"), fetched[: i + 1], first)
+                checkpoints.wait()
+                way_out = advice(self.config, checkpoints.steps(), losses)
+                raise Diverged(f"step {first + i} is not finite in {', '.join(bad)}; {way_out}")
         means = {name: np.mean([metrics[name] for metrics in fetched], axis=0) for name in fetched[0]}
         writers.scalars(meter.step, "train", {**means, **speed})
         writers.progress(meter.step, float(means["loss"]) if "loss" in means else None)

@@ -38,8 +38,9 @@ class Optimizer:
     """An optax transformation, with what surrounds it: schedule, accumulation, moving average.
 
     Attributes:
-      transform: Of the gradients, the learning rate included.
-      schedule: Learning rate at a step of the run, for the log.
+      transform: Of the gradients, at a learning rate of 1: its state knows no schedule, so that a state that begins in
+        the middle of a run does not begin the schedule again.
+      schedule: Learning rate at a step of the run.
       accumulate: Steps whose gradients make one update.
       ema_decay: Of the moving average of the parameters; 0 keeps none.
     """
@@ -56,7 +57,7 @@ class Optimizer:
 
     def apply_gradients(self, state: TrainState, grads: Any, collections: Any = None) -> TrainState:
         """The state after a step with these gradients, already averaged over the devices."""
-        params, optimizer = self.update(state.params, state.optimizer, grads)
+        params, optimizer = self.update(state.params, state.optimizer, grads, state.step)
         return state.replace(
             step=state.step + 1,
             params=params,
@@ -65,10 +66,11 @@ class Optimizer:
             collections=state.collections if collections is None else collections,
         )
 
-    def update(self, params: Any, optimizer: Any, grads: Any) -> tuple[Any, Any]:
+    def update(self, params: Any, optimizer: Any, grads: Any, step: jax.Array) -> tuple[Any, Any]:
         """Parameters and the transformation's state after a step, for tasks that move several networks."""
         updates, optimizer = self.transform.update(grads, optimizer, params)
-        return optax.apply_updates(params, updates), optimizer
+        rate = self.schedule(step // self.accumulate * self.accumulate)
+        return optax.apply_updates(params, jax.tree.map(lambda leaf: rate * leaf, updates)), optimizer
 
     def averaged(self, ema: Any, params: Any, step: jax.Array) -> Any:
         """The moving average after a step; it follows faster in the beginning, and only steps that made an update."""
@@ -112,28 +114,34 @@ def make_optimizer(
         raise JaxstyleError(f"{named('ema_decay')} is {ema_decay:g}; it must be from 0 to below 1")
     schedule = make_schedule(config, extent, steps, name)
     every, decay = config.accumulate, config.weight_decay
-
-    def rate(count: Any) -> Any:  # optax counts updates, the schedule counts steps
-        return schedule(count * every)
-
     steps_of = {
-        "adam": lambda: optax.adam(rate, config.b1, config.b2, config.eps),
-        "adamw": lambda: optax.adamw(rate, config.b1, config.b2, config.eps, weight_decay=decay, mask=kernels),
+        "adam": lambda: optax.adam(1.0, config.b1, config.b2, config.eps),
+        "adamw": lambda: optax.adamw(1.0, config.b1, config.b2, config.eps, weight_decay=decay, mask=kernels),
         "muon": lambda: optax.contrib.muon(
-            rate, muon_weight_dimension_numbers=matrices, consistent_rms=ADAM_RMS, adam_b1=config.b1, adam_b2=config.b2
+            1.0, muon_weight_dimension_numbers=matrices, consistent_rms=ADAM_RMS, adam_b1=config.b1, adam_b2=config.b2
         ),
         "sgd": lambda: optax.chain(
             optax.add_decayed_weights(decay, mask=kernels),
-            optax.sgd(rate, config.momentum or None, nesterov=config.nesterov),
+            optax.sgd(1.0, config.momentum or None, nesterov=config.nesterov),
         ),
-        "rmsprop": lambda: optax.rmsprop(rate, eps=config.eps, momentum=config.momentum or None),
+        "rmsprop": lambda: optax.rmsprop(1.0, eps=config.eps, momentum=config.momentum or None),
     }
     transform = steps_of[config.name]()
     if config.clip_norm:
-        transform = optax.chain(optax.clip_by_global_norm(config.clip_norm), transform)
+        transform = clipped(transform, config.clip_norm)
     if every > 1:
         transform = optax.MultiSteps(transform, every).gradient_transformation()
     return Optimizer(transform, schedule, every, ema_decay)
+
+
+def clipped(transform: optax.GradientTransformation, most: float) -> optax.GradientTransformation:
+    """Clips the norm of the gradient; the state is that of `transform`, so that a run can begin to clip."""
+    clip = optax.clip_by_global_norm(most)
+
+    def update(updates: Any, state: Any, params: Any = None) -> tuple[Any, Any]:
+        return transform.update(clip.update(updates, optax.EmptyState())[0], state, params)
+
+    return optax.GradientTransformation(transform.init, update)
 
 
 def check_optimizer(config: OptimizerConfig, name: str = "optimizer") -> None:

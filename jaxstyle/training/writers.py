@@ -64,9 +64,13 @@ class Writers:
             if name != "step" and isinstance(value, float):
                 self.board.add_scalar(f"{kind}/{name}", value, step)
 
+    def rows(self, kind: str) -> list[dict[str, Any]]:
+        """Returns the rows of a kind that are written, oldest first; none on processes other than 0."""
+        return [row for row in map(json.loads, self.lines) if row["kind"] == kind]
+
     def has(self, step: int, kind: str) -> bool:
         """True where a row of this kind and step is written; on every process the answer of process 0."""
-        found = any((row["step"], row["kind"]) == (step, kind) for row in map(json.loads, self.lines))
+        found = any(row["step"] == step for row in self.rows(kind))
         return found if jax.process_count() == 1 else bool(multihost_utils.broadcast_one_to_all(np.array(found)))
 
     def write(self, line: str) -> None:
