@@ -25,7 +25,7 @@ TITLES = {
     "recall_by_class": "recall (k = 3)",
 }
 
-OPTIONS = ("features", "count", "seed", "checkpoint", "split", "iwae_samples", "labels")
+OPTIONS = ("features", "count", "seed", "checkpoint", "split", "data", "iwae_samples", "labels")
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -41,6 +41,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--checkpoint", default="newest", metavar="newest|best|STEP", help=which)
     data = "of the dataset to score on, such as test[:1000] (default: the recipe's evaluation split)"
     parser.add_argument("--split", default="", metavar="SPLIT", help=data)
+    place = "where the pictures lie, or TFDS's datasets (default: where the run found them)"
+    parser.add_argument("--data", metavar="FOLDER", help=place)
     bound = "samples of a VAE's importance weighted bound, iwae (default: as the recipe has it)"
     parser.add_argument("--iwae-samples", type=int, default=0, metavar="K", help=bound)
     shares = "how often a conditional model is asked for each class: as the split has them (default), or equally often"

@@ -18,7 +18,7 @@ from jaxstyle.inference.feature_space import FeatureSpace, eight_bits, open_spac
 from jaxstyle.inference.run import Run, open_run
 from jaxstyle.inference.sample_metrics import GENERATIVE, PARTS, FeatureSet, Measure, label_check, label_scores
 from jaxstyle.runtime import compiling
-from jaxstyle.training import same_data
+from jaxstyle.training import config_file, same_data
 from jaxstyle.training.config import override
 from jaxstyle.training.devices import leader_first
 from jaxstyle.training.evaluation import Evaluation, open_split
@@ -65,6 +65,7 @@ def evaluate(
     seed: int = 0,
     checkpoint: str | int = "newest",
     split: str = "",
+    data: str | os.PathLike | None = None,
     iwae_samples: int = 0,
     labels: str = "shares",
 ) -> Report:
@@ -78,6 +79,7 @@ def evaluate(
       seed: Of the samples.
       checkpoint: `"newest"`, `"best"` or a step.
       split: Of the dataset, such as `"test[:1000]"`; "" is the recipe's evaluation split.
+      data: Folder of the pictures, or of TFDS's datasets; None is where the run found them.
       iwae_samples: Of the importance weighted bound, `iwae`, of a variational autoencoder; 0 is as the recipe has it.
       labels: Labels of a class-conditional model's samples: `"shares"` draws them by the classes' shares in the split,
         `"even"` takes the classes in turn.
@@ -89,7 +91,7 @@ def evaluate(
         raise JaxstyleError(f"labels {labels!r} are unknown; {did_you_mean(labels, LABELS)}")
     run = open_run(workdir, checkpoint)
     space = open_space(features) if features else None
-    evaluation, state = reopened(run, split, iwae_samples)
+    evaluation, state = reopened(run, split, iwae_samples, data)
     own, generative = chosen_metrics(metrics, evaluation.metrics(state), run, space)
     if generative and space:
         check_shapes(run, space, run.info.spec["image"].shape)
@@ -111,11 +113,14 @@ def evaluate(
     )
 
 
-def reopened(run: Run, split: str = "", iwae_samples: int = 0) -> tuple[Evaluation, TrainState]:
+def reopened(
+    run: Run, split: str = "", iwae_samples: int = 0, data: str | os.PathLike | None = None
+) -> tuple[Evaluation, TrainState]:
     """A run's evaluation and its state, on as many of this machine's devices as can share its batches.
 
     Raises:
-      JaxstyleError: The task has no importance weighted bound, or not of so many samples; the data have other classes.
+      JaxstyleError: The task has no importance weighted bound, or not of so many samples; the data are not there, or
+        have other classes.
     """
     devices = jax.local_devices()[: math.gcd(len(jax.local_devices()), run.config.batch_size)]
     config, task = run.config, run.task
@@ -127,7 +132,8 @@ def reopened(run: Run, split: str = "", iwae_samples: int = 0) -> tuple[Evaluati
         module.check(config)
         task = module.make(config, run.info)
     split = split or config.data.eval_split
-    dataset = leader_first(lambda: open_split(config.data, split, run.folder, tuple(run.info.spec)))
+    place = config_file.moved_data(config.data, data)
+    dataset = leader_first(lambda: open_split(place, split, run.folder, tuple(run.info.spec)))
     same_data.check(run.folder, run.info, {split: fingerprint(dataset)})
     evaluation = Evaluation(task, config, run.info, dataset, devices)
     return evaluation, on_all(run.state.with_fixed(fixed_of(task)), devices)

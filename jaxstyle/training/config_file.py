@@ -10,6 +10,7 @@ from typing import Any, TypeVar
 
 from etils import epath
 
+from jaxstyle.data.config import DataConfig
 from jaxstyle.errors import JaxstyleError
 from jaxstyle.runtime import buckets
 from jaxstyle.runtime.buckets import in_bucket
@@ -20,6 +21,9 @@ C = TypeVar("C", bound=TrainingConfig)
 
 FREE = ("data.bad_pictures", "data.data_dir", "data.eval_split", "data.resident_megabytes")
 """Fields of `data` that can change when a run goes on: the network does not depend on them."""
+
+PLACES = ("data.folder", "data.masks")
+"""Fields of `data` that can change where the contents are the same: see `jaxstyle.training.same_data`."""
 
 PATHS = ("folder", "masks", "data_dir")
 """Fields of `data` that are paths."""
@@ -116,6 +120,30 @@ def completed(kind: type[C], saved: Mapping[str, Any]) -> C:
     return typed(kind, known(saved, dataclasses.asdict(kind())))
 
 
+def moved_data(data: DataConfig, place: str | os.PathLike | None) -> DataConfig:
+    """Changes where the data of a run lie.
+
+    Args:
+      data: Of the run.
+      place: Folder of pictures, or of TFDS's datasets, whichever the run has; None leaves it. A folder of masks is
+        looked for at the same place relative to the pictures first.
+
+    Raises:
+      JaxstyleError: There is no such folder.
+    """
+    if place is None:
+        if data.folder and not os.path.isdir(data.folder):
+            raise JaxstyleError(f"the pictures are no longer in {data.folder!r}; name their place by {named('data')}")
+        return data
+    folder = os.fspath(place) if in_bucket(place) else os.path.abspath(os.path.expanduser(place))
+    if not epath.Path(folder).is_dir():
+        raise JaxstyleError(f"there is no folder {os.fspath(place)!r}, which {named('data')} names")
+    if not data.folder:
+        return dataclasses.replace(data, data_dir=folder)
+    beside = os.path.normpath(os.path.join(folder, os.path.relpath(data.masks, data.folder))) if data.masks else ""
+    return dataclasses.replace(data, folder=folder, masks=beside if os.path.isdir(beside) else data.masks)
+
+
 def is_repeated(workdir: epath.Path, config: TrainingConfig) -> bool:
     """True where a config is that with which the run in an absolute workdir has begun, or gone on, last.
 
@@ -139,7 +167,8 @@ def check_same_run(workdir: epath.Path, config: TrainingConfig) -> None:
     # A field that is new since the run began has the default, which is how the run was begun.
     saved = with_absolute_paths(completed(type(config), read_config(workdir)))
     before, now = (flat(json.loads(as_json(one))) for one in (saved, config))
-    names = sorted(name for name in now if name.split(".")[0] in config.FIXED and name not in FREE)
+    free = (*FREE, *PLACES) if config.data.folder and saved.data.folder else FREE
+    names = sorted(name for name in now if name.split(".")[0] in config.FIXED and name not in free)
     changed = [f"{name} was {before[name]!r}, is {now[name]!r}" for name in names if before[name] != now[name]]
     if changed:
         raise JaxstyleError(

@@ -67,8 +67,8 @@ def run(config: ConfigDict | TrainingConfig, workdir: str | os.PathLike) -> Trai
     with ExitStack() as stack:
         if leads and not is_new:
             stack.enter_context(only_run_in(folder))
-        training = Training(settings, folder)
         config_file.check_same_run(folder, settings)
+        training = Training(settings, folder)
         resume_step = 0 if config_file.is_repeated(folder, settings) else settings.resume_step
         barrier("config checked")
         if leads:
@@ -118,7 +118,7 @@ class Training:
             raise JaxstyleError(f"the config gives no length: set {names[0]}, {names[1]} or {names[2]}")
         data = {split: fingerprint(dataset) for split, dataset in zip(splits, (source, held_out), strict=True)}
         self.info = RunInfo(extent, self.total, pipeline.example_spec(source, fields), source.classes, data)
-        same_data.check_going_on(workdir, self.info)
+        same_data.check_going_on(workdir, config, self.info)
         self.task = module.make(config, self.info)
         if isinstance(self.task, Samples) and "label" in fields and source.classes:
             self.info = dataclasses.replace(self.info, class_counts=held_out.class_counts())

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import os
 import sys
 from collections.abc import Mapping
@@ -11,35 +12,49 @@ from etils import epath
 
 from jaxstyle.data.fingerprints import Fingerprint, differences
 from jaxstyle.errors import JaxstyleError
-from jaxstyle.training import run_info
+from jaxstyle.runtime.settings import named
+from jaxstyle.training import config_file, run_info
+from jaxstyle.training.config import TrainingConfig
 from jaxstyle.training.run_info import RunInfo
 
 LISTED = 8  # differences in a sentence
 
 
-def check_going_on(workdir: epath.Path, info: RunInfo) -> None:
+def check_going_on(workdir: epath.Path, config: TrainingConfig, info: RunInfo) -> None:
     """Compares the data of a training with those that the run in its workdir, if there is one, has begun with.
 
     Raises:
-      JaxstyleError: See `check`.
+      JaxstyleError: See `check`; or the data lie elsewhere, and nothing is known of those of the run.
     """
+    if not (workdir / "config.json").exists():
+        return
+    places = config_file.read_config(workdir).get("data", {})
+    fields = [name.removeprefix("data.") for name in config_file.PLACES]
+    moved = [name for name in fields if getattr(config.data, name) != places.get(name, "")]
     try:
         before = run_info.read(workdir)
-    except JaxstyleError:  # no run, or a damaged file, which is written anew
-        return
-    check(workdir, before, info.data)
+    except JaxstyleError:  # a damaged file, which is written anew
+        before = dataclasses.replace(info, data={})
+    if moved and config.data.split not in before.data:
+        raise JaxstyleError(
+            f"{named(f'data.{moved[0]}')} was {places.get(moved[0], '')!r}, and no fingerprint in "
+            f"{os.fspath(workdir)!r} tells whether the pictures are the same; give it again, or another workdir"
+        )
+    check(workdir, before, info.data, bool(moved))
 
 
-def check(workdir: epath.Path, before: RunInfo, now: Mapping[str, Fingerprint]) -> None:
+def check(workdir: epath.Path, before: RunInfo, now: Mapping[str, Fingerprint], moved: bool = False) -> None:
     """Compares splits with those of a run; says on stderr where the same classes have other pictures.
 
     Args:
       workdir: Of the run, for sentences.
       before: Facts about the run. Of a split without a fingerprint in it only the classes are compared.
       now: Fingerprints of splits as they are, by name.
+      moved: Whether the run is to go on with a folder elsewhere, which must have the same contents.
 
     Raises:
-      JaxstyleError: A split has other classes, so that labels have another meaning; the differences are listed.
+      JaxstyleError: A split has other classes, so that labels have another meaning, or lies elsewhere and is not the
+        same; the differences are listed.
     """
     for split, found in now.items():
         known = before.data.get(split, Fingerprint(before.classes, ()))
@@ -52,5 +67,7 @@ def check(workdir: epath.Path, before: RunInfo, now: Mapping[str, Fingerprint]) 
         )
         if known.classes != found.classes:
             raise JaxstyleError(f"{text}. Give the classes their old names again, or train in another workdir")
+        if moved:
+            raise JaxstyleError(f"{text}. A folder elsewhere must have the same contents; or train in another workdir")
         if jax.process_index() == 0:
             print(f"jaxstyle: {text}", file=sys.stderr)

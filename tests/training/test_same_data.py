@@ -1,15 +1,19 @@
 """A run whose folder of pictures changes after it has begun: what is refused, what is told, by which commands."""
 
 import json
+import shutil
 
 import numpy as np
 import pytest
 from PIL import Image
 from tiny_task import tiny_config
 
+import jaxstyle
 from jaxstyle import cli
+from jaxstyle.data.config import DataConfig
 from jaxstyle.errors import JaxstyleError
 from jaxstyle.training import loop
+from jaxstyle.training.config_file import moved_data
 
 
 def paint(folder, count, first=0):
@@ -75,9 +79,7 @@ def test_other_classes_are_refused_before_anything_is_done(pets, workdir, monkey
 
 
 def test_a_workdir_that_knows_no_more_than_its_classes_refuses_too(pets, workdir):
-    facts = json.loads((workdir / "setting.json").read_text())
-    del facts["data"]  # of an earlier version
-    (workdir / "setting.json").write_text(json.dumps(facts))
+    without_fingerprints(workdir)
     rename(pets)
     with pytest.raises(JaxstyleError, match="the class 'cats' is gone; the class 'felines' is new"):
         loop.run(pets_config(pets, train_steps=4), workdir)
@@ -86,7 +88,7 @@ def test_a_workdir_that_knows_no_more_than_its_classes_refuses_too(pets, workdir
 
 
 def test_other_pictures_in_the_same_classes_are_told(pets, workdir, capsys):
-    assert cli.main(["evaluate", str(workdir)]) == 0 and capsys.readouterr().err == ""
+    assert cli.main(["evaluate", str(workdir)]) == 0 and "has changed" not in capsys.readouterr().err
     paint(pets / "dogs", 1, first=12)
     known = {split: saved["groups"][1]["count"] for split, saved in facts(workdir).items()}
     loop.run(pets_config(pets, train_steps=3), workdir)
@@ -96,6 +98,71 @@ def test_other_pictures_in_the_same_classes_are_told(pets, workdir, capsys):
     assert f"'dogs' has 1 picture more ({known[split] + 1}, it had {known[split]})" in told
     loop.run(pets_config(pets, train_steps=4), workdir)  # it is known now
     assert "has changed" not in capsys.readouterr().err
+
+
+def without_fingerprints(workdir):
+    """Makes the workdir one of an earlier version."""
+    facts = json.loads((workdir / "setting.json").read_text())
+    del facts["data"]
+    (workdir / "setting.json").write_text(json.dumps(facts))
+
+
+def test_a_folder_with_the_same_contents_may_lie_elsewhere(pets, workdir, tmp_path, capsys):
+    score = jaxstyle.evaluate(workdir).own["loss"]
+    moved = pets.rename(tmp_path / "animals")
+    assert cli.main(["evaluate", str(workdir)]) == 2
+    assert f"the pictures are no longer in '{pets}'; name their place by --data" in capsys.readouterr().err
+    assert cli.main(["evaluate", str(workdir), "--data", str(moved), "--json"]) == 0
+    assert (
+        json.loads(capsys.readouterr().out)["own"]["loss"]
+        == jaxstyle.evaluate(workdir, data=moved).own["loss"]
+        == score
+    )
+    assert int(loop.run(pets_config(moved, train_steps=4), workdir).step) == 4
+    assert jaxstyle.evaluate(workdir).step == 4  # where the run found them last
+    assert "has changed" not in capsys.readouterr().err
+
+
+def test_a_folder_elsewhere_with_other_contents_is_refused_to_go_on_and_told_to_score(pets, workdir, tmp_path, capsys):
+    moved = pets.rename(tmp_path / "animals")
+    paint(moved / "dogs", 5, first=12)
+    before = contents(workdir)
+    with pytest.raises(JaxstyleError, match=r"'dogs' has \d pictures? more .* A folder elsewhere must have the same"):
+        loop.run(pets_config(moved, train_steps=4), workdir)
+    assert contents(workdir) == before
+    assert cli.main(["evaluate", str(workdir), "--data", str(moved), "--split", "train"]) == 0
+    assert "jaxstyle: 'train' has changed since the run" in capsys.readouterr().err
+    assert cli.main(["evaluate", str(workdir), "--data", "nowhere"]) == 2
+    assert "there is no folder 'nowhere', which --data names" in capsys.readouterr().err
+    rename(moved)
+    assert cli.main(["evaluate", str(workdir), "--data", str(moved)]) == 2
+
+
+def test_a_folder_elsewhere_is_refused_where_no_fingerprint_is_known(pets, workdir, tmp_path):
+    moved = pets.rename(tmp_path / "animals")
+    without_fingerprints(workdir)
+    with pytest.raises(JaxstyleError, match=r"data.folder was '.*pets', and no fingerprint in '.*run' tells whether"):
+        loop.run(pets_config(moved, train_steps=4), workdir)
+
+
+@pytest.mark.parametrize("place", ["pictures/masks", "masks"])
+def test_masks_move_with_their_pictures(tmp_path, place):
+    data = DataConfig(
+        folder=str(tmp_path / "a" / "pictures"), masks=str(tmp_path / "a" / place), mask_classes=("0", "1")
+    )
+    (tmp_path / "a" / "pictures").mkdir(parents=True)
+    assert moved_data(data, None) == data
+    (tmp_path / "b" / place).mkdir(parents=True)
+    (tmp_path / "b" / "pictures").mkdir(exist_ok=True)
+    moved = moved_data(data, tmp_path / "b" / "pictures")
+    assert (moved.folder, moved.masks) == (str(tmp_path / "b" / "pictures"), str(tmp_path / "b" / place))
+    (tmp_path / "b" / place).rmdir()
+    assert moved_data(data, tmp_path / "b" / "pictures").masks == data.masks  # they stayed
+
+
+def test_prepared_datasets_may_lie_elsewhere_too(tiny_run, shapes_dir, tmp_path):
+    shutil.copytree(shapes_dir, tmp_path / "moved")
+    assert jaxstyle.evaluate(tiny_run, data=tmp_path / "moved") == jaxstyle.evaluate(tiny_run)
 
 
 def facts(workdir):
