@@ -9,7 +9,8 @@ import numpy as np
 
 from jaxstyle.errors import JaxstyleError
 from jaxstyle.jobs import bad_pictures
-from jaxstyle.jobs.files import find_pictures
+from jaxstyle.jobs.files import tell_folders
+from jaxstyle.media.paths import list_pictures
 
 HELP = "tell what pictures or clips show, by a trained classifier"
 
@@ -38,9 +39,10 @@ def run(args: argparse.Namespace) -> int:
     opened = open_classifier(args.workdir, args.checkpoint)
     paths = args.pictures
     if not takes_clips(opened):
-        paths = find_pictures(paths)
+        paths = list_pictures(args.pictures)
         good = bad_pictures.readable(paths, args.bad_pictures)
         paths = [path for path in paths if path in good]
+        tell_folders(args.pictures)
     seen = predict_by(opened, paths)
     if args.json:
         print(

@@ -8,9 +8,10 @@ import pathlib
 import numpy as np
 
 from jaxstyle.jobs import bad_pictures
-from jaxstyle.jobs.files import find_pictures, make_folder, stems_of
+from jaxstyle.jobs.files import make_folder, stems_of, tell_folders
 from jaxstyle.media.image_reading import read_visible
 from jaxstyle.media.image_writing import write_mask, write_picture
+from jaxstyle.media.paths import list_pictures
 
 HELP = "mark what a trained segmentation finds in pictures"
 
@@ -39,9 +40,10 @@ def run(args: argparse.Namespace) -> int:
     from jaxstyle.inference import segment  # late: stylising does not need what training imports
     from jaxstyle.inference.run import open_run
 
-    named = find_pictures(args.images)
+    named = list_pictures(args.images)
     good = bad_pictures.readable(named, args.bad_pictures)
     sources = [path for path in named if path in good]
+    tell_folders(args.images)
     segmenter = segment.Segmenter(open_run(args.workdir, args.checkpoint))
     masks, overlays = pathlib.Path(args.output) / "masks", pathlib.Path(args.output) / "overlays"
     for folder in (masks, overlays):

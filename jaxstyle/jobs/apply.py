@@ -24,9 +24,9 @@ from jaxstyle.jobs.files import (
     check_apart,
     check_new_folder,
     check_results,
-    find_pictures,
     make_folder,
     stems_of,
+    tell_folders,
 )
 from jaxstyle.jobs.film_files import check_fps, part_films
 from jaxstyle.media.film_reading import check_bad_frames
@@ -34,6 +34,7 @@ from jaxstyle.media.image_decoding import Picture
 from jaxstyle.media.image_reading import read_large
 from jaxstyle.media.image_resizing import MIN_SIDE, check_size, fit_size
 from jaxstyle.media.image_writing import check_sides, write_picture
+from jaxstyle.media.paths import list_pictures
 
 MAX_SIDE = 30_000  # pixels; a square of it takes ten gigabytes to hold
 
@@ -114,13 +115,14 @@ def find_entries(
     Raises:
       JaxstyleError: One cannot be read, where `bad_pictures` is `"stop"`; or none can.
     """
-    paths, output = find_pictures(photos), pathlib.Path(files.output)
+    paths, output = list_pictures(photos), pathlib.Path(files.output)
     if not files.into_folder and (len(paths) > 1 or any(map(os.path.isdir, photos))):
         raise JaxstyleError(
             f"several pictures go into a folder, and output {files.output!r} is none: end it in '/', or make it first"
         )
     targets = [output / f"{stem}.png" for stem in stems_of(paths)] if files.into_folder else [output]
     shapes = readable(paths, bad_pictures, lambda path: inspect(path, look, size))
+    tell_folders(photos)
     return [Entry(path, shapes[path], target) for path, target in zip(paths, targets, strict=True) if path in shapes]
 
 

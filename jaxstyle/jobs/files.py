@@ -16,7 +16,7 @@ from jaxstyle.errors import JaxstyleError
 from jaxstyle.media.image_decoding import Picture
 from jaxstyle.media.image_reading import PictureLike, read_large, read_mask
 from jaxstyle.media.image_writing import check_writable
-from jaxstyle.media.paths import list_pictures, picture_paths
+from jaxstyle.media.paths import picture_paths
 from jaxstyle.pixels.job import Inputs, PixelJob, Point, Reads
 
 ROOM = 2**30
@@ -108,13 +108,11 @@ def read_inputs(job: PixelJob, sources: Mapping[str, Sequence[Any]], config: Any
     return inputs
 
 
-def find_pictures(sources: Sequence[str]) -> list[str]:
-    """Lists the pictures named, see `list_pictures`; of folders it says on stderr what they hold."""
-    paths = list_pictures(sources)
+def tell_folders(sources: Sequence[str]) -> None:
+    """Says on stderr how many pictures the folders among some sources hold, and what is left out of them."""
     for folder in filter(os.path.isdir, sources):
         found, rest = plural(len(picture_paths(folder)), "picture"), other_files(pathlib.Path(folder), recursive=False)
         print(f"jaxstyle: {folder!r}: {found}{left_out_text(rest)}", file=sys.stderr)
-    return paths
 
 
 def singular(kind: Reads) -> str:

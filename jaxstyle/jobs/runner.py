@@ -19,11 +19,11 @@ from jaxstyle.jobs.files import (
     Reader,
     check_outputs,
     check_trace,
-    find_pictures,
     make_folder,
     plan_outputs,
     read_inputs,
     singular,
+    tell_folders,
     trace_file,
 )
 from jaxstyle.jobs.films import run_film
@@ -31,6 +31,7 @@ from jaxstyle.jobs.metadata import load_features, made_with, named_files, record
 from jaxstyle.media.contact_sheet import contact_sheet
 from jaxstyle.media.image_reading import read_picture
 from jaxstyle.media.image_writing import check_writable, write_picture
+from jaxstyle.media.paths import list_pictures
 from jaxstyle.pixels.job import Inputs, PixelJob, Point, first_alpha
 from jaxstyle.runtime.sharding import choose_devices
 
@@ -103,7 +104,7 @@ class Run:
     def begin(cls, job: PixelJob, files: Files, config: Any, progress: bool | None) -> Run:
         """Reads everything that every picture shares, looks at all contents, and checks where results go."""
         kind = job.contents
-        contents = find_pictures(files.sources.get(kind.name, ())) if kind else []
+        contents = list_pictures(files.sources.get(kind.name, ())) if kind else []
         if files.sweep:
             sweep_points(job, files.sweep, config)
         if not files.into_folder and len(contents) < 2:
@@ -113,6 +114,7 @@ class Run:
         features = load_features(config)
         run = cls(job, files, config, features, inputs, reader, contents, progress)
         check_outputs(run.outputs, files, (*contents, *named_files(files, config)))
+        tell_folders(files.sources.get(kind.name, ()) if kind else ())
         return run
 
     def content(self, path: str) -> Any:
