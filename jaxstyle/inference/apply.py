@@ -119,12 +119,23 @@ class Stylizer:
         """The number of pictures of a size that are best stylised at once, over all devices."""
         return len(self.devices) * max(1, AT_ONCE // (height * width))
 
-    def __call__(self, photos: Sequence[np.ndarray]) -> list[np.ndarray]:
-        """Stylises photos `[H, W, 3]` in [0, 1], all of one size; each becomes float32 `[H, W, 3]` in [0, 1]."""
+    def __call__(
+        self, photos: Sequence[np.ndarray], alphas: Sequence[np.ndarray | None] | None = None
+    ) -> list[np.ndarray]:
+        """Stylises photos of one size.
+
+        Args:
+          photos: `[H, W, 3]` in [0, 1].
+          alphas: `[H, W]` in [0, 1] of each, or None: how much pixels count where colours are matched.
+
+        Returns:
+          Float32 `[H, W, 3]` in [0, 1] each.
+        """
         carries, style = [self.begin(photo) for photo in photos], self.style_for(*photos[0].shape[:2])
         rows = self.options.rows or self.short_of_memory(carries, style)
         made = [self.in_strips(carry, style, rows) for carry in carries] if rows else self.whole(carries, style)
-        return [self.finish(picture, photo) for picture, photo in zip(made, photos, strict=True)]
+        alphas = alphas or [None] * len(photos)
+        return [self.finish(*each) for each in zip(made, photos, alphas, strict=True)]
 
     def begin(self, photo: np.ndarray) -> tuple[np.ndarray, ...]:
         """The network's input: the photo's pixels and, for a model of any style, the share of each painting at each."""
@@ -166,12 +177,14 @@ class Stylizer:
         each = analysis.temp_size_in_bytes / (spread.per_device * height)
         return max(LEAST_ROWS, min(height, int(SHARE * room / each)))
 
-    def finish(self, picture: np.ndarray, photo: np.ndarray) -> np.ndarray:
-        """A picture within [0, 1], in the photo's colours where that was asked for."""
+    def finish(self, picture: np.ndarray, photo: np.ndarray, alpha: np.ndarray | None) -> np.ndarray:
+        """A picture within [0, 1], in the photo's visible colours where that was asked for."""
         picture = np.clip(picture, 0, 1).astype(np.float32)
         if self.options.preserve_color == "luminance":
             return colors.keep_luminance_only(picture, photo)
-        return colors.match_color(picture, photo) if self.options.preserve_color == "histogram" else picture
+        if self.options.preserve_color == "histogram":
+            return colors.match_color(picture, photo, alpha, alpha)
+        return picture
 
 
 @functools.lru_cache(maxsize=8)
@@ -219,9 +232,9 @@ def apply_style(
     model = model if isinstance(model, StyleModel) else load_model(model)
     read = [read_mask(mask) for mask in masks]
     options = StyleOptions(style, strength, read, preserve_color, style_size, tile_size)
-    photo = read_visible(picture).rgb
+    photo, alpha = read_visible(picture)
     check_photo(photo, "the picture", options)
-    return Stylizer(model, options)([photo])[0]
+    return Stylizer(model, options)([photo], [alpha])[0]
 
 
 def check_photo(photo: np.ndarray, name: str, options: StyleOptions) -> None:

@@ -165,7 +165,7 @@ def stylised_photos(stylizer: Stylizer, entries: Sequence[Entry]) -> Iterator[tu
     for shape, group in itertools.groupby(ordered, key=lambda entry: entry.shape):
         for batch in batched(list(group), stylizer.batch(*shape)):
             photos = [resized(read_large(entry.path, "content"), entry.shape) for entry in batch]
-            yield from zip(batch, photos, stylizer([photo.rgb for photo in photos]), strict=True)
+            yield from zip(batch, photos, stylizer(*zip(*photos, strict=True)), strict=True)
 
 
 def batched(entries: list[Entry], size: int) -> Iterator[list[Entry]]:

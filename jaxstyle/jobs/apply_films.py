@@ -83,7 +83,7 @@ def stylise_film(stylizer: Stylizer, reel: Reel, bits: int, settings: dict[str, 
             if stop():
                 raise KeyboardInterrupt
             frames = [resized(picture, reel.shape) for picture in batch]
-            for made, frame in zip(stylizer([frame.rgb for frame in frames])[:count], frames, strict=False):
+            for made, frame in zip(stylizer(*zip(*frames, strict=True))[:count], frames, strict=False):
                 add(layered(Picture(made, frame.alpha), reel.film.transparent))
                 bar.update()
 

@@ -76,7 +76,12 @@ def keep_luminance_only(result: np.ndarray, photo: np.ndarray) -> np.ndarray:
     return np.clip(luma + offset * np.minimum(fits, 1), 0, 1).astype(np.float32)
 
 
-def match_color(source: np.ndarray, target: np.ndarray) -> np.ndarray:
+def match_color(
+    source: np.ndarray,
+    target: np.ndarray,
+    source_weight: np.ndarray | None = None,
+    target_weight: np.ndarray | None = None,
+) -> np.ndarray:
     """Recolours a picture so that its colours have the mean and covariance of another's.
 
     `x -> A (x - mean_s) + mean_t` with `A S A' = T`, S and T the covariances (colour matching of Gatys et al.
@@ -88,16 +93,23 @@ def match_color(source: np.ndarray, target: np.ndarray) -> np.ndarray:
     Args:
       source: `[H, W, 3]` in [0, 1], to be recoloured; for `--preserve-color histogram` the style.
       target: `[H', W', 3]` in [0, 1], whose colours are wanted; the photo.
+      source_weight: `[H, W]`, how much each pixel counts, such as its alpha; None (or zero all over) counts all alike.
+      target_weight: `[H', W']`, likewise.
 
     Returns:
       Float32 `[H, W, 3]`, clipped to [0, 1].
     """
-    return np.clip(_match_color_unclipped(source, target), 0, 1).astype(np.float32)
+    return np.clip(_match_color_unclipped(source, target, source_weight, target_weight), 0, 1).astype(np.float32)
 
 
-def _match_color_unclipped(source: np.ndarray, target: np.ndarray) -> np.ndarray:
-    source_mean, source_covariance = _mean_and_covariance(source)
-    target_mean, target_covariance = _mean_and_covariance(target)
+def _match_color_unclipped(
+    source: np.ndarray,
+    target: np.ndarray,
+    source_weight: np.ndarray | None = None,
+    target_weight: np.ndarray | None = None,
+) -> np.ndarray:
+    source_mean, source_covariance = _mean_and_covariance(source, source_weight)
+    target_mean, target_covariance = _mean_and_covariance(target, target_weight)
     values, vectors = np.linalg.eigh(source_covariance)
     values = np.maximum(values, _NOISE)
     root = (vectors * np.sqrt(values)) @ vectors.T
@@ -106,11 +118,13 @@ def _match_color_unclipped(source: np.ndarray, target: np.ndarray) -> np.ndarray
     return (np.asarray(source, np.float64) - source_mean) @ transport.T + target_mean
 
 
-def _mean_and_covariance(image: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def _mean_and_covariance(image: np.ndarray, weight: np.ndarray | None) -> tuple[np.ndarray, np.ndarray]:
     pixels = np.asarray(image, np.float64).reshape(-1, 3)
-    mean = pixels.mean(axis=0)
+    counts = np.ones(len(pixels)) if weight is None or not weight.any() else np.asarray(weight, np.float64).reshape(-1)
+    counts = counts / counts.sum()
+    mean = counts @ pixels
     centred = pixels - mean
-    return mean, centred.T @ centred / len(pixels)
+    return mean, (centred.T * counts) @ centred
 
 
 def _square_root(matrix: np.ndarray) -> np.ndarray:

@@ -179,10 +179,15 @@ class StageObjectives:
             return stacked(made)
         shared = None if self.config.preserve_color == "histogram" else self.style_moments(stage, styles)
         made = []
-        for content in contents:
-            found = shared or self.style_moments(stage, [colors.match_color(style, content) for style in styles])
-            made += self.of_content(resize(content, stage.height, stage.width), found, stage)
+        for content in self.inputs["contents"]:
+            found = shared or self.style_moments(stage, self.recolored(content))
+            made += self.of_content(resize(content.rgb, stage.height, stage.width), found, stage)
         return stacked(made)
+
+    def recolored(self, content: Picture) -> list[np.ndarray]:
+        """The paintings in a photo's colours, by the pixels that count of each."""
+        pairs = zip(self.inputs.rgb("styles"), self.style_masks(), strict=True)
+        return [colors.match_color(style, content.rgb, mask, content.alpha) for style, mask in pairs]
 
     def given(self, objective: Objective, content: np.ndarray, stage: Stage) -> StageObjective:
         """An objective of the caller's own, which compares with the photo where it compares."""

@@ -128,6 +128,14 @@ def test_the_photos_colours_are_kept():
     np.testing.assert_allclose(matched.mean((0, 1)), photo.mean((0, 1)), atol=0.05)  # but for clipping
 
 
+def test_what_is_invisible_does_not_count_among_a_photos_colours():
+    """A photo of which the right half is invisible takes the mean that its left half has."""
+    rgb, alpha = 0.3 + 0.4 * tiny.picture(2, 24, 32), np.zeros((24, 32, 1), np.float32)
+    rgb[:, 16:], alpha[:, :16] = 0, 1
+    made = call(known_model(), "red", np.dstack([rgb, alpha]), preserve_color="histogram")
+    np.testing.assert_allclose(made[:, :16].mean((0, 1)), rgb[:, :16].mean((0, 1)), atol=0.005)  # but for clipping
+
+
 def test_a_folder_and_a_file(here, tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(here)
     out = tmp_path / "out"

@@ -143,7 +143,7 @@ def test_a_damaged_picture_of_a_folder_stops_or_is_skipped(here, capsys):
 
 @pytest.mark.parametrize("name", ["out/film.gif", pytest.param("out/film.mp4", marks=needs_ffmpeg)])
 def test_ctrl_c_leaves_nothing_half_written(here, monkeypatch, name):
-    def interrupted(stylizer, photos):
+    def interrupted(stylizer, photos, alphas):
         signal.raise_signal(signal.SIGTERM)  # as Ctrl-C: the frames under way are finished
         return photos
 

@@ -66,6 +66,19 @@ def test_match_color_gives_mean_and_covariance(seed):
     np.testing.assert_allclose(clipped, np.clip(matched, 0, 1), atol=1e-6)
 
 
+def test_weights_count_pixels():
+    """As often as a weight says: a picture whose pixels are repeated has the same colours."""
+    source, target, counts = coloured(1), coloured(2, (31, 47)), np.random.default_rng(3).integers(0, 4, (60, 50))
+    repeated = np.repeat(source.reshape(-1, 3), counts.reshape(-1), axis=0)[None]
+    matched = colors._match_color_unclipped(source, target, counts / 3)
+    wanted = colors._match_color_unclipped(repeated, target)
+    np.testing.assert_allclose(np.repeat(matched.reshape(-1, 3), counts.reshape(-1), axis=0)[None], wanted, atol=1e-9)
+    wanted = colors._match_color_unclipped(target, repeated)
+    np.testing.assert_allclose(colors._match_color_unclipped(target, source, None, counts), wanted, atol=1e-9)
+    nothing = colors._match_color_unclipped(source, target, np.zeros((60, 50)))
+    np.testing.assert_allclose(nothing, colors._match_color_unclipped(source, target), atol=1e-12)
+
+
 def test_the_map_is_the_symmetric_positive_one():
     source, target = coloured(1), coloured(2)
     matched = colors._match_color_unclipped(source, target).reshape(-1, 3)

@@ -70,6 +70,22 @@ def test_hidden_colours_of_a_painting_do_not_move_the_photos_colours():
     np.testing.assert_array_equal(*made)
 
 
+@pytest.mark.parametrize("place", ["photo", "painting"])
+def test_what_is_invisible_does_not_count_among_the_colours(place):
+    """A picture of which the right half is invisible counts as its left half does."""
+    rgb, alpha, other = tiny.picture(1, 40, 44), np.zeros((40, 44), np.float32), Picture(tiny.picture(2, 40, 44), None)
+    alpha[:, :22] = 1
+
+    def recolored(picture):
+        photo, painting = (picture, other) if place == "photo" else (other, picture)
+        config, inputs = jaxstyle.StyleTransferConfig(**tiny.SMALL), Inputs(contents=[photo], styles=[painting])
+        return StageObjectives(config, None, FEATURES, inputs, [{}], None).recolored(photo)[0][:, :22]
+
+    faded, half, opaque = map(recolored, (Picture(rgb, alpha), Picture(rgb[:, :22], None), Picture(rgb, None)))
+    np.testing.assert_allclose(faded, half, atol=1e-6)
+    assert np.abs(opaque - half).max() > 1e-3
+
+
 @pytest.mark.parametrize("masked", [False, True])
 def test_alpha_is_a_mask_of_the_painting(masked):
     """And multiplies the mask that is given."""
