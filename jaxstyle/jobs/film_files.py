@@ -34,8 +34,8 @@ KEPT = {".png": ".apng", ".apng": ".apng", ".webp": ".webp"} | dict.fromkeys(VID
 def part_films(contents: Sequence[str], output: str) -> tuple[list[str], list[str]]:
     """Which of the sources are stylised as films, and which as pictures.
 
-    Animations and what ffmpeg reads are films, and so is a folder whose result is a film; of an animation whose result
-    is a picture, the first frame is stylised.
+    Animations and what ffmpeg reads are films, and so is a folder whose result is one file that holds a film; of an
+    animation whose result is a picture, the first frame is stylised.
 
     Raises:
       JaxstyleError: Several sources would be written into one film.
@@ -43,16 +43,19 @@ def part_films(contents: Sequence[str], output: str) -> tuple[list[str], list[st
     is_folder = names_folder(output)
     into_film = is_film_name(output) and not is_folder
     suffix = pathlib.Path(output).suffix.lower()
-    into_picture = suffix in PICTURE_SUFFIXES - {".webp"} and not is_folder and not into_film  # .webp holds both
+    into_either = suffix == ".webp" and not is_folder
+    into_picture = suffix in PICTURE_SUFFIXES and not (is_folder or into_film or into_either)
 
     def moves(path: str) -> bool:
-        if os.path.isdir(path) or not os.path.exists(path):
+        if os.path.isdir(path):
+            return into_film or into_either
+        if not os.path.exists(path):
             return into_film
         return pathlib.Path(path).suffix.lower() in VIDEO_SUFFIXES or (not into_picture and is_film(pathlib.Path(path)))
 
-    if into_film and len(contents) > 1:
-        raise JaxstyleError(f"{len(contents)} sources cannot go into the one film {output!r}: name a folder")
     films = [path for path in contents if moves(path)]
+    if (films or into_film) and len(contents) > 1 and not is_folder:
+        raise JaxstyleError(f"{len(contents)} sources cannot go into the one film {output!r}: name a folder")
     return films, [path for path in contents if path not in films]
 
 

@@ -40,7 +40,7 @@ def check_film(path: pathlib.Path, bits: int = 8) -> None:
     suffix = path.suffix.lower()
     if suffix not in (*FILM_SUFFIXES, *animation_writing.WRITERS):
         raise JaxstyleError(
-            "a film goes into a folder, a file ending in .gif, .apng or .mp4, or numbered frames such as "
+            "a film goes into a folder, a file ending in .gif, .apng, .webp or .mp4, or numbered frames such as "
             f"'frames/%04d.png', not {path.name!r}"
         )
     if suffix == ".mp4":

@@ -77,7 +77,7 @@ def test_the_command_writes_inputs_and_forecast(workdir, tmp_path, capsys):
     [
         (["short.npy", "-o", "a.gif"], "the film has 2 frames, and this forecaster takes 3; give a longer one"),
         (["nowhere.gif", "-o", "a.gif"], "film 'nowhere.gif' does not exist"),
-        (["clip.npy", "-o", "a.png"], "a film goes into a folder, a file ending in .gif, .apng or .mp4"),
+        (["clip.npy", "-o", "a.png"], "a film goes into a folder, a file ending in .gif, .apng, .webp or .mp4"),
         (["clip.npy", "-o", "no/frames"], "output folder 'no' does not exist"),
         (["clip.npy", "-o", "a.gif", "-n", "-1"], "-1 frames cannot be forecast"),
         (["clip.npy", "-o", "a.gif", "--fps", "0"], "--fps is 0; it must be at least 1"),

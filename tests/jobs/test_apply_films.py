@@ -67,6 +67,14 @@ def test_numbered_frames_are_the_stylised_frames(here, model, capsys):
     assert read_settings("out/03.png")["contents"] == ["film.gif"]
 
 
+@pytest.mark.parametrize("name", ["film.webp", "film.apng"])
+def test_a_folder_of_frames_becomes_an_animation(here, model, name):
+    assert apply("frames", "-o", name, "--fps=10") == 0
+    film = open_film(here / name)
+    assert (film.count, film.fps) == (5, 10)
+    np.testing.assert_allclose(read_film(name), expected(model, read_film("frames")), atol=0.5 / 255 + 1e-4)
+
+
 def test_films_and_photos_go_into_a_folder(here, model):
     large = noise().repeat(2, 1).repeat(2, 2)
     write_frames("large.gif", large, fps=10)
@@ -157,13 +165,14 @@ def test_ctrl_c_leaves_nothing_half_written(here, monkeypatch, name):
     ("words", "message"),
     [
         (("film.gif", "frames", "-o", "out/film.gif"), "2 sources cannot go into the one film 'out/film.gif'"),
+        (("film.gif", "frames", "-o", "out/a.webp"), "2 sources cannot go into the one film 'out/a.webp'"),
         (("film.gif", "-o", "film.gif"), "would overwrite 'film.gif'"),
         (("frames", "-o", "frames/%04d.png"), "would overwrite 'frames/0000.png'"),
         (("frames", "--style=film.gif", "-o", "film.gif"), "the model has no style 'film.gif'"),
         (("film.gif", "-o", "none/film.gif"), "output folder 'none' does not exist"),
         (
             ("film.gif", "-o", "none"),
-            "a film goes into a folder, a file ending in .gif, .apng or .mp4, or numbered frames",
+            "a film goes into a folder, a file ending in .gif, .apng, .webp or .mp4, or numbered frames",
         ),
         (("film.gif", "-o", "out", "--fps=0"), "--fps is 0; it must be above 0"),
         (("film.gif", "-o", "out", "--bad-frames=skp"), "--bad-frames 'skp' is unknown; did you mean 'skip'"),

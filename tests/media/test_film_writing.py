@@ -77,12 +77,20 @@ def test_nothing_half_written_is_left(tmp_path, name, reason):
 @pytest.mark.parametrize(
     ("name", "bits", "sentence"),
     [
-        ("film.avi", 8, "a film goes into a folder, a file ending in .gif, .apng or .mp4, or numbered frames such as"),
+        (
+            "film.avi",
+            8,
+            "a film goes into a folder, a file ending in .gif, .apng, .webp or .mp4, or numbered frames such as",
+        ),
         ("film.gif", 16, "'film.gif' cannot hold 16 bits a channel"),
         ("none/film.gif", 8, "output folder '.*none' does not exist"),
         ("%d/a.gif", 8, "output folder '.*%d' does not exist"),
         ("%4d.png", 8, "is no name of numbered frames"),
-        ("%s.png", 8, "a film goes into a folder, a file ending in .gif, .apng or .mp4, or numbered frames such as"),
+        (
+            "%s.png",
+            8,
+            "a film goes into a folder, a file ending in .gif, .apng, .webp or .mp4, or numbered frames such as",
+        ),
         ("%d-%d.png", 8, "is no name of numbered frames"),
         ("%d.txt", 8, "must end in one of .png"),
         ("%d.jpg", 16, "cannot hold 16 bits"),
