@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
+import dataclasses
+import math
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import jax
@@ -14,11 +17,38 @@ from orbax.checkpoint.checkpoint_managers import preservation_policy
 
 from jaxstyle.errors import JaxstyleError
 from jaxstyle.runtime.settings import named
-from jaxstyle.training import restoring
+from jaxstyle.training import orbax_threads, restoring, unwritable
 from jaxstyle.training.devices import barrier
 
+orbax_threads.mend()
+
 SHOWN = 6  # differences listed before "and more"
+TEMPORARY = ".orbax-checkpoint-tmp"  # in the names of checkpoints that are being written
 Begin = Callable[[Sequence[str]], Any]
+
+
+@dataclasses.dataclass
+class Ranking(preservation_policy.PreservationPolicy):
+    """The rule that keeps the best of the checkpoints that were measured.
+
+    Attributes:
+      best: Name of the metric; "" keeps none.
+      sign: 1 where more of it is better, -1 where less is.
+    """
+
+    best: str
+    sign: int
+
+    def value(self, metrics: Any) -> float:
+        """Returns how good metrics are; -inf where the metric is not among them, or not finite."""
+        value = (metrics or {}).get(self.best, math.nan)
+        return self.sign * value if math.isfinite(value) else -math.inf
+
+    def should_preserve(self, checkpoints: Sequence[Any], *, context: Any) -> list[bool]:
+        """Returns for each checkpoint whether it is the best one; the newest of several."""
+        values = [self.value(checkpoint.metrics) for checkpoint in checkpoints]
+        best = max(range(len(values)), key=lambda i: (values[i], i), default=-1)
+        return [i == best and math.isfinite(values[i]) for i in range(len(values))]
 
 
 class Checkpoints:
@@ -39,20 +69,10 @@ class Checkpoints:
             raise JaxstyleError(f"{named('best_mode')} is {mode!r}; write 'max' or 'min'")
         if keep < 1:
             raise JaxstyleError(f"{named('keep')} is {keep}; it must be at least 1")
-        self.folder, self.best = folder, best
-        policies: list[Any] = [preservation_policy.LatestN(keep)]
-        tracked: dict[str, Any] = {}
-        if best:
-            tracked = {"best_fn": lambda metrics: metrics[best], "best_mode": mode}
-            policies.append(
-                preservation_policy.BestN(
-                    get_metric_fn=tracked["best_fn"],
-                    reverse=mode == "min",
-                    n=1,
-                    keep_checkpoints_without_metrics=False,
-                )
-            )
-        policy = preservation_policy.AnyPreservationPolicy(policies)
+        self.folder, self.best, self.failed = folder, best, False
+        self.ranking = Ranking(best, 1 if mode == "max" else -1)
+        policy = preservation_policy.AnyPreservationPolicy([preservation_policy.LatestN(keep), self.ranking])
+        tracked = {"best_fn": self.ranking.value} if best else {}
         options = ocp.CheckpointManagerOptions(preservation_policy=policy, **tracked)
         self.manager = ocp.CheckpointManager(folder, options=options, item_handlers=ocp.StandardCheckpointHandler())
 
@@ -62,7 +82,10 @@ class Checkpoints:
 
     def best_step(self) -> int | None:
         """The step of the best checkpoint by the metric; None where none was measured."""
-        return self.manager.best_step()
+        if not self.best or not self.steps():
+            return None
+        best = max(self.steps(), key=lambda step: self.ranking.value(self.manager.metrics(step)))
+        return best if math.isfinite(self.ranking.value(self.manager.metrics(best))) else None
 
     def save(self, state: Any, metrics: dict[str, float] | None = None) -> None:
         """Begins to write a state under its `step`, unless a checkpoint of that step is there already.
@@ -72,7 +95,8 @@ class Checkpoints:
           metrics: Of the evaluation at this step, if there was one.
 
         Raises:
-          JaxstyleError: `metrics` lack the one by which the best is chosen.
+          JaxstyleError: `metrics` lack the one by which the best is chosen, or this checkpoint or the one before it
+            cannot be written.
         """
         step = int(state.step)
         if self.best and metrics is not None and self.best not in metrics:
@@ -83,7 +107,8 @@ class Checkpoints:
             # As numpy: several processes have equal arrays of their own, which orbax would take for shards.
             # Copied: what device_get gives may be the CPU's buffer, into which the next step already writes.
             host = jax.tree.map(lambda leaf: np.array(leaf, copy=True), jax.device_get(state))
-            self.manager.save(step, args=ocp.args.StandardSave(host), metrics=metrics, force=True)
+            with self.writing():  # metrics that were not taken are none, not forgotten ones, of which orbax warns
+                self.manager.save(step, args=ocp.args.StandardSave(host), metrics=metrics or {}, force=True)
 
     def restore(
         self,
@@ -137,7 +162,7 @@ class Checkpoints:
             known, wanted = restoring.described(stored), restoring.described(template)
             differences = restoring.differences(known, wanted) if known else ["nothing in it can be read"]
         except Exception as error:  # orbax, tensorstore and JSON each have their own
-            raise JaxstyleError(f"{where} cannot be read, it is torn: {brief(error)}{hint}") from error
+            raise JaxstyleError(f"{where} cannot be read, it is torn: {unwritable.first_line(error)}{hint}") from error
         if differences:
             more = f"; and {len(differences) - SHOWN} more" if len(differences) > SHOWN else ""
             raise JaxstyleError(f"{where} is of another network: {'; '.join(differences[:SHOWN])}{more}")
@@ -145,7 +170,7 @@ class Checkpoints:
             arrays = jax.tree.map(lambda leaf: np.zeros(leaf.shape, leaf.dtype), stored)
             values = self.manager.restore(step, args=ocp.args.StandardRestore(arrays))
         except Exception as error:
-            raise JaxstyleError(f"{where} cannot be read, it is torn: {brief(error)}{hint}") from error
+            raise JaxstyleError(f"{where} cannot be read, it is torn: {unwritable.first_line(error)}{hint}") from error
         pairs, clauses = restoring.sources(known, template)
         return restoring.filled(begin(clauses) if begin and clauses else template, values, pairs)
 
@@ -157,16 +182,31 @@ class Checkpoints:
         barrier("checkpoints moved")
         self.manager.reload()
 
+    @contextlib.contextmanager
+    def writing(self) -> Iterator[None]:
+        """Raises `JaxstyleError` where a checkpoint cannot be written."""
+        try:
+            yield
+        except Exception as error:  # OSError, or of tensorstore
+            self.failed = True
+            raise JaxstyleError(unwritable.sentence(f"a checkpoint in {os.fspath(self.folder)!r}", error)) from error
+
     def wait(self) -> None:
-        """Waits until all checkpoints are written, and raises errors of writing."""
-        self.manager.wait_until_finished()
+        """Waits until all checkpoints are written.
+
+        Raises:
+          JaxstyleError: One cannot be written.
+        """
+        with self.writing():
+            self.manager.wait_until_finished()
 
     def close(self) -> None:
-        """Waits likewise, and ends."""
-        self.wait()
-        self.manager.close()
-
-
-def brief(error: Exception) -> str:
-    """The first line of an error."""
-    return (str(error).strip().splitlines() or [type(error).__name__])[0][:200]
+        """Waits likewise, ends, and leaves nothing of a checkpoint that could not be written."""
+        try:
+            if not self.failed:
+                self.wait()
+        finally:
+            with contextlib.suppress(Exception) if self.failed else contextlib.nullcontext():  # it was told
+                self.manager.close()
+            for rest in self.folder.glob(f"*{TEMPORARY}*") if self.failed else ():
+                rest.rmtree()

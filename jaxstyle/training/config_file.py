@@ -46,7 +46,8 @@ def check_workdir(workdir: epath.Path, profiles: bool = False) -> None:
       profiles: Whether the run writes profiles, which it can on disk only.
 
     Raises:
-      JaxstyleError: It is a file or below one, or in a bucket that cannot be reached, or profiles cannot be written.
+      JaxstyleError: It is a file or below one, or only for reading, or in a bucket that cannot be reached, or profiles
+        cannot be written.
     """
     if in_bucket(workdir):
         if profiles:
@@ -59,6 +60,11 @@ def check_workdir(workdir: epath.Path, profiles: bool = False) -> None:
         if place.exists():
             if not place.is_dir():
                 raise JaxstyleError(f"there can be no workdir {os.fspath(workdir)!r}: {os.fspath(place)!r} is a file")
+            if not os.access(place, os.W_OK | os.X_OK):
+                raise JaxstyleError(
+                    f"the workdir {os.fspath(workdir)!r} cannot be written: {os.fspath(place)!r} is only for reading; "
+                    "name another, or make it writable"
+                )
             break
 
 

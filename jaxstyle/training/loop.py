@@ -26,7 +26,7 @@ from jaxstyle.runtime import atomic
 from jaxstyle.runtime.interrupts import interruptible
 from jaxstyle.runtime.locks import only_run_in
 from jaxstyle.runtime.settings import named
-from jaxstyle.training import branches, config_file, run_info, same_data
+from jaxstyle.training import branches, config_file, run_info, same_data, unwritable
 from jaxstyle.training import step as steps
 from jaxstyle.training.checkpoints import Checkpoints
 from jaxstyle.training.config import TrainingConfig, check_common
@@ -64,7 +64,7 @@ def run(config: ConfigDict | TrainingConfig, workdir: str | os.PathLike) -> Trai
     check_common(settings)
     config_file.check_workdir(folder, profiles=settings.profile_steps > 0)
     leads, is_new = jax.process_index() == 0, not folder.exists()
-    with ExitStack() as stack:
+    with unwritable.told(folder), ExitStack() as stack:
         if leads and not is_new:
             stack.enter_context(only_run_in(folder))
         config_file.check_same_run(folder, settings)

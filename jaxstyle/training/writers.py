@@ -14,12 +14,12 @@ import jax
 import numpy as np
 from etils import epath
 from jax.experimental import multihost_utils
-from tensorboardX import SummaryWriter
 from tqdm import tqdm
 
 from jaxstyle.media.film_writing import write_frames
 from jaxstyle.media.image_writing import write_picture
 from jaxstyle.runtime import atomic, buckets
+from jaxstyle.training.event_file import EventFile
 
 METRICS = "metrics.jsonl"
 FPS = 8  # of films
@@ -46,7 +46,7 @@ class Writers:
             kept = [row for row in read_metrics(workdir) if row["step"] <= step]
             self.lines = [json.dumps(row) + "\n" for row in kept]
             atomic.write_text(workdir / METRICS, "".join(self.lines))
-            self.board = SummaryWriter(str(workdir / "tensorboard"), purge_step=step + 1 if step else None)
+            self.board = EventFile(str(workdir / "tensorboard"), step)
 
     def scalars(self, step: int, kind: str, values: Mapping[str, Any]) -> None:
         """Writes one row of numbers.
@@ -62,7 +62,7 @@ class Writers:
         self.write(json.dumps(row) + "\n")
         for name, value in row.items():
             if name != "step" and isinstance(value, float):
-                self.board.add_scalar(f"{kind}/{name}", value, step)
+                self.board.scalar(f"{kind}/{name}", value, step)
 
     def rows(self, kind: str) -> list[dict[str, Any]]:
         """Returns the rows of a kind that are written, oldest first; none on processes other than 0."""
@@ -92,7 +92,7 @@ class Writers:
             sheet = grid(np.asarray(batch, np.float32))
             with buckets.on_disk(folder / f"{name}-{step:07d}.png") as path:
                 write_picture(path, sheet)
-            self.board.add_image(name, sheet, step, dataformats="HWC")
+            self.board.image(name, sheet, step)
 
     def films(self, step: int, films: Mapping[str, Any]) -> None:
         """Writes grids of films `[N, T, H, W, C]` in [0, 1], as GIF."""

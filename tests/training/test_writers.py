@@ -1,10 +1,12 @@
 """Numbers and pictures on disk."""
 
 import json
+import struct
 from unittest import mock
 
 import numpy as np
 from etils import epath
+from tensorboardX.proto import event_pb2
 
 from jaxstyle.media.film_reading import read_film
 from jaxstyle.media.image_reading import read_picture
@@ -32,12 +34,34 @@ class Bucket(type(epath.Path("/"))):
 
 
 def test_in_a_bucket_every_row_is_kept(tmp_path, monkeypatch):
-    monkeypatch.setattr("jaxstyle.training.writers.SummaryWriter", mock.Mock())  # it would look for a real one
+    monkeypatch.setattr("jaxstyle.training.writers.EventFile", mock.Mock())  # it would look for a real one
     writers = Writers(Bucket(tmp_path), step=0, steps=10, progress="off")
     for step in (1, 2, 3):
         writers.scalars(step, "train", {"loss": 0.5})
     writers.close()
     assert [row["step"] for row in read_metrics(epath.Path(tmp_path))] == [1, 2, 3]
+
+
+def events(folder):
+    """TensorBoard's events of all files in a folder: each is framed by its length and checksums (TFRecord)."""
+    for path in sorted(folder.iterdir()):
+        data = path.read_bytes()
+        while data:
+            (length,) = struct.unpack("<Q", data[:8])
+            yield event_pb2.Event.FromString(data[12 : 12 + length])
+            data = data[16 + length :]
+
+
+def test_numbers_and_pictures_for_tensorboard(tmp_path):
+    writers = Writers(epath.Path(tmp_path), 4, 10, "off")
+    writers.scalars(5, "train", {"loss": 0.5, "lost": np.nan})
+    writers.pictures(6, {"samples": np.zeros((1, 4, 4, 3), np.float32)})
+    writers.close()
+    _, start, number, picture = events(tmp_path / "tensorboard")
+    assert (start.step, start.session_log.status) == (5, event_pb2.SessionLog.START)
+    assert (number.step, [(one.tag, one.simple_value) for one in number.summary.value]) == (5, [("train/loss", 0.5)])
+    (value,) = picture.summary.value
+    assert (picture.step, value.tag, value.image.height) == (6, "samples", 8)
 
 
 def test_pictures_are_written_as_a_grid(tmp_path):
