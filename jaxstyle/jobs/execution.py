@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 import pathlib
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any, NamedTuple
@@ -57,7 +58,7 @@ class Execution:
     """A problem and the files of its pictures.
 
     Attributes:
-      problem: Of N pictures, or of N groups of B.
+      prepare: Makes the problem of N pictures, or of N groups of B; not called where that is solved already.
       results: Of all pictures, group by group; the trace names each group by its first, the snapshot lies beside the
         first of all.
       identity: JSON values that tell whether a snapshot is of the same run.
@@ -66,12 +67,17 @@ class Execution:
       progress: True shows the bar, False does not, None shows it on a terminal.
     """
 
-    problem: Problem
+    prepare: Callable[[], Problem]
     results: Sequence[Result]
     identity: dict[str, Any]
     files: Files
     devices: int | None = None
     progress: bool | None = None
+
+    @functools.cached_property
+    def problem(self) -> Problem:
+        """The problem, made when it is first asked for."""
+        return self.prepare()
 
     @property
     def snapshot_path(self) -> pathlib.Path:

@@ -162,8 +162,8 @@ class FilmRun:
         settings = self.settings(index)
         result = Result(frame_path(pattern, index), settings, finish, first_alpha(inputs, self.job.contents.name))
         identity = {"pictures": snapshots.digest_inputs(inputs), "network": self.network}
-        problem = self.job.prepare(self.config, self.features, inputs)
-        return Execution(problem, [result], settings | identity, self.files, self.config.devices, self.progress)
+        prepare = functools.partial(self.job.prepare, self.config, self.features, inputs)
+        return Execution(prepare, [result], settings | identity, self.files, self.config.devices, self.progress)
 
     def settings(self, frame: int) -> dict[str, Any]:
         """Everything that a frame depends on; it goes into its metadata."""

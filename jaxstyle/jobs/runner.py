@@ -67,15 +67,11 @@ def run_job(job: PixelJob, files: Files, config: Any, *, progress: bool | None =
     run = Run.begin(job, files, config, progress)
     if run.sheet_is_done():
         return [run.outputs.sheet]  # type: ignore[list-item]
-    first, *others = run.batches()
-    execution = run.execution(*first)
-    for batch in others:
-        run.execution(*batch)  # what cannot be is told before the first step; the pictures of one batch are kept
+    run.check()
     if run.outputs.folder is not None:
         make_folder(run.outputs.folder)
     with trace_file(files.trace, files.resume) as trace:
-        execution.run(trace)
-        for batch in others:
+        for batch in run.batches:
             run.execution(*batch).run(trace)
     return run.finish()
 
@@ -99,6 +95,8 @@ class Run:
         self.points = job.points(config, features) if not files.sweep else sweep_points(job, files.sweep, config)
         self.outputs: Outputs = plan_outputs(job, files, config, contents, self.points)
         self.network = snapshots.digest(features.params)
+        self.shapes = [self.content(path).rgb.shape[:2] for path in contents] or [None]
+        self.batches = list(batches(job, config, features, self.shapes, self.points))
 
     @classmethod
     def begin(cls, job: PixelJob, files: Files, config: Any, progress: bool | None) -> Run:
@@ -122,23 +120,31 @@ class Run:
         assert self.job.contents is not None
         return self.reader(path, singular(self.job.contents))
 
-    def batches(self) -> list[tuple[list[int], list[Point]]]:
-        """Numbers of contents, and points, of as many pictures as go together."""
-        shapes = [self.content(path).rgb.shape[:2] for path in self.contents] or [None]
-        return list(batches(self.job, self.config, self.features, shapes, self.points))
+    def check(self) -> None:
+        """Prepares one problem of every kind, so that what cannot be is told before the first step."""
+        kinds = {(len(points), *(self.shapes[i] for i in chosen)): (chosen, points) for chosen, points in self.batches}
+        for chosen, points in kinds.values():
+            self.job.prepare(self.config, self.features, self.inputs_of(chosen), points)
+
+    def inputs_of(self, chosen: Sequence[int]) -> Inputs:
+        """The pictures of a problem of some contents."""
+        kind = self.job.contents
+        if not kind:
+            return self.inputs
+        return self.inputs.having(kind.name, [self.content(self.contents[i]) for i in chosen if self.contents])
 
     def execution(self, chosen: Sequence[int], points: Sequence[Point]) -> Execution:
         """The problem of some contents at some points."""
         job, config, kind = self.job, self.config, self.job.contents
-        paths = [self.contents[i] for i in chosen] if self.contents else []
-        inputs = self.inputs.having(kind.name, [self.content(path) for path in paths]) if kind else self.inputs
-        problem = job.prepare(config, self.features, inputs, points)
+        inputs = self.inputs_of(chosen)
+        prepare = functools.partial(job.prepare, config, self.features, inputs, points)
         results = [result for i in chosen for point in points for result in self.results(i, point, inputs, chosen)]
+        paths = [self.contents[i] for i in chosen if self.contents]
         sources = dict(self.files.sources) | ({kind.name: paths} if kind else {})
         identity = recorded(job, config, sources)
         identity |= {"points": [dict(point) for point in points], "pictures": snapshots.digest_inputs(inputs)}
         return Execution(
-            problem, results, identity | {"network": self.network}, self.files, config.devices, self.progress
+            prepare, results, identity | {"network": self.network}, self.files, config.devices, self.progress
         )
 
     def results(self, index: int, point: Point, inputs: Inputs, chosen: Sequence[int]) -> Iterator[Result]:
@@ -217,8 +223,9 @@ def batches(
       Numbers of contents, in order of the first appearance of their kind, and points.
     """
     groups: dict[Hashable, tuple[int, list[int]]] = {}
+    of_shape = {shape: job.batch(config, features, shape) for shape in dict.fromkeys(shapes)}
     for i, shape in enumerate(shapes):
-        key, limit = job.batch(config, features, shape)
+        key, limit = of_shape[shape]
         groups.setdefault(key, (limit, []))[1].append(i)
     for limit, members in groups.values():
         for some in evenly(points, limit):

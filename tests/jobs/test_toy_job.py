@@ -18,6 +18,8 @@ from jaxstyle.cli.pixel_jobs import Command
 from jaxstyle.errors import JaxstyleError
 from jaxstyle.features import DEFAULT
 from jaxstyle.jobs import callbacks, execution, recipes
+from jaxstyle.jobs.files import Files
+from jaxstyle.jobs.runner import run_job
 from jaxstyle.media.image_reading import read_picture, read_settings
 from jaxstyle.media.image_resizing import fit_size, resize
 from jaxstyle.media.image_writing import write_picture
@@ -78,6 +80,32 @@ def rgb(path):
 
 def rows(path):
     return [json.loads(line) for line in Path(path).read_text().splitlines()]
+
+
+def test_every_shape_is_checked_once_before_the_first_step(tmp_path, tiny_features):
+    calls, refused = [], [(32, 24)]
+
+    def counting(config, features, inputs, points=({},)):
+        calls.append(inputs.first("contents").rgb.shape[:2])
+        if calls[-1] in refused:
+            raise JaxstyleError("too high")
+        return prepare(config, features, inputs, points)
+
+    (tmp_path / "photos").mkdir()
+    for number in range(5):
+        write_picture(tmp_path / "photos" / f"{number}.png", tiny.picture(number, 24, 32))
+    write_picture(tmp_path / "photos" / "5.png", tiny.picture(5, 32, 24))
+    files = Files({"contents": [str(tmp_path / "photos")]}, f"{tmp_path}/out/", resume=True)
+    config = EchoConfig(features=str(tiny_features), iterations=1)
+    job = dataclasses.replace(ECHO, prepare=counting)
+    with pytest.raises(JaxstyleError, match="too high"):
+        run_job(job, files, config)
+    assert calls == [(24, 32), (32, 24)] and not (tmp_path / "out").exists()
+    refused.clear()
+    assert len(run_job(job, files, config)) == 6
+    calls.clear()
+    assert len(run_job(job, files, config)) == 6  # all are there already
+    assert calls == [(24, 32), (32, 24)]
 
 
 def test_the_command(command, capsys, pictures):
