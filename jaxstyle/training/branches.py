@@ -36,10 +36,9 @@ def set_newer_aside(workdir: epath.Path, checkpoints: Checkpoints, step: int) ->
             move_shown(workdir / kind, folder / kind, step)
     checkpoints.move_newer(step, folder / "checkpoints")
     if jax.process_index() == 0:
-        several = f"checkpoint{'s' * (len(newer) > 1)} of step{'s' * (len(newer) > 1)} {', '.join(newer)}"
         print(
-            f"jaxstyle: the run goes on from step {step}; its {several}, with the metrics and pictures of that time, "
-            f"are kept in {os.fspath(folder)!r}, a workdir of its own that you may delete",
+            f"jaxstyle: the run goes on from step {step}; what came after that (checkpoints: {', '.join(newer)}) is "
+            f"kept in {os.fspath(folder)!r}, a workdir of its own that you may delete",
             file=sys.stderr,
         )
 

@@ -109,8 +109,10 @@ def settings(changes: Mapping[str, Any]) -> str:
 
 def repeated(changes: Mapping[str, Any] | None = None) -> str:
     """Writes the command line that repeats this process, with some settings changed."""
+    changes = changes or {}
     script, *words = sys.argv
-    flags = settings(changes or {})
+    words = [word for word in words if word.partition("=")[0] not in map(named, changes)]
+    flags = settings(changes)
     if os.path.basename(script) == "jaxstyle":
         return f"{shlex.join(['jaxstyle', *words])} {flags}".rstrip()
     if script.endswith(".py"):

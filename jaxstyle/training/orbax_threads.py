@@ -7,7 +7,10 @@ import logging
 from collections.abc import Coroutine
 from typing import Any, TypeVar
 
-from orbax.checkpoint._src import asyncio_utils
+try:
+    from orbax.checkpoint._src import asyncio_utils
+except ImportError:  # of another version, which may print more than is needed
+    asyncio_utils = None
 
 T = TypeVar("T")
 

@@ -13,8 +13,11 @@ from tiny_task import tiny_config
 from jaxstyle import cli
 from jaxstyle.errors import Diverged
 from jaxstyle.inference.run import open_run
+from jaxstyle.runtime.settings import FLAG, spelled
+from jaxstyle.tasks import gan
 from jaxstyle.training import loop
-from jaxstyle.training.divergence import history, rise
+from jaxstyle.training.config import override
+from jaxstyle.training.divergence import advice, history, repeated, rise
 
 RECIPE = """
 from tiny_task import tiny_config
@@ -126,6 +129,28 @@ def test_where_the_loss_rose(logged, last, start):
     assert rise(history(logged, [{"loss": loss} for loss in last], first)) == start
 
 
+def test_the_advice_for_a_gan_is_of_both_optimizers():
+    spans = history(rows(0.7, 0.9, name="generator_loss"), [{"generator_loss": np.nan}], 21)
+    config = override(gan.Config(), {"discriminator_optimizer.clip_norm": 3.0})
+    text = advice(config, [5, 10, 20], spans)
+    assert text.startswith("to go on from step 10, ")
+    changes = {name: float(value) for name, value in (word.split("=") for word in text.split() if "=" in word)}
+    assert changes.pop("resume_step") == 10
+    slower = override(config, changes)
+    assert (slower.optimizer.learning_rate, slower.optimizer.clip_norm) == (2e-5, 1.0)
+    assert (slower.discriminator_optimizer.learning_rate, slower.discriminator_optimizer.clip_norm) == (2e-5, 3.0)
+
+
 def test_adversarial_losses_may_move():
     logged = rows(0.7, 3.0, 1.2, 4.0, 2.0, name="generator_loss")
     assert rise(history(logged, [{"generator_loss": loss} for loss in (5.0, 400.0, np.nan)], 51)) == 51
+
+
+def test_a_command_is_repeated_with_each_setting_once(monkeypatch):
+    words = ["train", "vae", "--workdir", "a b", "--config.resume_step=2", "--config.keep=3"]
+    monkeypatch.setattr("sys.argv", ["/usr/bin/jaxstyle", *words])
+    with spelled(FLAG):
+        text = repeated({"resume_step": 4})
+    assert text == "jaxstyle train vae --workdir 'a b' --config.keep=3 --config.resume_step=4"
+    monkeypatch.setattr("sys.argv", ["ipython"])
+    assert repeated({"resume_step": 4}) == "call run(config, workdir) again with resume_step=4"

@@ -10,11 +10,14 @@ from tiny_task import tiny_config
 
 import jaxstyle
 from jaxstyle.inference.run import open_run
+from jaxstyle.tasks import gan
 from jaxstyle.training import loop
-from jaxstyle.training.config import OptimizerConfig
+from jaxstyle.training.config import OptimizerConfig, override
 from jaxstyle.training.durations import Extent
 from jaxstyle.training.optimizers import make_optimizer
 from jaxstyle.training.restoring import described, filled, sources
+from jaxstyle.training.run_info import RunInfo
+from jaxstyle.training.task import template
 
 PARAMS = {
     "0": {"kernel": jnp.ones((3, 2))},
@@ -83,6 +86,24 @@ def is_moment(path):
     return any(getattr(key, "name", "") in ("mu", "nu", "trace") for key in path)
 
 
+def test_the_two_networks_of_a_gan_are_restored_apart():
+    spec = {"image": jax.ShapeDtypeStruct((16, 16, 3), np.uint8)}
+    info = RunInfo(Extent(100, 8), 10, spec)
+
+    def of(**changes):
+        return template(gan.make(override(gan.Config(batch_size=8), changes), info))
+
+    old, new = of(), of(**{"discriminator_optimizer.name": "rmsprop", "ema_decay": 0.9})
+    pairs, told = sources(described(old), new)
+    assert told == [
+        "the state of the discriminator's optimiser begins fresh",
+        "the moving average begins at the parameters",
+    ]
+    fresh = {name for name in described(new) if name not in pairs}
+    assert fresh and all(name.startswith("optimizer/discriminator/") for name in fresh)
+    assert {pairs[name] for name in pairs if name.startswith("ema/")} < set(described(old))
+
+
 def test_a_chain_of_an_earlier_version_is_known_by_its_fields():
     """Clipping was a link of the chain, and so was the schedule, which counted."""
     new = jax.device_get(maker(**ADAM).start(PARAMS))
@@ -134,7 +155,7 @@ def test_going_back_loses_nothing(shapes_dir, workdir, capsys):
     state = going_on(shapes_dir, workdir, resume_step=2, optimizer__learning_rate=0.1)
     assert int(state.step) == 8 and kept(workdir) == [4, 6, 8]
     told = capsys.readouterr().err
-    assert "goes on from step 2; its checkpoints of steps 4, 6, with the metrics and pictures of that time, are" in told
+    assert "goes on from step 2; what came after that (checkpoints: 4, 6) is kept in" in told
     aside = workdir / "after-2"
     assert kept(aside) == [4, 6] and (aside / "metrics.jsonl").read_text() == whole
     assert sorted(path.name for path in (aside / "pictures").iterdir()) == ["seen-0000005.png", "seen-0000006.png"]
