@@ -5,7 +5,7 @@ from __future__ import annotations
 import concurrent.futures
 import dataclasses
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from jaxstyle.data.dataset import Dataset, Example
 from jaxstyle.errors import JaxstyleError
@@ -81,10 +81,23 @@ def naming_all(dataset: Dataset) -> Callable[[int], Example]:
 
 
 def sentence(dataset: Dataset, problems: dict[int, str]) -> str:
-    """Says which pictures cannot be read, and why."""
-    errors, count = list(problems.values()), dataset.count
+    """Says which pictures of a dataset cannot be read, and why."""
+    way_out = f". Mend or remove what is bad, or leave it out by {named('data.bad_pictures')}=skip"
+    return unreadable_text(
+        list(problems.values()), f"{dataset.count} pictures in {dataset.title}", dataset.count, way_out
+    )
+
+
+def unreadable_text(errors: Sequence[str], pictures: str, count: int, way_out: str) -> str:
+    """Lists what cannot be read.
+
+    Args:
+      errors: A sentence on each picture that cannot be read.
+      pictures: All pictures, in words.
+      count: Their number.
+      way_out: The end of the text, where some can be read.
+    """
     told = "; ".join(errors[:TOLD]) + (f"; and {len(errors) - TOLD} more" if len(errors) > TOLD else "")
     if len(errors) == count:
-        return f"none of the {count} pictures in {dataset.title} can be read: {told}"
-    some = f"{len(errors)} of the {count} pictures in {dataset.title} cannot be read: " if len(errors) > 1 else ""
-    return f"{some}{told}. Mend or remove what is bad, or leave it out by {named('data.bad_pictures')}=skip"
+        return told if count == 1 else f"none of the {pictures} can be read: {told}"
+    return (f"{len(errors)} of the {pictures} cannot be read: " if len(errors) > 1 else "") + told + way_out

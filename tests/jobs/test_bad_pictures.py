@@ -4,7 +4,6 @@ import pytest
 import tiny
 
 from jaxstyle.errors import JaxstyleError
-from jaxstyle.jobs import bad_pictures
 from jaxstyle.jobs.bad_pictures import readable
 from jaxstyle.media.image_writing import write_picture
 
@@ -33,7 +32,7 @@ def test_those_that_can_be_read_are_left(folder, capsys):
 
 
 def test_what_is_seen_is_kept_and_nothing_else(folder):
-    assert readable(["a.png"], look=str.upper) == {"a.png": "A.PNG"}
+    assert readable(["a.png"], read=str.upper) == {"a.png": "A.PNG"}
     assert readable(["a.png"]) == {"a.png": None}
 
 
@@ -45,7 +44,7 @@ def test_none_is_left(folder):
 
 
 def test_many_are_counted(folder, monkeypatch):
-    monkeypatch.setattr(bad_pictures, "TOLD", 1)
+    monkeypatch.setattr("jaxstyle.data.bad_pictures.TOLD", 1)
     with pytest.raises(JaxstyleError, match="and 1 more; --bad-pictures"):
         readable(folder)
 
