@@ -15,7 +15,6 @@ from jaxstyle.runtime.settings import named
 
 IGNORED = 255
 """Value, in an example's `mask`, of pixels that have no class."""
-NAME_VALUES = 'name the values, such as --config.data.mask_values="(0,255)" --config.data.mask_tolerance=127,'
 COLOR = re.compile("#[0-9a-fA-F]{6}")
 
 
@@ -78,9 +77,9 @@ class MaskCoding:
         wrong = pixels[~ignored & ((pixels < 0) | (pixels >= self.classes))]
         if wrong.size:
             raise JaxstyleError(
-                f"{name} holds the value {wrong[0]}, but data.mask_classes names {self.classes} values, 0 to "
-                f"{self.classes - 1}: name them all; or say what the values are by {named('data.mask_values')}, which "
-                f"of them have no class by {named('data.mask_ignore')}, or that all above 0 are objects by "
+                f"{name} holds the value {wrong[0]}, but {named('data.mask_classes')} names {self.classes} values, 0 "
+                f"to {self.classes - 1}: name them all; or say what the values are by {named('data.mask_values')}, "
+                f"which of them have no class by {named('data.mask_ignore')}, or that all above 0 are objects by "
                 f"{named('data.mask_objects')}=True"
             )
         return np.where(ignored, IGNORED, pixels).astype(np.uint8)
@@ -97,8 +96,8 @@ class MaskCoding:
             value = format_value(pixels[rows[0], columns[0]])
             raise JaxstyleError(
                 f"{name} holds {value} in row {rows[0]}, column {columns[0]}, which is none of the values that "
-                f"{named('data.mask_values')} and data.mask_ignore name, with data.mask_tolerance={self.tolerance}; so "
-                f"it is with {rows.size} of its pixels"
+                f"{named('data.mask_values')} and {named('data.mask_ignore')} name, with "
+                f"{named('data.mask_tolerance')}={self.tolerance}; so it is with {rows.size} of its pixels"
             )
         return numbers.astype(np.uint8)
 
@@ -108,17 +107,18 @@ def check_counts(data: DataConfig) -> None:
     count, values, most = len(data.mask_classes), len(data.mask_values), IGNORED + (not data.mask_ignore)
     if not 2 <= count <= most:
         raise JaxstyleError(
-            f"data.mask_classes has {count} names; masks need 2 to {most}, that of the value 0 first, such as "
-            "--config.data.mask_classes=\"('background','nucleus')\""
+            f"{named('data.mask_classes')} has {count} names; masks need 2 to {most}, that of the value 0 first, such "
+            "as ('background','nucleus')"
         )
     if data.mask_objects and (count != 2 or values):
         raise JaxstyleError(
-            f"data.mask_classes has {count} names and data.mask_values {values} values; masks that number objects "
-            "(data.mask_objects) have 2, of background and object, and none"
+            f"{named('data.mask_classes')} has {count} names and {named('data.mask_values')} {values} values; masks "
+            f"that number objects ({named('data.mask_objects')}) have 2, of background and object, and none"
         )
     if values not in (0, count):
         raise JaxstyleError(
-            f"data.mask_values has {values} values for {count} names in data.mask_classes; give one for each"
+            f"{named('data.mask_values')} has {values} values for {count} names in {named('data.mask_classes')}; give "
+            "one for each"
         )
 
 
@@ -134,8 +134,8 @@ def parse_values(values: tuple[int | str, ...]) -> np.ndarray:
     for text in texts:
         if not COLOR.fullmatch(text):
             raise JaxstyleError(
-                f"{text!r} in data.mask_values or data.mask_ignore is no value: write numbers from 0 to 99999, or "
-                "colours such as '#ff0000', the same for all"
+                f"{text!r} in {named('data.mask_values')} or {named('data.mask_ignore')} is no value: write numbers "
+                "from 0 to 99999, or colours such as '#ff0000', the same for all"
             )
     return np.array([list(bytes.fromhex(text[1:])) for text in texts], np.int32)
 
@@ -143,15 +143,16 @@ def parse_values(values: tuple[int | str, ...]) -> np.ndarray:
 def check_distances(table: np.ndarray, data: DataConfig) -> None:
     """Raises `JaxstyleError` where a pixel could be near two values, or where there are no values to be near."""
     if not data.mask_values and (table.ndim == 2 or data.mask_tolerance):
-        raise JaxstyleError("colours in data.mask_ignore, and data.mask_tolerance, need values in data.mask_values")
+        ignore, tolerance, values = (named(f"data.mask_{name}") for name in ("ignore", "tolerance", "values"))
+        raise JaxstyleError(f"colours in {ignore}, and {tolerance}, need values in {values}")
     if data.mask_tolerance < 0:
-        raise JaxstyleError(f"data.mask_tolerance is {data.mask_tolerance}; it must be at least 0")
+        raise JaxstyleError(f"{named('data.mask_tolerance')} is {data.mask_tolerance}; it must be at least 0")
     for one, other in itertools.combinations(table if data.mask_values else (), 2):
         if (gap := int(np.abs(one - other).max())) <= 2 * data.mask_tolerance:
             raise JaxstyleError(
-                f"the values {format_value(one)} and {format_value(other)} of data.mask_values and data.mask_ignore "
-                f"are {gap} apart; with data.mask_tolerance={data.mask_tolerance} it must be more than "
-                f"{2 * data.mask_tolerance}"
+                f"the values {format_value(one)} and {format_value(other)} of {named('data.mask_values')} and "
+                f"{named('data.mask_ignore')} are {gap} apart; with {named('data.mask_tolerance')}="
+                f"{data.mask_tolerance} it must be more than {2 * data.mask_tolerance}"
             )
 
 
@@ -164,9 +165,15 @@ def check_objects(values: np.ndarray, name: str) -> None:
     if values.dtype == np.uint8 and others.size and np.any(values == IGNORED):
         raise JaxstyleError(
             f"{name} holds 255 and {others.size} other values above 0, such as {others[-1]}, which hardly number "
-            f"objects: if it is white with smooth edges, {NAME_VALUES} in place of data.mask_objects; if 255 marks "
-            f'pixels without a class, set {named("data.mask_ignore")}="(255,)"; else save the numbers in 16 bits'
+            f"objects: if it is white with smooth edges, {name_values()} in place of {named('data.mask_objects')}; if "
+            f'255 marks pixels without a class, set {named("data.mask_ignore")}="(255,)"; else save the numbers in 16 '
+            "bits"
         )
+
+
+def name_values() -> str:
+    """Advises to name the values in masks, within a sentence."""
+    return f'name the values, such as {named("data.mask_values")}="(0,255)" {named("data.mask_tolerance")}=127,'
 
 
 def format_value(value: Any) -> str:

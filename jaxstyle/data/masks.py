@@ -12,7 +12,7 @@ from PIL import Image
 
 from jaxstyle.data.config import DataConfig
 from jaxstyle.data.dataset import Dataset, Example, PictureFile
-from jaxstyle.data.mask_coding import NAME_VALUES, MaskCoding
+from jaxstyle.data.mask_coding import MaskCoding, name_values
 from jaxstyle.errors import JaxstyleError
 from jaxstyle.media.image_decoding import open_image
 from jaxstyle.media.paths import picture_paths
@@ -115,7 +115,7 @@ def read_mask(path: pathlib.Path, shape: Sequence[int], coding: MaskCoding) -> n
         lossy = loses(path, image)
         if lossy and coding.values is None:
             raise JaxstyleError(
-                f"{name} is a {image.format} file, whose compression changes numbers: {NAME_VALUES} or save it as PNG"
+                f"{name} is a {image.format} file, whose compression changes numbers: {name_values()} or save it as PNG"
             )
         spread = TINT if lossy else 0
         pixels = np.asarray(image.convert("RGB")) if coding.colored else stored_values(image, name, spread)

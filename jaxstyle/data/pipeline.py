@@ -14,6 +14,7 @@ import numpy as np
 
 from jaxstyle.data.dataset import Dataset
 from jaxstyle.errors import JaxstyleError, did_you_mean
+from jaxstyle.runtime.settings import named
 
 Batch = dict[str, Any]
 EIGHT_BITS = ("image", "video")  # fields of eight bits
@@ -37,7 +38,7 @@ def example_spec(dataset: Dataset, fields: Sequence[str]) -> dict[str, jax.Shape
             raise JaxstyleError(f"the dataset has no field {name!r}; {did_you_mean(name, probes[0])}")
         shapes = {np.shape(probe[name]) for probe in probes}
         if len(shapes) > 1:
-            raise JaxstyleError(f"{name!r} has several sizes, {sorted(shapes)}: choose one by --config.data.size=64")
+            raise JaxstyleError(f"{name!r} has several sizes, {sorted(shapes)}: choose one by {named('data.size')}=64")
         if name in EIGHT_BITS and (kind := np.asarray(probes[0][name]).dtype) != np.uint8:
             raise JaxstyleError(f"{name!r} is {kind}; pictures and films must be uint8, 0 to 255")
     return {name: jax.ShapeDtypeStruct(np.shape(probes[0][name]), np.asarray(probes[0][name]).dtype) for name in fields}
@@ -50,7 +51,7 @@ def stacked(dataset: Dataset, indices: np.ndarray, fields: Sequence[str], pool: 
     try:
         columns = {name: np.stack([example[name] for example in examples]) for name in fields}
     except ValueError:
-        raise JaxstyleError("the pictures differ in size: choose one by --config.data.size=64") from None
+        raise JaxstyleError(f"the pictures differ in size: choose one by {named('data.size')}=64") from None
     if "label" in columns and dataset.classes:
         check_labels(columns["label"], dataset.classes, flat)
     return {name: column.reshape(*indices.shape, *column.shape[1:]) for name, column in columns.items()}

@@ -17,6 +17,7 @@ from jaxstyle.data.jaxstyle_shapes import JaxstyleShapes
 from jaxstyle.data.moving_shapes import MovingShapes
 from jaxstyle.errors import JaxstyleError, did_you_mean
 from jaxstyle.runtime import buckets
+from jaxstyle.runtime.settings import named
 
 # TFDS recommends OpenCV in every process; the pictures are read once, and the same without.
 logging.getLogger("absl").addFilter(lambda record: "OpenCV is not installed" not in str(record.msg))
@@ -109,7 +110,7 @@ def make_builder(name: str, data_dir: str = "") -> Any:
             raise
         raise JaxstyleError(
             f"{name!r} is there already, prepared in a format that cannot be read in any order; to have it prepared "
-            "again as array_record give another folder: --config.data.data_dir=DIR"
+            f"again as array_record give another folder: {named('data.data_dir')}=DIR"
         ) from error
 
 

@@ -12,6 +12,7 @@ import jax.numpy as jnp
 from jaxstyle.errors import JaxstyleError
 from jaxstyle.ops.convolution import Conv
 from jaxstyle.ops.resampling import depth_to_space
+from jaxstyle.runtime.settings import named
 
 LOG_SCALE = -2.0  # initial log scale of pixels: e⁻², about an eighth of their range
 
@@ -136,7 +137,7 @@ def coarse_shape(shape: tuple[int, ...], widths: tuple[int, ...]) -> tuple[int, 
     if not widths or shape[0] % factor or shape[1] % factor:
         raise JaxstyleError(
             f"pictures of {shape[0]}×{shape[1]} cannot be halved {len(widths)} times (model.widths={widths}): "
-            f"their sides must be multiples of {factor}; choose a size by --config.data.size={nearest(shape, factor)}"
+            f"their sides must be multiples of {factor}; choose a size by {named('data.size')}={nearest(shape, factor)}"
         )
     return shape[0] // factor, shape[1] // factor
 

@@ -21,6 +21,7 @@ from jaxstyle.errors import JaxstyleError
 from jaxstyle.ops.conditioning import LogitsHead, Modulators
 from jaxstyle.ops.normalization import BatchNorm
 from jaxstyle.ops.strided import Double, Halve
+from jaxstyle.runtime.settings import named
 
 INIT = nn.initializers.normal(0.02)
 
@@ -40,7 +41,7 @@ def levels_of(shape: tuple[int, ...], least: int = 2) -> int:
     if levels < least or height % 2**levels or width % 2**levels:
         raise JaxstyleError(
             f"these networks make no pictures of {width}x{height} pixels, whose sides cannot be halved down to 4 to 7 "
-            "pixels; 28, 32, 48 and 64 are sides that can (--config.data.size=32)"
+            f"pixels; 28, 32, 48 and 64 are sides that can ({named('data.size')}=32)"
         )
     return levels
 

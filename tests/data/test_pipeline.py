@@ -33,7 +33,7 @@ def test_unknown_fields_and_differing_sizes_are_told():
     with pytest.raises(JaxstyleError, match=r"no field 'lable'; did you mean 'label'?"):
         example_spec(DATASET, ("lable",))
     ragged = Dataset(3, lambda index: {"image": np.zeros((index + 1, 2, 3), np.uint8)})
-    with pytest.raises(JaxstyleError, match=r"choose one by --config.data.size"):
+    with pytest.raises(JaxstyleError, match=r"choose one by data.size"):
         example_spec(ragged, ("image",))
 
 

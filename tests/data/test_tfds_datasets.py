@@ -70,7 +70,7 @@ def test_what_was_prepared_in_another_format_is_told(shapes_dir, tmp_path, name)
     (target / "dataset_info.json").write_text(
         json.dumps({**info, "name": name.partition("/")[0], "version": str(version), "fileFormat": "tfrecord"})
     )
-    with pytest.raises(JaxstyleError, match=r"prepared in a format .* --config.data.data_dir=DIR"):
+    with pytest.raises(JaxstyleError, match=r"prepared in a format .* data.data_dir=DIR"):
         open_dataset(DataConfig(name=name, data_dir=str(tmp_path)), "train")
 
 

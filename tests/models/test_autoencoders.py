@@ -114,7 +114,7 @@ def test_examples_do_not_mix(make):
 
 @pytest.mark.parametrize("shape", [(30, 28, 1), (28, 30, 3), (2, 2, 1)])
 def test_sizes_that_cannot_be_halved_are_refused(shape):
-    with pytest.raises(JaxstyleError, match=r"multiples of 4; choose a size by --config.data.size=(28|32|4)$"):
+    with pytest.raises(JaxstyleError, match=r"multiples of 4; choose a size by data.size=(28|32|4)$"):
         coarse_shape(shape, (32, 64))
 
 
