@@ -64,7 +64,7 @@ def run(args: argparse.Namespace) -> int:
         raise JaxstyleError("--style and --interpolate both say which style; give one of them")
     keep_compiled()
     style: Any = parse_blend(args.interpolate) if args.interpolate is not None else args.style
-    look = StyleOptions(
+    options = StyleOptions(
         style,
         args.strength,
         [read_mask(mask) for mask in args.mask],
@@ -77,6 +77,6 @@ def run(args: argparse.Namespace) -> int:
     sources = {"contents": args.pictures, "styles": paintings, "masks": args.mask}
     files = Files(sources, args.output, bits=args.bits)
     treatment = {"bad_frames": args.bad_frames, "bad_pictures": args.bad_pictures}
-    for path in apply_files(args.model, files, look, size=args.size, fps=args.fps, **treatment):
+    for path in apply_files(args.model, files, options, size=args.size, fps=args.fps, **treatment):
         print(path)
     return 0

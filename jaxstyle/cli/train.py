@@ -54,7 +54,7 @@ def find_recipe(name: str) -> str:
     path, colon, variant = name.partition(":")
     known = shipped_recipes()
     if not os.path.isfile(path) and path not in known:
-        raise JaxstyleError(f"there is no recipe {path!r}; {did_you_mean(pathlib.Path(path).stem, known)}")
+        raise JaxstyleError(f"there is no recipe {path!r}; {did_you_mean(pathlib.Path(path).stem, sorted(known))}")
     return f"{path if os.path.isfile(path) else known[path]}{colon}{variant}"
 
 

@@ -16,7 +16,7 @@ from jaxstyle.inference.style_model import StyleModel
 from jaxstyle.media.image_reading import PictureLike, read_visible
 from jaxstyle.media.image_resizing import MIN_SIDE, check_size, fit_size, resize
 from jaxstyle.models.adain import Styles
-from jaxstyle.pixels.schedule import least_longer_side
+from jaxstyle.perceptual.sizes import least_longer_side
 
 MOST = 512  # pixels of a painting's longer side: networks learn from smaller ones, and larger ones take memory
 

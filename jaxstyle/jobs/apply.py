@@ -51,7 +51,7 @@ class Entry:
 def apply_files(
     model: str | os.PathLike,
     files: Files,
-    look: StyleOptions,
+    options: StyleOptions,
     *,
     size: int | None = None,
     fps: float | None = None,
@@ -67,7 +67,7 @@ def apply_files(
       model: The model's folder.
       files: Of which `output`, `bits` and the sources count: `contents`, and `styles` and `masks`, which must not be
         overwritten.
-      look: How the model is applied.
+      options: How the model is applied.
       size: Longer side of the results, in pixels; None leaves pictures as large as they are.
       fps: Frames a second of films; None takes the films' own.
       bad_frames: `"stop"` refuses to start where a frame of a film cannot be read; `"skip"` names it on stderr and goes
@@ -86,13 +86,13 @@ def apply_files(
     if size is not None and not MIN_SIDE <= size <= MAX_SIDE:
         raise JaxstyleError(f"--size is {size}; it must be from {MIN_SIDE} to {MAX_SIDE}")
     check_fps(fps)
-    stylizer = Stylizer(load_model(model), look)
+    stylizer = Stylizer(load_model(model), options)
     contents = list(files.sources["contents"])
     films, photos = part_films(contents, files.output)
-    reels = open_reels(films, files, look, size, fps)
+    reels = open_reels(films, files, options, size, fps)
     for reel in reels:
         reel.film.check(bad_frames)
-    entries = find_entries(files, photos, look, size, bad_pictures) if photos else []
+    entries = find_entries(files, photos, options, size, bad_pictures) if photos else []
     own = [os.path.join(model, name) for name in FILES]
     sources = (*itertools.chain(*files.sources.values()), *(entry.path for entry in entries), *own)
     if files.into_folder and not os.path.isdir(files.output):
@@ -104,11 +104,11 @@ def apply_files(
     check_apart([reel.target for reel in reels], sources)
     for problem in (problem for reel in reels for problem in reel.film.bad):
         skipped(problem)
-    return stylised(stylizer, entries, reels, files.bits, recorded(model, look), progress)
+    return stylised(stylizer, entries, reels, files.bits, recorded(model, options), progress)
 
 
 def find_entries(
-    files: Files, photos: Sequence[str], look: StyleOptions, size: int | None, bad_pictures: str
+    files: Files, photos: Sequence[str], options: StyleOptions, size: int | None, bad_pictures: str
 ) -> list[Entry]:
     """The photos named and in folders that can be read, with where their results go.
 
@@ -121,15 +121,15 @@ def find_entries(
             f"several pictures go into a folder, and output {files.output!r} is none: end it in '/', or make it first"
         )
     targets = [output / f"{stem}.png" for stem in stems_of(paths)] if files.into_folder else [output]
-    shapes = readable(paths, bad_pictures, lambda path: inspect(path, look, size))
+    shapes = readable(paths, bad_pictures, lambda path: inspect(path, options, size))
     tell_folders(photos)
     return [Entry(path, shapes[path], target) for path, target in zip(paths, targets, strict=True) if path in shapes]
 
 
-def inspect(path: str, look: StyleOptions, size: int | None) -> tuple[int, int]:
+def inspect(path: str, options: StyleOptions, size: int | None) -> tuple[int, int]:
     """Height and width at which a photo is stylised, which can be read and fits the masks."""
     rgb = read_large(path, "content").rgb
-    check_photo(rgb, path, look)
+    check_photo(rgb, path, options)
     height, width = rgb.shape[:2]
     if size is None:
         return height, width
@@ -175,15 +175,15 @@ def batched(entries: list[Entry], size: int) -> Iterator[list[Entry]]:
         yield [entries[i] for i in part]
 
 
-def recorded(model: str | os.PathLike, look: StyleOptions) -> dict[str, Any]:
+def recorded(model: str | os.PathLike, options: StyleOptions) -> dict[str, Any]:
     """What a result depends on, without times, places or machines: it goes into the result's metadata."""
-    styles = [[os.path.basename(str(style)), weight] for style, weight in blend_of(look.style)]
+    styles = [[os.path.basename(str(style)), weight] for style, weight in blend_of(options.style)]
     return {
         "jaxstyle": __version__,
         "model": os.path.basename(os.path.abspath(model)),
         "styles": styles,
-        "strength": look.strength,
-        "masks": len(look.masks),
-        "preserve_color": look.preserve_color,
-        "style_size": look.style_size,
+        "strength": options.strength,
+        "masks": len(options.masks),
+        "preserve_color": options.preserve_color,
+        "style_size": options.style_size,
     }

@@ -43,14 +43,14 @@ class Reel:
 
 
 def open_reels(
-    paths: Sequence[str], files: Files, look: StyleOptions, size: int | None, fps: float | None
+    paths: Sequence[str], files: Files, options: StyleOptions, size: int | None, fps: float | None
 ) -> list[Reel]:
     """Films looked through, whose results can be written.
 
     Args:
       paths: Of the films.
       files: Of which `output`, a folder or the result of the one film, and `bits` count.
-      look: How the model is applied.
+      options: How the model is applied.
       size: Longer side of the results, in pixels; None leaves films as large as they are.
       fps: Frames a second of the results; None takes the films' own.
 
@@ -60,7 +60,7 @@ def open_reels(
     reels = []
     for path, target in zip(paths, film_targets(paths, files), strict=True):
         film = open_source(path, target, files)
-        check_photo(np.broadcast_to(np.float32(0), (*film.shape, 3)), path, look)
+        check_photo(np.broadcast_to(np.float32(0), (*film.shape, 3)), path, options)
         shape = film.shape if size is None else fit_size(*film.shape, size)
         check_size(*shape, path if size is None else f"{path} at --size {size}")
         reels.append(Reel(film, shape, target, rate_of(film, fps), kept_of(film, target, fps)))
