@@ -4,7 +4,13 @@ import os
 import subprocess
 import sys
 
+import jax
+import numpy as np
 import pytest
+
+from jaxstyle.inference.style_model import StyleModel, save_model
+from jaxstyle.media.image_writing import write_picture
+from jaxstyle.models.style_network import StyleNetwork
 
 NAMES = "import sys; from jaxstyle.runtime.output import lasting_output\n"
 
@@ -40,9 +46,33 @@ open("done", "w").close()
     assert (tmp_path / "done").exists()
 
 
-@pytest.mark.parametrize("encoding", ["cp1252", "ascii"])
-def test_a_command_goes_on(tmp_path, encoding):
-    """A whole command, whose result has a name that cannot be printed, and is written to nobody."""
-    code = "from jaxstyle.cli import main; sys.exit(main(['features', 'verify', 'tiny-\\u0416']))"
-    done = run(code, tmp_path, env={"PYTHONIOENCODING": encoding})
-    assert done.returncode == 2 and b"Traceback" not in done.stderr
+@pytest.fixture(scope="module")
+def style_model(tmp_path_factory):
+    """The folder of a model of one style."""
+    network, folder = StyleNetwork(1, 4, 0), tmp_path_factory.mktemp("style") / "model"
+    params = jax.jit(network.init)(jax.random.key(0), np.zeros((1, 8, 8, 3), np.float32), np.ones((1, 1), np.float32))
+    save_model(folder, StyleModel(network, jax.device_get(params["params"]), ("only",)), np.zeros((8, 8, 3)))
+    return folder
+
+
+@pytest.mark.parametrize("reader", ["lacks letters", "has left"])
+def test_a_command_goes_on(style_model, tmp_path, reader):
+    """Both results of a whole command are written, though a name cannot be printed, or nobody reads."""
+    for name in ("photos/caf\u00e9.png", "photos/\u0416.png"):
+        (tmp_path / "photos").mkdir(exist_ok=True)
+        write_picture(tmp_path / name, np.full((16, 16, 3), 0.5))
+    words = ["-m", "jaxstyle.cli", "apply", str(style_model), "photos", "-o", "out/", "--devices=1"]
+    environment = os.environ | {"PYTHONIOENCODING": "cp1252", "PYTHONUTF8": "0"}
+    read, write = os.pipe()
+    if reader == "has left":
+        os.close(read)
+    process = subprocess.Popen(
+        [sys.executable, *words], env=environment, cwd=tmp_path, stdout=write, stderr=subprocess.PIPE
+    )
+    os.close(write)
+    told = process.communicate(timeout=120)[1]
+    assert process.returncode == 0 and b"Traceback" not in told, told
+    assert sorted(os.listdir(tmp_path / "out")) == ["caf\u00e9.png", "\u0416.png"]
+    if reader == "lacks letters":
+        with open(read, encoding="cp1252") as out:
+            assert out.read().splitlines() == ["out/caf\u00e9.png", "out/\\u0416.png"]
