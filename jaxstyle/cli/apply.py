@@ -50,11 +50,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    """Stylises; 0 when all pictures are written.
-
-    Raises:
-      JaxstyleError: Bad input.
-    """
+    """Stylises; 0 when all pictures are written."""
     from jaxstyle.inference.apply import StyleOptions
     from jaxstyle.inference.styles import parse_blend
     from jaxstyle.jobs.apply import apply_files

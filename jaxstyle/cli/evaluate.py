@@ -51,11 +51,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    """Scores and prints; 0 when all is done.
-
-    Raises:
-      JaxstyleError: Bad input.
-    """
+    """Scores and prints; 0 when all is done."""
     from jaxstyle.inference import evaluate  # late: stylising does not need what training imports
 
     if args.count < 2:

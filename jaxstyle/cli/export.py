@@ -28,11 +28,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    """Exports and tells what the file takes; 0 when it is written.
-
-    Raises:
-      JaxstyleError: Bad input.
-    """
+    """Exports and tells what the file takes; 0 when it is written."""
     from jaxstyle.inference.export import export_model  # late: the other commands do not need what these import
     from jaxstyle.inference.style_model import load_model
     from jaxstyle.inference.styles import parse_blend
@@ -51,11 +47,7 @@ def run(args: argparse.Namespace) -> int:
 
 
 def parse_size(text: str) -> tuple[int, int]:
-    """`640x480` as height and width.
-
-    Raises:
-      JaxstyleError: It is none.
-    """
+    """`640x480` as height and width; raises `JaxstyleError` for any other text."""
     found = re.fullmatch(r"(\d+)[x×](\d+)", text.strip())
     if not found:
         raise JaxstyleError(f"--size {text!r} is not WIDTHxHEIGHT, as in 640x480")

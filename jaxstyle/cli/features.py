@@ -58,11 +58,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    """Runs the action that `args` name; 0 when all is well.
-
-    Raises:
-      JaxstyleError: What went wrong.
-    """
+    """Runs the action that `args` name; 0 when all is well."""
     return {"list": _list, "fetch": _fetch, "verify": _verify, "convert": _convert}[args.action](args)
 
 

@@ -29,11 +29,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    """Foresees and writes; 0 when the film is written.
-
-    Raises:
-      JaxstyleError: Bad input.
-    """
+    """Foresees and writes; 0 when the film is written."""
     from jaxstyle.inference import forecast  # late: stylising does not need what training imports
 
     output = pathlib.Path(args.output)

@@ -26,11 +26,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    """Runs the action that `args` name; 0 when all is well.
-
-    Raises:
-      JaxstyleError: What went wrong.
-    """
+    """Runs the action that `args` name; 0 when all is well."""
     return {"show": _show, "convert": _convert}[args.action](args)
 
 

@@ -71,11 +71,7 @@ class Command:
         return [kind for kind in self.job.reads if kind.option]
 
     def run(self, args: argparse.Namespace) -> int:
-        """Runs the job and prints the results' paths; 0 when it is done, 130 when it was interrupted.
-
-        Raises:
-          JaxstyleError: Bad input.
-        """
+        """Runs the job and prints the results' paths; 0 when it is done, 130 when it was interrupted."""
         if args.list_layers:
             return show_layers(args.features or DEFAULT)
         if args.output is None:
@@ -101,11 +97,7 @@ class Command:
         return 0
 
     def sources(self, args: argparse.Namespace) -> dict[str, list[str]]:
-        """The paths that words and options name.
-
-        Raises:
-          JaxstyleError: More words than the job reads, or no painting.
-        """
+        """The paths that words and options name; raises `JaxstyleError` for too many words, or no painting."""
         found = {kind.name: list(getattr(args, kind.option.replace("-", "_"))) for kind in self.options}
         words = list(args.words) if self.words else []
         if len(self.words) > 1:
@@ -147,11 +139,7 @@ def add_film_options(parser: argparse.ArgumentParser) -> None:
 
 
 def read_run_options(args: argparse.Namespace) -> dict[str, Any]:
-    """The fields of `Files` that options name.
-
-    Raises:
-      JaxstyleError: A negative `--save-every`, or a sweep that is malformed.
-    """
+    """The fields of `Files` that options name; raises `JaxstyleError` for one that cannot be."""
     if args.save_every < 0:
         raise JaxstyleError(f"--save-every is {args.save_every}; it must be at least 0")
     names = ("bits", "save_every", "trace", "resume")
@@ -192,21 +180,13 @@ def described(field: dataclasses.Field) -> str:
 
 
 def read_settings(args: argparse.Namespace, settings: type[Chosen]) -> Chosen:
-    """The settings given, and the defaults of the others.
-
-    Raises:
-      JaxstyleError: A value of the wrong type.
-    """
+    """The settings given, and the defaults of the others; raises `JaxstyleError` for a value of the wrong type."""
     given = {field.name: getattr(args, field.name) for field in dataclasses.fields(settings)}
     return settings(**{name: settings.parse(name, text) for name, text in given.items() if text is not None})
 
 
 def parse_sweeps(texts: Sequence[str]) -> Mapping[str, list[float]]:
-    """All sweeps by name.
-
-    Raises:
-      JaxstyleError: One is malformed, or of the same setting as another.
-    """
+    """All sweeps by name; raises `JaxstyleError` where one is malformed, or of the same setting as another."""
     sweeps: dict[str, list[float]] = {}
     for name, values in map(parse_sweep, texts):
         if name in sweeps:

@@ -27,11 +27,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    """Looks and prints a line a picture; 0 when all is done.
-
-    Raises:
-      JaxstyleError: Bad input.
-    """
+    """Looks and prints a line a picture; 0 when all is done."""
     from jaxstyle.inference.predict import open_classifier, predict_by, takes_clips  # late: a second of imports
 
     if args.top < 1:

@@ -28,11 +28,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    """Draws; 0 when all pictures are written.
-
-    Raises:
-      JaxstyleError: Bad input.
-    """
+    """Draws; 0 when all pictures are written."""
     from jaxstyle.inference import sample  # late: stylising does not need what training imports
     from jaxstyle.inference.run import open_run
     from jaxstyle.training import writers

@@ -30,11 +30,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    """Segments; 0 when all masks and overlays are written.
-
-    Raises:
-      JaxstyleError: Bad input, told before anything is written.
-    """
+    """Segments; 0 when all masks and overlays are written."""
     from tqdm import tqdm
 
     from jaxstyle.inference import segment  # late: stylising does not need what training imports

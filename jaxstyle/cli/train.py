@@ -29,11 +29,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    """Runs a recipe; 0 when it is done, 2 for bad input.
-
-    Raises:
-      JaxstyleError: There is no such recipe.
-    """
+    """Runs a recipe; 0 when it is done, 2 for bad input."""
     workdir = [] if args.workdir is None else [f"--workdir={args.workdir}"]
     return run_flags(["jaxstyle train", f"--config={find_recipe(args.recipe)}", *workdir, *args.flags])
 
@@ -46,11 +42,7 @@ def shipped_recipes() -> dict[str, pathlib.Path]:
 
 
 def find_recipe(name: str) -> str:
-    """The file of a recipe by its name or path, its variant behind it.
-
-    Raises:
-      JaxstyleError: There is none.
-    """
+    """The file of a recipe by its name or path, its variant behind it; raises `JaxstyleError` where there is none."""
     path, colon, variant = name.partition(":")
     known = shipped_recipes()
     if not os.path.isfile(path) and path not in known:
@@ -61,11 +53,7 @@ def find_recipe(name: str) -> str:
 def run_flags(argv: Sequence[str]) -> int:
     """Calls the function that a recipe's `run` names, `"package.module:function"`, with (config, workdir).
 
-    Args:
-      argv: The program's name and its flags.
-
-    Returns:
-      The exit status.
+    `argv` is the program's name and its flags. Returns the exit status.
     """
     from absl import flags, logging  # late: no other command needs flags
     from ml_collections import config_flags

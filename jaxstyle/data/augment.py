@@ -12,14 +12,9 @@ from jaxstyle.errors import JaxstyleError
 
 
 def check_changes(options: Any, shape: tuple[int, ...]) -> None:
-    """Checks the augmentation of a recipe against the shape of the pictures.
+    """Raises `JaxstyleError` for a recipe's `augment` that does not suit pictures of `shape` `(H, W, C)`.
 
-    Args:
-      options: The recipe's `augment`: some of `crop`, `turn`, `color`.
-      shape: `(H, W, C)`, the shape of a picture.
-
-    Raises:
-      JaxstyleError: A crop larger than the pictures, turns of what is no square, or a strength above 1.
+    That is a crop larger than the pictures, turns of what is no square, or a strength above 1.
     """
     (height, width, _), crop = shape, options.get("crop", 0)
     if crop > min(height, width):
@@ -68,32 +63,13 @@ def augment(
 
 
 def augment_with_masks(images: jax.Array, masks: jax.Array, keys: jax.Array, **options: Any) -> Any:
-    """Changes pictures and their masks alike.
-
-    Args:
-      images: `[N, H, W, C]`.
-      masks: `[N, H, W]`, of the same dtype.
-      keys: `[N]`, one a picture.
-      **options: See `augment`.
-
-    Returns:
-      Pictures and masks, as `augment` gives them.
-    """
+    """Changes pictures `[N, H, W, C]` and their masks `[N, H, W]`, of the same dtype, alike; see `augment`."""
     both = augment(jnp.concatenate([images, masks[..., None]], -1), keys, **options)
     return both[..., :-1], both[..., -1]
 
 
 def augment_clips(clips: jax.Array, keys: jax.Array, **options: Any) -> jax.Array:
-    """Changes all frames of a clip alike.
-
-    Args:
-      clips: `[N, T, H, W, C]`.
-      keys: `[N]`, one a clip.
-      **options: See `augment`.
-
-    Returns:
-      Clips, as `augment` gives pictures.
-    """
+    """Changes all frames of clips `[N, T, H, W, C]` alike; see `augment`."""
     count, frames, height, width, channels = clips.shape
     beside = jnp.moveaxis(clips, 1, 3).reshape(count, height, width, frames * channels)
     changed = augment(beside, keys, **options)

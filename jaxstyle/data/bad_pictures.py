@@ -37,18 +37,10 @@ def unreadable(dataset: Dataset) -> dict[int, str]:
 
 
 def without_bad_pictures(dataset: Dataset, treatment: str) -> Dataset:
-    """Deals with the pictures of a folder that cannot be read, or whose masks cannot.
+    """Deals with pictures of a folder that, or whose masks, cannot be read, by the setting `data.bad_pictures`.
 
-    Args:
-      dataset: Pictures as they are in their files.
-      treatment: The setting `data.bad_pictures`.
-
-    Returns:
-      For `stop` a dataset of which the first bad picture raises an error that names all; for `check` the dataset
-      itself; for `skip` the dataset without bad pictures.
-
-    Raises:
-      JaxstyleError: There are bad pictures, for `check`; there are no others, for `skip`.
+    For `stop` the first bad picture raises an error that names all; for `check` bad pictures raise it now; for `skip`
+    they are left out, and `JaxstyleError` is raised where there are no others.
     """
     if treatment == "stop":
         return dataclasses.replace(dataset, read=naming_all(dataset))
@@ -89,13 +81,9 @@ def sentence(dataset: Dataset, problems: dict[int, str]) -> str:
 
 
 def unreadable_text(errors: Sequence[str], pictures: str, count: int, way_out: str) -> str:
-    """Lists what cannot be read.
+    """Lists the sentences on pictures that cannot be read, of `count` `pictures`, in words; `way_out` ends the text.
 
-    Args:
-      errors: A sentence on each picture that cannot be read.
-      pictures: All pictures, in words.
-      count: Their number.
-      way_out: The end of the text, where some can be read.
+    Where none can be read there is no way out.
     """
     told = "; ".join(errors[:TOLD]) + (f"; and {len(errors) - TOLD} more" if len(errors) > TOLD else "")
     if len(errors) == count:

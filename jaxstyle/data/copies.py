@@ -23,17 +23,10 @@ def folder_of(data_dir: str) -> pathlib.Path:
 
 
 def fetch(place: epath.Path, local: pathlib.Path) -> bool:
-    """Copies a dataset out of a bucket, unless it has been copied before.
+    """Copies a dataset out of a bucket, unless it has been copied before; on disk it is whole or not there at all.
 
-    Args:
-      place: Folder of the dataset in the bucket.
-      local: Folder on disk, afterwards whole or not there at all.
-
-    Returns:
-      Whether the dataset is on disk now: False where the bucket does not have it either.
-
-    Raises:
-      JaxstyleError: A file of the dataset cannot be read, or written.
+    Returns whether the dataset is on disk now: False where the bucket does not have it either. Raises `JaxstyleError`
+    where a file of the dataset cannot be read, or written.
     """
     if local.exists():
         return True

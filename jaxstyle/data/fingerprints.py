@@ -85,15 +85,9 @@ def digest(names: Sequence[str]) -> str:
 
 
 def differences(before: Fingerprint, now: Fingerprint) -> list[str]:
-    """Says in words what has changed between two fingerprints of a split.
+    """Says in words what has changed from one fingerprint of a split to another; nothing where they are equal.
 
-    Args:
-      before: Fingerprint that was kept.
-      now: Fingerprint of the dataset as it is.
-
-    Returns:
-      Clauses such as "the class 'cats' is now called 'felines'" or "'dogs' has 3 pictures fewer (12, it had 15)"; none
-      where nothing has changed.
+    Clauses are such as "the class 'cats' is now called 'felines'" or "'dogs' has 3 pictures fewer (12, it had 15)".
     """
     old, new = before.by_class(), now.by_class()
     gone = [name for name in before.classes if name not in now.classes]

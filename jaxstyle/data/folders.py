@@ -23,13 +23,8 @@ from jaxstyle.media.paths import PICTURE_SUFFIXES, is_hidden, is_picture, pictur
 def folder_dataset(data: DataConfig, split: str, *, labels: bool = True) -> Dataset:
     """Opens a split of a folder of pictures; its sub-folders with pictures, to any depth, are the classes.
 
-    Args:
-      data: Settings, of which `folder`, `held_out` and those on masks are used.
-      split: `train`, `test` or `validation`, or a slice of one.
-      labels: Whether the classes matter; False takes the pictures wherever they lie.
-
-    Raises:
-      JaxstyleError: There is no such folder or split, or it holds no pictures; classes are incomplete.
+    Arguments are those of `open_dataset`. Raises `JaxstyleError` where there is no such folder or split, or it holds no
+    pictures; or classes are incomplete.
     """
     root, wanted = pathlib.Path(data.folder), parse(split)
     if not root.is_dir():

@@ -66,14 +66,9 @@ class JaxstyleShapes(tfds.core.GeneratorBasedBuilder):
 
 
 def draw(rng: np.random.Generator, label: int) -> tuple[np.ndarray, np.ndarray, int]:
-    """Draws a picture of one shape, and its mask.
+    """Draws a picture of one shape: picture `[32, 32, 3]` uint8, mask `[32, 32]` uint8 (0 or label + 1), label.
 
-    Args:
-      rng: Draws size, place, angle and colours.
-      label: Index into `CLASSES`.
-
-    Returns:
-      Picture `[32, 32, 3]` uint8, mask `[32, 32]` uint8 (0 or label + 1), label.
+    Size, place, angle and colours are random; the label is an index into `CLASSES`.
     """
     radius = rng.uniform(0.22, 0.42) * SIDE
     center = rng.uniform(radius, SIDE - radius, 2)

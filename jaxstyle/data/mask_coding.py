@@ -56,17 +56,10 @@ class MaskCoding:
         return cls(len(data.mask_classes), data.mask_objects, named_values, data.mask_tolerance, ignored)
 
     def decode(self, pixels: np.ndarray, name: str) -> np.ndarray:
-        """Converts the values in a mask to numbers of classes.
+        """Converts the values in a mask to numbers of classes `[H, W]` uint8, `IGNORED` where a pixel has none.
 
-        Args:
-          pixels: `[H, W]` bool or integers, or `[H, W, 3]` uint8 where `colored`.
-          name: Name of the mask, for sentences.
-
-        Returns:
-          `[H, W]` uint8; `IGNORED` where a pixel has no class.
-
-        Raises:
-          JaxstyleError: A value is of no class.
+        `pixels` are `[H, W]` bool or integers, or `[H, W, 3]` uint8 where `colored`; `name` is the mask's, for
+        sentences. Raises `JaxstyleError` where a value is of no class.
         """
         if self.values is not None:
             return self.nearest(pixels, self.values, name)

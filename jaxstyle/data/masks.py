@@ -25,12 +25,8 @@ TINT = 32  # largest difference between the channels of what lossy compression l
 def with_masks(dataset: Dataset, data: DataConfig) -> Dataset:
     """Returns a dataset whose examples have `mask` `[H, W]` uint8 beside `image`: numbers of classes, or `IGNORED`.
 
-    Args:
-      dataset: A folder of pictures, or a TFDS dataset.
-      data: Settings, of which those on masks are used.
-
-    Raises:
-      JaxstyleError: A setting cannot be, or a picture has no mask; masks that are wrong are told when they are read.
+    Raises `JaxstyleError` where a setting cannot be, or a picture has no mask; masks that are wrong are told when they
+    are read.
     """
     coding = MaskCoding.of(data)
     if not (data.masks or data.mask_suffix):
@@ -135,13 +131,7 @@ def loses(path: pathlib.Path, image: Image.Image) -> bool:
 def stored_values(image: Image.Image, name: str, spread: int) -> np.ndarray:
     """Returns the values of an opened picture as they are stored, palette indices too: `[H, W]` bool or integers.
 
-    Args:
-      image: The picture.
-      name: Name of the mask, for sentences.
-      spread: Largest difference between the channels of a grey pixel.
-
-    Raises:
-      JaxstyleError: The picture has colours.
+    Channels of a grey pixel may be `spread` apart; a picture in colours raises `JaxstyleError`, which says `name`.
     """
     values = np.asarray(image)
     if values.ndim == 3:  # grey with an alpha, or colours of which all are grey

@@ -45,13 +45,8 @@ VARIANTS = {
 def reader(split: str, count: int, read_digits: Callable[[], Digits]) -> Callable[[int], dict[str, np.ndarray]]:
     """Makes the function index -> example of a split; an example depends on split and index only.
 
-    Args:
-      split: "train" or "test".
-      count: Number of digits in a clip.
-      read_digits: Returns the digits of that split; called at the first example.
-
-    Returns:
-      A function whose examples have `video` `[20, 64, 64, 1]` uint8 and, where `count` is 1, `label`.
+    Examples have `video` `[20, 64, 64, 1]` uint8 of `count` digits and, where that is 1, `label`. `read_digits` returns
+    the digits of that split; it is called at the first example.
     """
     number = SPLITS.index(split)
     kept: list[Digits] = []
@@ -69,16 +64,9 @@ def reader(split: str, count: int, read_digits: Callable[[], Digits]) -> Callabl
 
 
 def film(rng: np.random.Generator, digits: np.ndarray, frames: int = FRAMES, side: int = SIDE) -> np.ndarray:
-    """Draws a film of digits, each on its own path; where they meet, the brighter pixel is seen.
+    """Draws a film `[frames, side, side]` uint8 of digits `[M, h, w]` uint8, each on its own path.
 
-    Args:
-      rng: Draws places and directions.
-      digits: `[M, h, w]` uint8.
-      frames: T.
-      side: H = W, in pixels.
-
-    Returns:
-      `[T, H, W]` uint8.
+    Where digits meet, the brighter pixel is seen.
 
     References:
       Srivastava, Mansimov & Salakhutdinov 2015, "Unsupervised Learning of Video Representations using LSTMs", section

@@ -68,16 +68,9 @@ class MovingShapes(tfds.core.GeneratorBasedBuilder):
 
 
 def film(rng: np.random.Generator, label: int, frames: int, side: int) -> np.ndarray:
-    """Draws a film of two shapes.
+    """Draws a film `[frames, side, side, 3]` uint8 of two shapes of random sizes, places, speeds, angles and colours.
 
-    Args:
-      rng: Draws sizes, places, speeds, angles and colours.
-      label: Index into `CLASSES`.
-      frames: T.
-      side: H = W, in pixels.
-
-    Returns:
-      `[T, H, W, 3]` uint8.
+    The label is an index into `CLASSES`.
     """
     background = rng.uniform(0, 255, 3)
     video = np.broadcast_to(background, (frames, side, side, 3)).copy()

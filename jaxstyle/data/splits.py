@@ -133,18 +133,10 @@ def split_folders(root: pathlib.Path) -> dict[str, pathlib.Path]:
 
 
 def find_split(root: pathlib.Path, name: str, share: float) -> tuple[pathlib.Path, bool]:
-    """Finds the folder in which the pictures of a split lie.
+    """Finds the folder in which the pictures of a split lie, and whether a part of them is held out.
 
-    Args:
-      root: Folder of a dataset.
-      name: `train`, `test` or `validation`.
-      share: The setting `data.held_out`.
-
-    Returns:
-      The folder, and whether its pictures are shared: a part of them is held out for evaluation.
-
-    Raises:
-      JaxstyleError: There is no folder of that split, or a share is set where a folder for evaluation is there.
+    `name` is `train`, `test` or `validation`, `share` the setting `data.held_out`. Raises `JaxstyleError` where there
+    is no folder of that split, or a share is set where a folder for evaluation is there.
     """
     folders = split_folders(root)
     if not folders:

@@ -15,15 +15,9 @@ GREY = (0.299, 0.587, 0.114)  # Rec. 601 luma
 
 
 def random_view(key: jax.Array, picture: jax.Array, size: int) -> jax.Array:
-    """Draws a view: a crop of a photo, a blend of the crop with a procedural texture, or the texture alone.
+    """Draws a view of a photo `[S, S, 3]` in [0, 1]: a crop, a procedural texture, or a blend of the two.
 
-    Args:
-      key: Typed PRNG key.
-      picture: `[S, S, 3]` float32 in [0, 1].
-      size: Side of the view in pixels.
-
-    Returns:
-      `[size, size, 3]` float32 in [0, 1].
+    Returns `[size, size, 3]` float32 in [0, 1].
     """
     crop_key, texture_key, mask_key, choice_key, share_key = jax.random.split(key, 5)
     texture = random_texture(texture_key, size)
@@ -62,15 +56,7 @@ def random_colors(key: jax.Array, picture: jax.Array) -> jax.Array:
 
 
 def random_texture(key: jax.Array, size: int) -> jax.Array:
-    """Draws strokes of two colours that run along a warped direction, under noise of a random grain.
-
-    Args:
-      key: Typed PRNG key.
-      size: Side in pixels.
-
-    Returns:
-      `[size, size, 3]` float32 in [0, 1].
-    """
+    """Draws strokes of two colours, warped, under noise of a random grain: `[size, size, 3]` in [0, 1]."""
     keys = jax.random.split(key, 8)
     angle = jax.random.uniform(keys[0], maxval=jnp.pi)
     wave = log_uniform(keys[1], 2.5, 40.0)  # pixels a period

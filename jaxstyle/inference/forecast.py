@@ -36,11 +36,7 @@ def forecast(workdir: str | os.PathLike, clip: Any, count: int = 0, *, checkpoin
 
 
 def open_forecaster(workdir: str | os.PathLike, checkpoint: str | int = "newest") -> Run:
-    """Opens a forecaster's workdir.
-
-    Raises:
-      JaxstyleError: It holds none.
-    """
+    """Opens a forecaster's workdir; raises `JaxstyleError` where it holds none."""
     run = open_run(workdir, checkpoint)
     if not isinstance(run.task, Forecasts):
         raise JaxstyleError(f"the task {run.config.task!r} forecasts nothing; give the workdir of a forecaster")

@@ -60,11 +60,7 @@ def predict(
 
 
 def open_classifier(workdir: str | os.PathLike, checkpoint: str | int = "newest") -> Run:
-    """Opens a classifier's workdir.
-
-    Raises:
-      JaxstyleError: It holds none.
-    """
+    """Opens a classifier's workdir; raises `JaxstyleError` where it holds none."""
     run = open_run(workdir, checkpoint)
     clips = isinstance(run.task, Forecasts) and bool(run.task.classes)
     if not (clips if takes_clips(run) else isinstance(run.task, Classifies)) or not run.info.classes:

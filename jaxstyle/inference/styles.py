@@ -24,11 +24,7 @@ Blend = list[tuple[Any, float]]  # styles and their weights, of sum 1
 
 
 def parse_blend(text: str) -> Blend:
-    """`a:0.3,b:0.7` as styles and weights.
-
-    Raises:
-      JaxstyleError: It is malformed, or a weight is.
-    """
+    """`a:0.3,b:0.7` as styles and weights; raises `JaxstyleError` where it is malformed, or a weight is."""
     blend = []
     for part in text.split(","):
         style, colon, weight = part.rpartition(":")
@@ -81,11 +77,7 @@ def known_weights(model: StyleModel, blend: Blend) -> np.ndarray:
 
 
 def number_of(model: StyleModel, style: Any) -> int:
-    """The number of a style given by name or number.
-
-    Raises:
-      JaxstyleError: There is none.
-    """
+    """The number of a style given by name or number; raises `JaxstyleError` where there is none."""
     word = str(style).strip()
     if word in model.styles:
         return model.styles.index(word)

@@ -29,6 +29,7 @@ from jaxstyle.jobs.files import (
     tell_folders,
 )
 from jaxstyle.jobs.film_files import check_fps, part_films
+from jaxstyle.jobs.runner import evenly
 from jaxstyle.media.film_reading import check_bad_frames
 from jaxstyle.media.image_decoding import Picture
 from jaxstyle.media.image_reading import read_large
@@ -163,16 +164,9 @@ def stylised_photos(stylizer: Stylizer, entries: Sequence[Entry]) -> Iterator[tu
     """Each photo with what is made of it."""
     ordered = sorted(entries, key=lambda entry: entry.shape)  # stable: those of one shape keep their order
     for shape, group in itertools.groupby(ordered, key=lambda entry: entry.shape):
-        for batch in batched(list(group), stylizer.batch(*shape)):
+        for batch in evenly(list(group), stylizer.batch(*shape)):
             photos = [resized(read_large(entry.path, "content"), entry.shape) for entry in batch]
             yield from zip(batch, photos, stylizer(*zip(*photos, strict=True)), strict=True)
-
-
-def batched(entries: list[Entry], size: int) -> Iterator[list[Entry]]:
-    """At most so many at once, and no batch much smaller than the others."""
-    count = -(-len(entries) // size)
-    for part in np.array_split(np.arange(len(entries)), count):
-        yield [entries[i] for i in part]
 
 
 def recorded(model: str | os.PathLike, options: StyleOptions) -> dict[str, Any]:

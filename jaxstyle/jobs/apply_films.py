@@ -45,17 +45,10 @@ class Reel:
 def open_reels(
     paths: Sequence[str], files: Files, options: StyleOptions, size: int | None, fps: float | None
 ) -> list[Reel]:
-    """Films looked through, whose results can be written.
+    """Looks films through whose results go into `files.output`, a folder or the result of the one film.
 
-    Args:
-      paths: Of the films.
-      files: Of which `output`, a folder or the result of the one film, and `bits` count.
-      options: How the model is applied.
-      size: Longer side of the results, in pixels; None leaves films as large as they are.
-      fps: Frames a second of the results; None takes the films' own.
-
-    Raises:
-      JaxstyleError: A film cannot be read, is too small or does not fit the masks; or a result cannot be written.
+    Raises `JaxstyleError` where a film cannot be read, is too small or does not fit the masks; or a result cannot be
+    written.
     """
     reels = []
     for path, target in zip(paths, film_targets(paths, files), strict=True):
@@ -70,8 +63,8 @@ def open_reels(
 def stylise_film(stylizer: Stylizer, reel: Reel, bits: int, settings: dict[str, Any], bar: tqdm) -> None:
     """Stylises a film, as many frames at once as are best.
 
-    Raises:
-      KeyboardInterrupt: Ctrl-C or SIGTERM; of a film nothing is left then, of numbered frames those that are done.
+    Ctrl-C or SIGTERM raises `KeyboardInterrupt`; of a film nothing is left then, of numbered frames those that are
+    done.
     """
     note = settings | {"contents": [reel.film.path.name]}
     with (

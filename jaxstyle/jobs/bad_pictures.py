@@ -17,30 +17,17 @@ HELP = "where a picture cannot be read: do not start, or name it and go on witho
 
 
 def try_reading(path: str) -> None:
-    """Reads a picture, and keeps nothing of it.
-
-    Raises:
-      JaxstyleError: It cannot be read.
-    """
+    """Reads a picture, and keeps nothing of it; raises `JaxstyleError` where it cannot be read."""
     read_picture(path)
 
 
 def readable(
     paths: Sequence[str], bad_pictures: str = "stop", read: Callable[[str], Any] = try_reading
 ) -> dict[str, Any]:
-    """Reads pictures, each once, to see whether they can be read.
+    """Reads pictures, each once: path -> what `read` keeps of it, of those that can be read.
 
-    Args:
-      paths: Of pictures.
-      bad_pictures: `"stop"` refuses to go on where one cannot be read, and names all that cannot; `"skip"` names them
-        on stderr, and leaves them out.
-      read: Reads a picture, and returns what is kept of it.
-
-    Returns:
-      Path -> what `read` returned, of those that can be read.
-
-    Raises:
-      JaxstyleError: One cannot be read, or none can.
+    Where some cannot be read, `"stop"` raises `JaxstyleError`, which names all of them, and `"skip"` names them on
+    stderr and leaves them out, if there are others.
     """
     if bad_pictures not in BAD_PICTURES:
         raise JaxstyleError(f"--bad-pictures {bad_pictures!r} is unknown; {did_you_mean(bad_pictures, BAD_PICTURES)}")

@@ -16,7 +16,6 @@ from jaxstyle.jobs.files import Files
 from jaxstyle.jobs.metadata import made_with
 from jaxstyle.media.image_resizing import resize
 from jaxstyle.media.image_writing import write_picture
-from jaxstyle.pixels.job import Inputs, PixelJob
 from jaxstyle.pixels.loop import Callback, Outcome, Problem, Snapshot, optimize
 from jaxstyle.runtime.interrupts import interruptible
 from jaxstyle.runtime.sharding import choose_devices
@@ -46,11 +45,6 @@ class Result(NamedTuple):
             bits=bits,
             settings=self.settings if finished else self.settings | {"unfinished": True},
         )
-
-
-def finished(job: PixelJob, config: Any, inputs: Inputs, picture: np.ndarray) -> np.ndarray:
-    """`job.finish`, its last argument first bound: for `functools.partial`."""
-    return job.finish(config, picture, inputs)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -86,18 +80,14 @@ class Execution:
         return first.with_name(f".{first.name}.resume")
 
     def run(self, trace: Any = None) -> None:
-        """Runs the problem, unless that is done already, and writes its pictures and its lines of the trace.
+        """Runs the problem, unless that is done already, and writes its pictures and, into an open file, its trace.
 
-        Args:
-          trace: A text file open for reading and writing, or None.
-
-        Raises:
-          Diverged: A loss is no longer finite; the last good pictures are written.
-          Interrupted: Ctrl-C or SIGTERM; the pictures so far and a snapshot are written.
+        Raises `Diverged` where a loss is no longer finite, and `Interrupted` at Ctrl-C or SIGTERM; the last good
+        pictures are written, and in the latter case a snapshot.
         """
         snapshot = None
         if self.files.resume and self.snapshot_path.exists():
-            snapshot = self.load_snapshot()
+            snapshot = snapshots.load_snapshot(self.snapshot_path, self.problem, self.identity)
         elif self.files.resume and all(made_with(result.path, result.settings) for result in self.results):
             return
         try:
@@ -141,10 +131,6 @@ class Execution:
             yield callbacks.Trace(trace, names)
         if every := self.files.save_every:
             yield callbacks.PictureSaver(every, lambda pictures, label: self.write(pictures, f"-{label}", False))
-
-    def load_snapshot(self) -> Snapshot:
-        """Where the interrupted run stopped."""
-        return snapshots.load_snapshot(self.snapshot_path, self.problem, self.identity)
 
     def save_snapshot(self, snapshot: Snapshot) -> None:
         """Writes the file that `--resume` reads."""

@@ -86,14 +86,8 @@ class Reader:
 def read_inputs(job: PixelJob, sources: Mapping[str, Sequence[Any]], config: Any, reader: Reader) -> Inputs:
     """Reads the pictures of a job that each run of it shares; those made one by one are left to the runs.
 
-    Args:
-      job: Whose `reads` they are.
-      sources: Paths, PIL images or arrays by the names of the reads; a setting's file counts where none is given.
-      config: The settings.
-      reader: Reads pictures.
-
-    Raises:
-      JaxstyleError: One cannot be read, or too few are given.
+    `sources` are paths, PIL images or arrays by the names of the reads; a setting's file counts where none is given.
+    Raises `JaxstyleError` where one cannot be read, or too few are given.
     """
     inputs = Inputs()
     for kind in job.reads:
@@ -214,11 +208,7 @@ def check_outputs(outputs: Outputs, files: Files, sources: Iterable[str]) -> Non
 
 
 def check_new_folder(folder: pathlib.Path) -> pathlib.Path:
-    """The folder that is there, in which a new one would be made.
-
-    Raises:
-      JaxstyleError: It cannot be made.
-    """
+    """The folder that is there, in which a new one would be made; raises `JaxstyleError` where it cannot be made."""
     above = next(place for place in folder.absolute().parents if place.exists())
     if not above.is_dir() or not os.access(above, os.W_OK):
         reason = "cannot be written" if above.is_dir() else "is a file"
@@ -227,11 +217,7 @@ def check_new_folder(folder: pathlib.Path) -> pathlib.Path:
 
 
 def make_folder(folder: str | os.PathLike[str]) -> None:
-    """Makes a folder where there is none.
-
-    Raises:
-      JaxstyleError: It cannot be made.
-    """
+    """Makes a folder where there is none; raises `JaxstyleError` where it cannot be made."""
     try:
         os.makedirs(folder, exist_ok=True)
     except OSError as error:

@@ -17,7 +17,7 @@ from jaxstyle.errors import JaxstyleError
 from jaxstyle.features import Features
 from jaxstyle.jobs import snapshots
 from jaxstyle.jobs.bad_pictures import skipped
-from jaxstyle.jobs.execution import Execution, Result, finished
+from jaxstyle.jobs.execution import Execution, Result
 from jaxstyle.jobs.files import Files, Reader, check_apart, check_trace, make_folder, read_inputs, singular, trace_file
 from jaxstyle.jobs.film_files import check_fps, film_targets, kept_of, layered, open_source, rate_of
 from jaxstyle.jobs.metadata import load_features, made_with, named_files, recorded
@@ -32,11 +32,7 @@ from jaxstyle.runtime.sharding import choose_devices
 
 
 def run_film(job: PixelJob, files: Files, config: Any, progress: bool | None) -> list[pathlib.Path]:
-    """Makes a film; arguments and errors as of `run_job`.
-
-    Returns:
-      The film's path, in a list.
-    """
+    """Makes a film; arguments, errors and the list of its path are as of `run_job`."""
     check_bad_frames(files.bad_frames)
     check_fps(files.fps)
     assert job.contents is not None
@@ -59,10 +55,9 @@ def run_film(job: PixelJob, files: Files, config: Any, progress: bool | None) ->
 
 
 def open_target(job: PixelJob, files: Files, contents: list[str]) -> tuple[Film | None, pathlib.Path]:
-    """The film that is read, or None where the job begins with a picture; and where the result goes.
+    """Opens the film that is read, None where the job begins with a picture, and finds where the result goes.
 
-    Raises:
-      JaxstyleError: The film cannot be read, or the result cannot be written.
+    Raises `JaxstyleError` where the film cannot be read, or the result cannot be written.
     """
     assert job.contents is not None
     if job.contents.film:
@@ -85,16 +80,9 @@ def open_target(job: PixelJob, files: Files, contents: list[str]) -> tuple[Film 
 
 @dataclasses.dataclass(frozen=True)
 class FilmRun:
-    """A film under way.
+    """A film under way, with the settings and the features that all frames share.
 
-    Attributes:
-      job: Of every frame.
-      files: Where it goes, and what is kept.
-      config: The job's settings.
-      features: The feature extractor.
-      film: That is read; None where there is none.
-      target: The result: a film, or a pattern of numbered frames.
-      progress: Of the bars.
+    `film` is the one that is read, or None; `target` is the result: a film, or a pattern of numbered frames.
     """
 
     job: PixelJob
@@ -106,11 +94,7 @@ class FilmRun:
     progress: bool | None
 
     def make(self, inputs: Inputs) -> None:
-        """Makes every frame into a file of its own; then the film, unless frames are what is wanted.
-
-        Args:
-          inputs: What all frames have in common.
-        """
+        """Makes every frame, of the inputs that all share, into its own file; then the film, if one is wanted."""
         numbered = is_frame_pattern(self.target)
         folder = self.target.parent if numbered else self.target.with_name(f".{self.target.name}.frames")
         settings = {"film": self.mark} | self.settings(0)
@@ -158,12 +142,12 @@ class FilmRun:
     def execution(self, inputs: Inputs, pattern: pathlib.Path, index: int) -> Execution:
         """One frame."""
         assert self.job.contents is not None
-        finish = functools.partial(finished, self.job, self.config, inputs)
-        settings = self.settings(index)
-        result = Result(frame_path(pattern, index), settings, finish, first_alpha(inputs, self.job.contents.name))
+        settings, alpha = self.settings(index), first_alpha(inputs, self.job.contents.name)
+        path, job, config = frame_path(pattern, index), self.job, self.config
+        result = Result(path, settings, lambda picture: job.finish(config, picture, inputs), alpha)
         identity = {"pictures": snapshots.digest_inputs(inputs), "network": self.network}
-        prepare = functools.partial(self.job.prepare, self.config, self.features, inputs)
-        return Execution(prepare, [result], settings | identity, self.files, self.config.devices, self.progress)
+        prepare = functools.partial(job.prepare, config, self.features, inputs)
+        return Execution(prepare, [result], settings | identity, self.files, config.devices, self.progress)
 
     def settings(self, frame: int) -> dict[str, Any]:
         """Everything that a frame depends on; it goes into its metadata."""

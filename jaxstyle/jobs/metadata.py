@@ -22,13 +22,9 @@ from jaxstyle.pixels.job import PixelJob, Point
 def recorded(
     job: PixelJob, config: Any, sources: Mapping[str, Sequence[str]], point: Point | None = None
 ) -> dict[str, Any]:
-    """Everything that a result depends on, without times, places or machines.
+    """Records everything that a result depends on, without times, places or machines.
 
-    Args:
-      job: That makes it.
-      config: The job's settings, a dataclass with `devices`.
-      sources: Paths of the pictures that are read, by name.
-      point: Settings of this result.
+    `sources` are the paths of the pictures that are read, by name; `point` has the settings of this result alone.
     """
     config = dataclasses.replace(config, **(point or {}))
     values = dataclasses.asdict(config)

@@ -24,12 +24,7 @@ KEPT = ("bits", "save_every", "sweep")
 
 
 def recipe(job: PixelJob, **pictures: tuple[str, ...]) -> ConfigDict:
-    """The config of a job: its settings with their defaults, its pictures, and what is kept of a run.
-
-    Args:
-      job: The job.
-      **pictures: Names of pictures, by the names of the job's reads; of the others there are none.
-    """
+    """Makes the config of a job: its settings with their defaults, pictures by the names of its reads, run options."""
     config = ConfigDict()
     for field in dataclasses.fields(job.config):
         kind, _ = job.config.declared(field.name)
@@ -47,13 +42,7 @@ def recipe(job: PixelJob, **pictures: tuple[str, ...]) -> ConfigDict:
 def run(config: Any, workdir: str | os.PathLike[str], jobs: dict[str, PixelJob] = JOBS) -> None:
     """Runs a recipe's job, its results, trace and config in `workdir`; entry of `train.py`.
 
-    Args:
-      config: Mapping as `recipe` makes it.
-      workdir: Folder to create; a second run of the same config goes on where the first stopped.
-      jobs: Pixel jobs by name.
-
-    Raises:
-      JaxstyleError: Bad input.
+    A second run of the same config goes on where the first stopped. Raises `JaxstyleError` for bad input.
     """
     values = {name: value for name, value in config.items() if name != "run"}
     if (name := values.pop("job")) not in jobs:

@@ -12,7 +12,7 @@ from typing import Any, TypeVar
 from jaxstyle.errors import JaxstyleError, did_you_mean
 from jaxstyle.features import Features
 from jaxstyle.jobs import snapshots
-from jaxstyle.jobs.execution import Execution, Result, finished
+from jaxstyle.jobs.execution import Execution, Result
 from jaxstyle.jobs.files import (
     Files,
     Outputs,
@@ -64,7 +64,7 @@ def run_job(job: PixelJob, files: Files, config: Any, *, progress: bool | None =
         return run_film(job, files, config, progress)
     check_trace(files.trace)
     choose_devices(config.devices)
-    run = Run.begin(job, files, config, progress)
+    run = Run(job, files, config, progress)
     if run.sheet_is_done():
         return [run.outputs.sheet]  # type: ignore[list-item]
     run.check()
@@ -79,41 +79,25 @@ def run_job(job: PixelJob, files: Files, config: Any, *, progress: bool | None =
 class Run:
     """A job under way: what it has read, and where its results go."""
 
-    def __init__(
-        self,
-        job: PixelJob,
-        files: Files,
-        config: Any,
-        features: Features,
-        inputs: Inputs,
-        reader: Reader,
-        contents: Sequence[str],
-        progress: bool | None,
-    ):
-        self.job, self.files, self.config, self.features, self.inputs = job, files, config, features, inputs
-        self.reader, self.contents, self.progress = reader, contents, progress
-        self.points = job.points(config, features) if not files.sweep else sweep_points(job, files.sweep, config)
-        self.outputs: Outputs = plan_outputs(job, files, config, contents, self.points)
-        self.network = snapshots.digest(features.params)
-        self.shapes = [self.content(path).rgb.shape[:2] for path in contents] or [None]
-        self.batches = list(batches(job, config, features, self.shapes, self.points))
-
-    @classmethod
-    def begin(cls, job: PixelJob, files: Files, config: Any, progress: bool | None) -> Run:
+    def __init__(self, job: PixelJob, files: Files, config: Any, progress: bool | None):
         """Reads everything that every picture shares, looks at all contents, and checks where results go."""
-        kind = job.contents
-        contents = list_pictures(files.sources.get(kind.name, ())) if kind else []
+        self.job, self.files, self.config, self.progress = job, files, config, progress
+        sources = files.sources.get(job.contents.name, ()) if job.contents else ()
+        self.contents = list_pictures(sources)
         if files.sweep:
             sweep_points(job, files.sweep, config)
-        if not files.into_folder and len(contents) < 2:
+        if not files.into_folder and len(self.contents) < 2:
             check_writable(files.output, files.bits)  # before anything is read
-        reader = Reader()
-        inputs = read_inputs(job, files.sources, config, reader)
-        features = load_features(config)
-        run = cls(job, files, config, features, inputs, reader, contents, progress)
-        check_outputs(run.outputs, files, (*contents, *named_files(files, config)))
-        tell_folders(files.sources.get(kind.name, ()) if kind else ())
-        return run
+        self.reader = Reader()
+        self.inputs = read_inputs(job, files.sources, config, self.reader)
+        self.features = load_features(config)
+        self.points = sweep_points(job, files.sweep, config) if files.sweep else job.points(config, self.features)
+        self.outputs: Outputs = plan_outputs(job, files, config, self.contents, self.points)
+        check_outputs(self.outputs, files, (*self.contents, *named_files(files, config)))
+        self.network = snapshots.digest(self.features.params)
+        self.shapes = [self.content(path).rgb.shape[:2] for path in self.contents] or [None]
+        self.batches = list(batches(job, config, self.features, self.shapes, self.points))
+        tell_folders(sources)
 
     def content(self, path: str) -> Any:
         """A content picture."""
@@ -155,9 +139,8 @@ class Run:
             inputs = inputs.having(kind.name, [inputs[kind.name][list(chosen).index(index)]])
         alpha = first_alpha(inputs, kind.name) if kind else None
         settings = recorded(job, self.config, sources, point)
-        finish = functools.partial(finished, job, self.config, inputs)
         for path in self.outputs.paths[index][self.points.index(point)]:
-            yield Result(path, settings, finish, alpha)
+            yield Result(path, settings, lambda picture: job.finish(self.config, picture, inputs), alpha)
 
     def sheet_is_done(self) -> bool:
         """Whether a sheet, which alone is wanted, is there already."""
@@ -210,17 +193,9 @@ def sweep_points(job: PixelJob, sweep: Mapping[str, Sequence[float]], config: An
 def batches(
     job: PixelJob, config: Any, features: Features, shapes: Sequence[Any], points: Sequence[Point]
 ) -> Iterator[tuple[list[int], list[Point]]]:
-    """Contents and points that are run together, as many at once as memory holds.
+    """Groups contents and points that are run together, as many at once as memory holds, by their numbers.
 
-    Args:
-      job: Whose `batch` tells what goes together.
-      config: Its settings.
-      features: The feature extractor.
-      shapes: Of the contents; `[None]` where there are none.
-      points: Of all contents.
-
-    Yields:
-      Numbers of contents, in order of the first appearance of their kind, and points.
+    `shapes` are those of the contents, `[None]` where there are none; contents go in order of the first of their kind.
     """
     groups: dict[Hashable, tuple[int, list[int]]] = {}
     of_shape = {shape: job.batch(config, features, shape) for shape in dict.fromkeys(shapes)}

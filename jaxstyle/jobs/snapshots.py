@@ -33,15 +33,10 @@ def digest_inputs(inputs: Inputs) -> str:
 
 
 def save_snapshot(path: pathlib.Path, snapshot: Snapshot, identity: dict[str, Any]) -> None:
-    """Writes a snapshot under a temporary name, then renames it.
+    """Writes a snapshot (npz) under a temporary name, then renames it.
 
-    Args:
-      path: Of the file, an npz.
-      snapshot: Where the run stands.
-      identity: JSON values by which `load_snapshot` tells whether it is the same run.
-
-    Raises:
-      JaxstyleError: The file cannot be written; an older one stays.
+    `identity` has the JSON values by which `load_snapshot` tells whether it is the same run. Raises `JaxstyleError`
+    where the file cannot be written; an older one stays.
     """
     leaves = {f"leaf{i}": leaf for i, leaf in enumerate(jax.tree.leaves(snapshot.state))}
     about = {"stage": snapshot.stage, "iteration": snapshot.iteration, "identity": identity}
@@ -53,16 +48,10 @@ def save_snapshot(path: pathlib.Path, snapshot: Snapshot, identity: dict[str, An
 
 
 def load_snapshot(path: pathlib.Path, problem: Problem, identity: dict[str, Any]) -> Snapshot:
-    """Reads what `save_snapshot` wrote.
+    """Reads what `save_snapshot` wrote, for the problem and the identity of the run that goes on.
 
-    Args:
-      path: Of the file.
-      problem: Of the run that goes on; it gives the state's structure and shapes.
-      identity: Of the run that goes on.
-
-    Raises:
-      JaxstyleError: The file is no snapshot or damaged, or it belongs to another run: the settings that differ
-        are named.
+    Raises `JaxstyleError` where the file is no snapshot or damaged, or belongs to another run: the settings that differ
+    are named.
     """
     stages = problem.stages
     try:

@@ -20,38 +20,17 @@ _NOISE = (1 / 255) ** 2
 
 
 def luma(rgb: np.ndarray) -> np.ndarray:
-    """Computes the luma (BT.601) of a picture.
-
-    Args:
-      rgb: `[..., 3]` in [0, 1].
-
-    Returns:
-      Float32 `[...]` in [0, 1].
-    """
+    """Computes the luma (BT.601) of pictures `[..., 3]` in [0, 1]: float32 `[...]` in [0, 1]."""
     return np.clip(rgb @ LUMA, 0, 1).astype(np.float32)
 
 
 def rgb_to_yiq(rgb: np.ndarray) -> np.ndarray:
-    """Converts to luma and chroma (NTSC YIQ).
-
-    Args:
-      rgb: `[..., 3]` in [0, 1].
-
-    Returns:
-      `[..., 3]`, float64: luma in [0, 1], I in [-0.6, 0.6], Q in [-0.53, 0.53].
-    """
+    """Converts `[..., 3]` in [0, 1] to NTSC YIQ, float64: luma in [0, 1], I in [-0.6, 0.6], Q in [-0.53, 0.53]."""
     return np.asarray(rgb, np.float64) @ _YIQ.T
 
 
 def yiq_to_rgb(yiq: np.ndarray) -> np.ndarray:
-    """Inverts `rgb_to_yiq`, without clipping.
-
-    Args:
-      yiq: `[..., 3]`.
-
-    Returns:
-      `[..., 3]`, float64; outside [0, 1] for colours that no screen shows.
-    """
+    """Inverts `rgb_to_yiq`, without clipping: `[..., 3]` float64, outside [0, 1] for colours that no screen shows."""
     return np.asarray(yiq, np.float64) @ _RGB.T
 
 

@@ -61,14 +61,9 @@ def _entry(line: str) -> dict[str, str]:
 
 @contextlib.contextmanager
 def running(arguments: list[str], **pipes: Any) -> Iterator[tuple[Any, Callable[[], str]]]:
-    """Runs ffmpeg for the block; Ctrl-C does not reach the process.
+    """Runs ffmpeg for the block, where Ctrl-C does not reach it; yields the process, and what returns its complaints.
 
-    Args:
-      arguments: Its options.
-      **pipes: `stdin` or `stdout`, as for `subprocess.Popen`.
-
-    Yields:
-      The process, and a function that returns its complaints so far.
+    `pipes` are `stdin` or `stdout`, as for `subprocess.Popen`.
     """
     quiet = QUIET if "stdin" not in pipes else QUIET[:2]
     with tempfile.TemporaryFile() as said:

@@ -83,13 +83,10 @@ def check_bad_frames(bad_frames: str) -> None:
 def open_film(path: pathlib.Path, square_pixels: bool = False) -> Film:
     """Opens a film and scans it once: its size, its times, and frames that are damaged.
 
-    Args:
-      path: A folder of pictures, a video (`paths.VIDEO_SUFFIXES`), a GIF or another animated picture.
-      square_pixels: Whether frames of an anamorphic video are stretched until their pixels are square, as a result
-        needs that cannot hold another `pixel_aspect`.
-
-    Raises:
-      JaxstyleError: There is no such film, none of its frames can be read, they differ in size, or ffmpeg is missing.
+    The film is a folder of pictures, a video (`paths.VIDEO_SUFFIXES`), a GIF or another animated picture. With
+    `square_pixels` frames of an anamorphic video are stretched, as a result needs that cannot hold another
+    `pixel_aspect`. Raises `JaxstyleError` where there is none, no frame can be read, frames differ in size, or ffmpeg
+    is missing.
     """
     if not path.exists():
         raise JaxstyleError(f"film {str(path)!r} does not exist")

@@ -6,7 +6,7 @@ import contextlib
 import json
 import os
 import pathlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from fractions import Fraction
 from typing import Any
 
@@ -16,7 +16,6 @@ from jaxstyle.errors import JaxstyleError
 from jaxstyle.media import animation_writing, ffmpeg
 from jaxstyle.media.alpha import on_white
 from jaxstyle.media.animation_writing import Add
-from jaxstyle.media.image_reading import read_picture
 from jaxstyle.media.image_writing import check_writable, write_picture
 from jaxstyle.media.paths import FILM_SUFFIXES, frame_path, is_film_name, is_frame_pattern
 from jaxstyle.media.timing import Timing
@@ -25,14 +24,10 @@ from jaxstyle.runtime import atomic
 
 
 def check_film(path: pathlib.Path, bits: int = 8) -> None:
-    """Checks before a long run that a film can be written.
+    """Checks before a long run that a film, or numbered frames by their pattern, can be written.
 
-    Args:
-      path: The film to be written, or a pattern of numbered frames.
-      bits: Bits a channel.
-
-    Raises:
-      JaxstyleError: The name is none of a film, ffmpeg is missing, or the folder is; or it cannot hold so many bits.
+    Raises `JaxstyleError` where the name is none of a film, ffmpeg or the folder is missing, or a film cannot hold
+    `bits` bits a channel.
     """
     if is_frame_pattern(path):
         check_writable(frame_path(path, 0), bits)
@@ -151,22 +146,3 @@ def write_frames(path: str | os.PathLike, frames: np.ndarray, fps: int) -> None:
     with film_writer(path, frames.shape[1:3], fps) as add:
         for frame in frames:
             add(np.broadcast_to(frame, (*frame.shape[:2], 3)))
-
-
-def assemble_film(
-    path: pathlib.Path, frames: Sequence[pathlib.Path], fps: Fraction | float, settings: dict[str, Any] | None = None
-) -> None:
-    """Writes a film of pictures that are files.
-
-    Args:
-      path: Ends in .gif, .apng, .webp or .mp4.
-      frames: Paths of pictures of one size.
-      fps: Frames a second.
-      settings: Kept in the file as JSON.
-
-    Raises:
-      JaxstyleError: See `film_writer`.
-    """
-    with film_writer(path, read_picture(frames[0]).rgb.shape[:2], fps, settings=settings) as add:
-        for frame in frames:
-            add(read_picture(frame).rgb)

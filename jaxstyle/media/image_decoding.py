@@ -40,14 +40,10 @@ class Picture(NamedTuple):
 
 @contextlib.contextmanager
 def open_image(source: str | os.PathLike | Image.Image, name: str) -> Iterator[Image.Image]:
-    """Opens an image for the block; Pillow's warnings are silenced, its exceptions become one `JaxstyleError`.
+    """Opens an image, by its path or open already, for the block; `name` stands in error messages.
 
-    Args:
-      source: A path, or an image that is open already.
-      name: The picture's name in error messages.
-
-    Raises:
-      JaxstyleError: The file is missing, empty, damaged, no picture or too large.
+    Pillow's warnings are silenced, and its exceptions for files that are missing, empty, damaged, no picture or too
+    large become one `JaxstyleError`.
     """
     try:
         with warnings.catch_warnings(), contextlib.ExitStack() as stack:
@@ -112,8 +108,7 @@ def check_pixels(width: int, height: int, name: str) -> None:
 def decode(image: Image.Image, name: str) -> Picture:
     """Decodes an open image, upright and in sRGB; `name` stands in error messages.
 
-    Raises:
-      JaxstyleError: The image has too many pixels, or floats outside [0, 1].
+    Raises `JaxstyleError` where the image has too many pixels, or floats outside [0, 1].
     """
     check_pixels(*image.size, name)  # before anything is decoded
     image.load()  # before EXIF: damaged pixels must not pass for a damaged orientation

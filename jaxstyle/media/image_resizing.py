@@ -15,16 +15,7 @@ MAX_RATIO = 32
 
 
 def check_size(height: int, width: int, name: str) -> None:
-    """Refuses pictures too small or too long to stylise.
-
-    Args:
-      height: Pixels.
-      width: Pixels.
-      name: The picture's name in the error, for example its path.
-
-    Raises:
-      JaxstyleError: The shorter side has fewer than 16 pixels, or the sides differ more than 32-fold.
-    """
+    """Raises `JaxstyleError` for a picture of fewer than 16 pixels a side, or whose sides differ more than 32-fold."""
     if min(height, width) < MIN_SIDE:
         raise JaxstyleError(
             f"picture {name!r} has {width}x{height} pixels, too few: each side needs at least {MIN_SIDE}"

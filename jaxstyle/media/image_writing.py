@@ -128,14 +128,9 @@ def write_picture(
 
 
 def write_mask(path: str | os.PathLike, mask: np.ndarray) -> None:
-    """Writes numbers as a grey PNG; the file appears only when whole.
+    """Writes numbers `[H, W]` uint8 as a grey PNG, which appears only when whole.
 
-    Args:
-      path: Ends in .png, which keeps numbers as they are.
-      mask: `[H, W]` uint8.
-
-    Raises:
-      JaxstyleError: Another suffix or array, or writing fails; then nothing is left behind and an older file stays.
+    Raises `JaxstyleError` for another suffix or array, or where writing fails; then an older file stays.
     """
     target = pathlib.Path(path)
     if target.suffix.lower() != ".png":

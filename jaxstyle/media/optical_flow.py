@@ -105,16 +105,10 @@ def _find(folder: pathlib.Path, name: str) -> pathlib.Path | None:
 
 
 def read_flow(path: pathlib.Path) -> np.ndarray:
-    """Reads the flow in a file.
+    """Reads the flow in a file, `[H, W, 2]` float32 pixels.
 
-    Args:
-      path: A .npy of `[H, W, 2]`, or a .flo (Middlebury: a number, width, height, then pairs of float32).
-
-    Returns:
-      `[H, W, 2]` float32 pixels.
-
-    Raises:
-      JaxstyleError: The file holds no flow, or a value that is not finite.
+    The file is a .npy, or a .flo (Middlebury: a number, width, height, then pairs of float32). Raises `JaxstyleError`
+    where it holds no flow, or a value that is not finite.
     """
     try:
         if path.suffix.lower() == ".npy":

@@ -123,8 +123,7 @@ def is_frame_pattern(path: str | os.PathLike) -> bool:
 def frame_path(pattern: pathlib.Path, number: int) -> pathlib.Path:
     """Names a frame of a pattern such as `frames/%04d.png`.
 
-    Raises:
-      JaxstyleError: The pattern has no number, more than one, or one of another form, such as `%4d`.
+    Raises `JaxstyleError` where the pattern has no number, more than one, or one of another form, such as `%4d`.
     """
     found = _NUMBER.findall(pattern.name)
     if len(found) != 1 or not re.fullmatch(r"%(0\d+)?d", found[0]):

@@ -32,18 +32,11 @@ UPRIGHT: Mapping[int, Callable[[np.ndarray], np.ndarray]] = {
 
 
 def decode_tiff(path: str | os.PathLike, name: str) -> Picture | None:
-    """Decodes the first picture of a TIFF of grey or RGB, with or without alpha, in any layout of its planes.
+    """Decodes the first picture of a TIFF, to all its bits: grey or RGB, with or without alpha, planes in any layout.
 
-    Args:
-      path: Any file.
-      name: The picture's name in error messages.
-
-    Returns:
-      The picture, to all its bits; or None where the file is no TIFF, or is one that Pillow reads.
-
-    Raises:
-      JaxstyleError: The picture is too large, is compressed in a way that tifffile does not know, has more channels,
-        or holds floats outside [0, 1].
+    `name` stands in error messages. Returns None where the file is no TIFF, or is one that Pillow reads. Raises
+    `JaxstyleError` where the picture is too large, is compressed in a way that tifffile does not know, has more
+    channels, or holds floats outside [0, 1].
     """
     try:
         if not is_tiff(path):

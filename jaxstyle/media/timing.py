@@ -49,15 +49,10 @@ def durations(times: Sequence[float], last: float) -> tuple[Fraction, ...]:
 
 
 def even_rate(times: Sequence[float], told: Sequence[Fraction]) -> Fraction | None:
-    """Finds the frames a second of evenly timed frames.
+    """Finds the frames a second of frames shown at rising `times` in seconds; `told` are the rates in the file.
 
-    Args:
-      times: Seconds at which the frames are shown, rising.
-      told: Rates that the file tells, the likeliest first.
-
-    Returns:
-      The first rate, of those told and the mean one, at which every frame comes within a millisecond of its time; None
-      where there is none.
+    It is the first rate, of those told and the mean one, at which every frame comes within a millisecond of its time;
+    None where there is none.
     """
     since, rates = np.subtract(times, times[0]), list(told)
     if since[-1] > 0:

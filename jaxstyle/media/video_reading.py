@@ -53,11 +53,7 @@ class Video(NamedTuple):
 
 
 def inspect(path: pathlib.Path) -> Video:
-    """Scans a whole video, decoding it once.
-
-    Raises:
-      JaxstyleError: No frame can be decoded.
-    """
+    """Scans a whole video, decoding it once; raises `JaxstyleError` where no frame can be decoded."""
     wanted = (
         "format=start_time:stream=avg_frame_rate,r_frame_rate,start_time,duration,width,height,pix_fmt,color_space,"
         "color_transfer,color_primaries:packet=pts_time,duration_time,flags:frame=best_effort_timestamp_time"
@@ -89,16 +85,10 @@ def inspect(path: pathlib.Path) -> Video:
 def frame_times(
     stamps: list[float | None], stream: Mapping[str, str], last: Mapping[str, str], begin: float
 ) -> tuple[Fraction, tuple[float, ...], tuple[Fraction, ...] | None]:
-    """Computes when frames are shown, and whether evenly.
+    """Computes when frames are shown, and whether evenly: `fps`, `times` and `durations` of `Video`.
 
-    Args:
-      stamps: Seconds at which the frames are shown, where they are told.
-      stream: The video's properties, as ffprobe names them.
-      last: Properties of the last packet.
-      begin: Seconds at which the file begins.
-
-    Returns:
-      `fps`, `times` and `durations` of `Video`.
+    `stamps` are the seconds at which frames are shown, where they are told; `stream` and `last` are properties of the
+    video and of its last packet, as ffprobe names them; the file begins at `begin` seconds.
     """
     told = [rate for name in ("avg_frame_rate", "r_frame_rate") if (rate := parse_rate(stream[name]))] or [Fraction(25)]
     times = complete_times(stamps, told[0])
@@ -150,14 +140,9 @@ def complete_times(stamps: list[float | None], fps: Fraction) -> list[float]:
 
 
 def color_filters(path: pathlib.Path, stream: Mapping[str, str]) -> tuple[tuple[str, ...], tuple[str, ...]]:
-    """Chooses the filters that make a video's colours those of BT.709, and says where that cannot be.
+    """Chooses the filters that make a video's colours those of BT.709, and says in sentences where that cannot be.
 
-    Args:
-      path: The video.
-      stream: Its properties, as ffprobe names them.
-
-    Returns:
-      Filters, and sentences; both may be empty.
+    `stream` has the video's properties, as ffprobe names them.
     """
     matrix, transfer, primaries = (stream.get(f"color_{part}", "") for part in ("space", "transfer", "primaries"))
     if transfer in HDR or primaries == "bt2020":
@@ -177,11 +162,7 @@ def color_filters(path: pathlib.Path, stream: Mapping[str, str]) -> tuple[tuple[
 
 
 def first_frame(path: pathlib.Path) -> bytes:
-    """Decodes the first frame of a video as a PNG file, turned upright.
-
-    Raises:
-      JaxstyleError: ffmpeg fails.
-    """
+    """Decodes the first frame of a video as a PNG file, turned upright; raises `JaxstyleError` where ffmpeg fails."""
     command = ["ffmpeg", *ffmpeg.QUIET, *ffmpeg.STRICT, "-i", ffmpeg.file_url(path), "-map", "0:v:0", "-frames:v", "1"]
     done = subprocess.run([*command, "-f", "image2pipe", "-c:v", "png", "-"], capture_output=True, check=False)
     if done.returncode or not done.stdout:
@@ -192,19 +173,10 @@ def first_frame(path: pathlib.Path) -> bytes:
 def decode(
     path: pathlib.Path, shape: tuple[int, int], channels: int = 3, filters: tuple[str, ...] = ()
 ) -> Generator[np.ndarray]:
-    """Decodes the frames of a video one by one, each once, whatever its time.
+    """Decodes the frames of a video one by one, each once, whatever its time; yields `[H, W, channels]` uint8.
 
-    Args:
-      path: The video.
-      shape: Height and width of the frames after the filters, in pixels.
-      channels: 3, or 4 with alpha.
-      filters: ffmpeg's filters.
-
-    Yields:
-      `[H, W, channels]` uint8.
-
-    Raises:
-      JaxstyleError: ffmpeg fails.
+    `shape` is that of the frames after ffmpeg's `filters`, in pixels; the 4th channel is alpha. Raises `JaxstyleError`
+    where ffmpeg fails.
     """
     size = channels * shape[0] * shape[1]
     made = ["-map", "0:v:0", *ffmpeg.passthrough(), *(("-vf", ",".join(filters)) if filters else ())]

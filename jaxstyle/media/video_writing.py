@@ -33,20 +33,8 @@ def video_writer(
 ) -> Iterator[Callable[[np.ndarray], None]]:
     """Writes H.264 that every player plays; odd sides get one more pixel, as 4:2:0 needs, the last again.
 
-    Args:
-      path: Ends in .mp4.
-      shape: Height and width of the frames, in pixels.
-      timing: Frames a second, or how long each frame lasts.
-      comment: Kept in the file.
-      sound: A film whose sound this one gets, and the sound's codec; or None.
-      start: Seconds of sound before the first frame.
-      pixel_aspect: Width of a pixel over its height.
-
-    Yields:
-      A function that takes the next frame `[H, W, 3]` uint8.
-
-    Raises:
-      JaxstyleError: ffmpeg fails.
+    Arguments are those of `film_writing.film_writer`; `comment` is kept in the file. Yields a function that takes the
+    next frame `[H, W, 3]` uint8. Raises `JaxstyleError` where ffmpeg fails.
     """
     size = shape[0] + shape[0] % 2, shape[1] + shape[1] % 2
     more = [(0, side % 2) for side in shape] + [(0, 0)]
@@ -106,13 +94,8 @@ def matroska_writer(
 ) -> Callable[[memoryview], None]:
     """Writes a stream of raw frames with their times, which plain raw video does not have.
 
-    Args:
-      write: Takes the stream's next bytes.
-      size: Height and width of the frames, in pixels.
-      timing: Frames a second, or how long each frame lasts.
-
-    Returns:
-      A function that takes the next frame's bytes, RGB.
+    `write` takes the stream's next bytes, the function that is returned those of the next frame, RGB of `size` `(H,
+    W)`.
 
     References:
       RFC 8794, "Extensible Binary Meta Language"; RFC 9559, "Matroska Media Container Format Specification".

@@ -84,11 +84,7 @@ class DreamConfig(Settings):
             raise JaxstyleError(f"{named('zoom')} makes a film; say how many {named('frames')}, for example 120")
 
     def chosen_layers(self, features: Features) -> tuple[str, ...]:
-        """The layers to dream of.
-
-        Raises:
-          JaxstyleError: A layer or channel that the network has not.
-        """
+        """The layers to dream of; raises `JaxstyleError` for a layer or channel that the network has not."""
         usual = [layer for layer in CANDIDATES if layer in features.network.taps]
         taps = features.network.taps
         layers = self.layers or (usual[0] if usual else taps[2 * len(taps) // 3],)

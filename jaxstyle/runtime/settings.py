@@ -151,11 +151,7 @@ class Settings:
 
 
 def truth(value: Any) -> bool:
-    """True or False, itself or spelt out.
-
-    Raises:
-      ValueError: It is neither.
-    """
+    """True or False, itself or spelt out; raises `ValueError` where it is neither."""
     if str(value).lower() not in ("true", "false"):
         raise ValueError(value)
     return str(value).lower() == "true"

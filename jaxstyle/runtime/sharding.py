@@ -17,11 +17,7 @@ AXIS = "pictures"
 
 
 def choose_devices(count: int | None = None) -> list[jax.Device]:
-    """The first `count` local devices, or all of them.
-
-    Raises:
-      JaxstyleError: There are fewer.
-    """
+    """The first `count` local devices, or all of them; raises `JaxstyleError` where there are fewer."""
     devices = jax.local_devices()
     if count is None:
         return devices
