@@ -76,10 +76,7 @@ class Features:
 
 
 def load(
-    name_or_path: str | os.PathLike[str] = DEFAULT,
-    *,
-    pooling: Pooling = "max",
-    padding: Padding = "replicate",
+    name_or_path: str | os.PathLike[str] = DEFAULT, *, pooling: Pooling = "max", padding: Padding = "replicate"
 ) -> Features:
     """Loads a feature extractor by registered name, downloaded if it is not in the cache, or from a weights file.
 

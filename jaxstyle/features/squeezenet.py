@@ -20,10 +20,7 @@ class Plan(NamedTuple):
     pool_after: tuple[int, ...]  # 1 is the stem; 2…9 are the fire modules
 
 
-PLANS = {
-    "squeezenet1_0": Plan(96, 7, (1, 4, 8)),
-    "squeezenet1_1": Plan(64, 3, (1, 3, 5)),
-}
+PLANS = {"squeezenet1_0": Plan(96, 7, (1, 4, 8)), "squeezenet1_1": Plan(64, 3, (1, 3, 5))}
 SQUEEZE_WIDTHS = {2: 16, 3: 16, 4: 32, 5: 32, 6: 48, 7: 48, 8: 64, 9: 64}
 CLASSES = 1000
 

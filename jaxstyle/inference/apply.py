@@ -62,10 +62,7 @@ class StyleOptions:
         if self.preserve_color not in PRESERVE:
             known = did_you_mean(self.preserve_color, PRESERVE)
             raise JaxstyleError(f"preserve-color {self.preserve_color!r} is unknown; {known}")
-        for name, value, least in (
-            ("style-size", self.style_size, MIN_SIDE),
-            ("tile-size", self.rows, 16),
-        ):
+        for name, value, least in (("style-size", self.style_size, MIN_SIDE), ("tile-size", self.rows, 16)):
             if value is not None and value < least:
                 raise JaxstyleError(f"{name} is {value}; it must be at least {least}")
         choose_devices(self.devices)

@@ -19,15 +19,7 @@ from jaxstyle.inference.style_model import FILES, load_model
 from jaxstyle.inference.styles import blend_of
 from jaxstyle.jobs.apply_films import Reel, open_reels, resized, stylise_film
 from jaxstyle.jobs.bad_pictures import readable, skipped
-from jaxstyle.jobs.files import (
-    Files,
-    check_apart,
-    check_new_folder,
-    check_results,
-    make_folder,
-    stems_of,
-    tell_folders,
-)
+from jaxstyle.jobs.files import Files, check_apart, check_new_folder, check_results, make_folder, stems_of, tell_folders
 from jaxstyle.jobs.film_files import check_fps, part_films
 from jaxstyle.jobs.runner import evenly
 from jaxstyle.media.film_reading import check_bad_frames

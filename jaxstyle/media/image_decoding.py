@@ -20,10 +20,7 @@ from jaxstyle.media.image_writing import srgb_profile
 # Just below Pillow's own hard limit (2 * 89.5 megapixels) and above the largest cameras (151 megapixels).
 MAX_PIXELS = 170_000_000
 # An explicit list, because Pillow would hand an EPS file to Ghostscript, which runs what it says.
-FORMATS = [
-    *("PNG", "JPEG", "WEBP", "TIFF", "GIF", "BMP"),
-    *("PPM", "JPEG2000", "AVIF", "TGA", "ICO", "PSD", "QOI"),
-]
+FORMATS = [*("PNG", "JPEG", "WEBP", "TIFF", "GIF", "BMP"), *("PPM", "JPEG2000", "AVIF", "TGA", "ICO", "PSD", "QOI")]
 
 
 class Picture(NamedTuple):
@@ -176,12 +173,7 @@ def to_srgb(image: Image.Image) -> Image.Image:
 def _transform(image: Image.Image, source: ImageCms.ImageCmsProfile) -> Image.Image:
     target = ImageCms.ImageCmsProfile(io.BytesIO(srgb_profile()))
     transform = ImageCms.buildTransform(
-        source,
-        target,
-        image.mode,
-        "RGB",
-        ImageCms.Intent.RELATIVE_COLORIMETRIC,
-        ImageCms.Flags.BLACKPOINTCOMPENSATION,
+        source, target, image.mode, "RGB", ImageCms.Intent.RELATIVE_COLORIMETRIC, ImageCms.Flags.BLACKPOINTCOMPENSATION
     )
     converted = ImageCms.applyTransform(image, transform)
     assert converted is not None  # None only when asked to work in place

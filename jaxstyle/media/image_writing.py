@@ -20,14 +20,7 @@ from jaxstyle.errors import JaxstyleError
 from jaxstyle.media.alpha import on_white
 from jaxstyle.runtime import atomic
 
-SUFFIXES = {
-    ".png": "PNG",
-    ".jpg": "JPEG",
-    ".jpeg": "JPEG",
-    ".webp": "WEBP",
-    ".tif": "TIFF",
-    ".tiff": "TIFF",
-}
+SUFFIXES = {".png": "PNG", ".jpg": "JPEG", ".jpeg": "JPEG", ".webp": "WEBP", ".tif": "TIFF", ".tiff": "TIFF"}
 DEEP = ("PNG", "TIFF")  # the formats that hold 16 bits a channel
 MAX_SIDE = {"JPEG": 65500, "WEBP": 16383}
 # WebP is lossless because its lossy form always halves the chroma's resolution, where much of a style sits.

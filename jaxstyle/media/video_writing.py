@@ -53,11 +53,7 @@ def video_writer(
 
 
 def _options(
-    size: tuple[int, int],
-    timing: Timing,
-    sound: tuple[pathlib.Path, str] | None,
-    start: float,
-    pixel_aspect: Fraction,
+    size: tuple[int, int], timing: Timing, sound: tuple[pathlib.Path, str] | None, start: float, pixel_aspect: Fraction
 ) -> list[str]:
     """Lists ffmpeg's options but for the comment and the path."""
     square = pixel_aspect == 1

@@ -126,10 +126,7 @@ class AdaIN(nn.Module):
         decoder = sum(
             Fraction(len(widths) + 1, 2 ** (len(self.widths) - 1 - i)) for i, widths in enumerate(self.widths)
         )
-        return (
-            Segment(encoder, Fraction(1, stride), self.widths[-1][-1]),
-            Segment(math.ceil(decoder), stride, 3),
-        )
+        return (Segment(encoder, Fraction(1, stride), self.widths[-1][-1]), Segment(math.ceil(decoder), stride, 3))
 
     def setup(self) -> None:
         self.encoder = VGG(self.widths, padding="reflect")

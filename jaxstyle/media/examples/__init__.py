@@ -12,11 +12,7 @@ from jaxstyle.media.examples.brushwork import brushwork
 from jaxstyle.media.examples.landscape import landscape
 from jaxstyle.media.examples.mosaic import mosaic
 
-EXAMPLES: dict[str, Callable[[int], np.ndarray]] = {
-    "landscape": landscape,
-    "brushwork": brushwork,
-    "mosaic": mosaic,
-}
+EXAMPLES: dict[str, Callable[[int], np.ndarray]] = {"landscape": landscape, "brushwork": brushwork, "mosaic": mosaic}
 
 
 @functools.lru_cache(maxsize=8)

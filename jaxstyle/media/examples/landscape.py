@@ -39,11 +39,7 @@ def _terrain(rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
     n = _MAP_TEXELS
     z = np.linspace(0, _MAP_DEPTH, n, dtype=np.float32)[:, None]
     x = np.linspace(-_MAP_WIDTH / 2, _MAP_WIDTH / 2, n, dtype=np.float32)[None]
-    crags, rolling, fine = (
-        fbm(rng, n, n, 6, 7, 0.42, ridged=True),
-        fbm(rng, n, n, 9, 5),
-        fbm(rng, n, n, 300, 2),
-    )
+    crags, rolling, fine = (fbm(rng, n, n, 6, 7, 0.42, ridged=True), fbm(rng, n, n, 9, 5), fbm(rng, n, n, 300, 2))
     beside = np.abs(x - 0.25 * np.sin(z * 0.7)) - (0.95 + 0.2 * z + 0.4 * rolling)
     peaks = smoothstep(8.0, 14.0, z + 0.25 * np.abs(x)) * (0.9 + 4.6 * crags**1.3)
     hills = smoothstep(-0.4, 4.5, beside) * (1.1 + 1.2 * rolling) * smoothstep(1.5, 5.0, z) * 1.25

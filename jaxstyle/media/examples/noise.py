@@ -9,13 +9,7 @@ Color = tuple[float, float, float]
 
 
 def fbm(
-    rng: np.random.Generator,
-    height: int,
-    width: int,
-    cells: int,
-    octaves: int,
-    gain: float = 0.5,
-    ridged: bool = False,
+    rng: np.random.Generator, height: int, width: int, cells: int, octaves: int, gain: float = 0.5, ridged: bool = False
 ) -> np.ndarray:
     """Sums fractal noise: octaves of random grids, smoothly enlarged (bicubic), each weaker than the one before.
 

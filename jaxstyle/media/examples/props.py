@@ -43,22 +43,9 @@ def house(draw: ImageDraw.ImageDraw, project: Project, x: float, y: float, z: fl
     near = -1 if x > 0 else 1  # which side wall and roof the camera sees
     for side in (-near, near):
         if side == near:
-            face(
-                (0.93, 0.83, 0.66),
-                (-0.4, -0.3, 0),
-                (0.4, -0.3, 0),
-                (0.4, 0.45, 0),
-                (0, 0.85, 0),
-                (-0.4, 0.45, 0),
-            )
+            face((0.93, 0.83, 0.66), (-0.4, -0.3, 0), (0.4, -0.3, 0), (0.4, 0.45, 0), (0, 0.85, 0), (-0.4, 0.45, 0))
             wall = (1.0, 0.95, 0.82) if side < 0 else (0.50, 0.46, 0.48)
-            face(
-                wall,
-                (0.4 * side, -0.3, 0),
-                (0.4 * side, -0.3, 1),
-                (0.4 * side, 0.45, 1),
-                (0.4 * side, 0.45, 0),
-            )
+            face(wall, (0.4 * side, -0.3, 0), (0.4 * side, -0.3, 1), (0.4 * side, 0.45, 1), (0.4 * side, 0.45, 0))
         roof = ((0, 0.93, -0.1), (0, 0.93, 1.1), (0.52 * side, 0.36, 1.1), (0.52 * side, 0.36, -0.1))
         face(sunny if side < 0 else shady, *roof)
     for side in (-1, 1):  # the edge of the roof over the gable
@@ -88,9 +75,7 @@ def meadow(draw: ImageDraw.ImageDraw, rng: np.random.Generator, height: int, wid
             (0.44 * tone, 0.53 * tone, 0.13 * tone) if rng.random() < 0.8 else (0.74 * tone, 0.66 * tone, 0.27 * tone)
         )
         draw.line(
-            [(x, foot), tip],
-            fill=tuple(int(255 * c) for c in color),
-            width=max(1, round(height / 500 * (1 + depth))),
+            [(x, foot), tip], fill=tuple(int(255 * c) for c in color), width=max(1, round(height / 500 * (1 + depth)))
         )
         if rng.random() < 0.03:
             petal = height * (0.0015 + 0.0045 * depth)
@@ -107,12 +92,7 @@ def leafy_tree(draw: ImageDraw.ImageDraw, rng: np.random.Generator, height: int)
         for part in range(3):  # a branch bends and tapers
             bent = angle + rng.normal(0, 0.08)
             end_x, end_y = x + length / 3 * np.cos(bent), y - length / 3 * np.sin(bent)
-            _limb(
-                draw,
-                (x * height, y * height),
-                (end_x * height, end_y * height),
-                thick * (1 - 0.1 * part) * height,
-            )
+            _limb(draw, (x * height, y * height), (end_x * height, end_y * height), thick * (1 - 0.1 * part) * height)
             x, y = end_x, end_y
         if length < 0.05:
             leaves.append((x, y))
@@ -130,10 +110,7 @@ def _leaves(draw: ImageDraw.ImageDraw, rng: np.random.Generator, twigs: np.ndarr
     layer = np.linspace(-0.16, 0.16, len(twigs))[:, None]
     light = 0.42 - 11 * offset.sum(axis=-1) + rng.normal(0, 0.15, layer.shape) - 0.9 * (twigs[..., 0] - 0.1) + layer
     color = (255 * mix((0.07, 0.14, 0.05), (0.56, 0.60, 0.17), np.clip(light, 0, 1))).astype(int).reshape(-1, 3)
-    center, radius = (
-        (height * (twigs + offset)).reshape(-1, 2),
-        height * rng.uniform(0.002, 0.0048, len(color)),
-    )
+    center, radius = ((height * (twigs + offset)).reshape(-1, 2), height * rng.uniform(0.002, 0.0048, len(color)))
     for (x, y), r, fill in zip(center.tolist(), radius.tolist(), color.tolist(), strict=True):
         draw.ellipse((x - r, y - 0.7 * r, x + r, y + 0.7 * r), fill=tuple(fill))
 
