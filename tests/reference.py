@@ -57,6 +57,11 @@ def content_distance(features, target):
     return np.mean((np.asarray(features, np.float64) - np.asarray(target, np.float64)) ** 2)
 
 
+def unit(x):
+    """Vectors along the last axis, of length one."""
+    return x / np.linalg.norm(x, axis=-1, keepdims=True)
+
+
 def total_variation(image):
     """Nine-point stencil: each squared difference of neighbours, edge pixels repeated, straight 2/3, diagonal 1/6."""
     image = np.asarray(image, np.float64)

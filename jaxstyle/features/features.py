@@ -82,7 +82,7 @@ def load(
 
     Args:
       name_or_path: A name listed by `jaxstyle features list`, or a file in any layout that `read_weights` recognises.
-      pooling: `"max"`, `"average"` or `"l2"`.
+      pooling: `"max"`, `"smooth"` (max, with gradients shared by all pixels of a window), `"average"` or `"l2"`.
       padding: Of the first layer, `"zeros"` or `"replicate"`; or `"circular"` of all layers, which makes a torus of a
         picture whose sides are multiples of `stride`.
 

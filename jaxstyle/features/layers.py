@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import functools
+from collections.abc import Callable, Iterable
 
 import flax.linen as nn
 import jax
@@ -13,11 +14,12 @@ from jaxstyle.errors import JaxstyleError, did_you_mean
 from jaxstyle.ops.functional import convolution, max_pool, windows
 
 Pooling = str  # a key of POOLING_SCALE
+Pool = Callable[[jax.Array], jax.Array]
 Padding = str  # "zeros", "replicate" (of the first layer), "reflect" or "circular" (of every layer: a torus)
 
 # Factors that give activations after average and L2 pooling the size they have after max pooling
 # (crowsonkb/style-transfer-pytorch, `pooling_scales`).
-POOLING_SCALE = {"max": 1.0, "average": 2.0, "l2": 0.78}
+POOLING_SCALE = {"max": 1.0, "smooth": 1.0, "average": 2.0, "l2": 0.78}
 
 
 PAD_MODES = {"zeros": "constant", "replicate": "edge", "reflect": "reflect", "circular": "wrap"}  # as NumPy calls them
@@ -104,13 +106,43 @@ def _redirected_relu_backward(x: jax.Array, cotangent: jax.Array) -> tuple[jax.A
 redirected_relu.defvjp(_redirected_relu_forward, _redirected_relu_backward)
 
 
+@functools.partial(jax.custom_vjp, nondiff_argnums=(1, 2))
+def smooth_max(x: jax.Array, largest: Pool, summed: Pool) -> jax.Array:
+    """Max pooling whose gradient is shared by the pixels of each window, in proportion to their squares.
+
+    Max pooling's own gradient goes to one pixel of a window, and a picture that follows it gets a fine grid. This one
+    is of no function, but it descends as far: where one pixel is far the largest, both are the same.
+
+    Args:
+      x: `[N, H, W, C]`, non-negative.
+      largest: The maximum over windows.
+      summed: The sum over the same windows.
+
+    References:
+      tensorflow/lucid, `max_pool → l2_pool` gradient override in misc/gradient_override.py.
+    """
+    return largest(x)
+
+
+def _smooth_max_backward(largest: Pool, summed: Pool, x: jax.Array, cotangent: jax.Array) -> tuple[jax.Array]:
+    squares = jnp.square(x)
+    sums, pull = jax.vjp(summed, squares)
+    (shared,) = pull(cotangent / jnp.maximum(sums, float(jnp.finfo(x.dtype).tiny) ** 0.5))
+    return (squares * shared,)
+
+
+smooth_max.defvjp(lambda x, largest, summed: (largest(x), x), _smooth_max_backward)
+
+
 def pool2(x: jax.Array, pooling: Pooling) -> jax.Array:
     """2x2 pooling with stride 2 of `[N, H, W, C]`; an odd last row or column is dropped, as in VGG.
 
-    Average and L2 pooling are rescaled by `POOLING_SCALE`.
+    Average and L2 pooling are rescaled by `POOLING_SCALE`; smooth pooling is that of `smooth_max`.
     """
     if pooling == "max":
         return max_pool(x)
+    if pooling == "smooth":
+        return smooth_max(x, max_pool, lambda x: sum(windows(x, 2)))
     a, b, c, d = windows(x, 2)
     if pooling == "average":
         return (a + b + c + d) * (POOLING_SCALE["average"] / 4)
@@ -126,7 +158,7 @@ def pool3(x: jax.Array, pooling: Pooling, ceil: bool, circular: bool = False) ->
 
     Args:
       x: Activations, at least 3 pixels on each side.
-      pooling: `"max"`, `"average"` or `"l2"`.
+      pooling: `"max"`, `"smooth"`, `"average"` or `"l2"`.
       ceil: Whether windows may extend beyond the last row and column (Caffe, torchvision) or not (Keras).
       circular: Whether windows extend to the first row and column, whatever `ceil` is.
     """
@@ -135,11 +167,18 @@ def pool3(x: jax.Array, pooling: Pooling, ceil: bool, circular: bool = False) ->
     overhang = [(0, (side - 3) % 2) if ceil else (0, 0) for side in x.shape[1:3]]
     padding = [(0, 0), *overhang, (0, 0)]
     window, strides = (1, 3, 3, 1), (1, 2, 2, 1)
-    if pooling == "max":
+
+    def largest(x: jax.Array) -> jax.Array:
         return jax.lax.reduce_window(x, -jnp.inf, jax.lax.max, window, strides, padding)
-    zero = x.dtype.type(0)  # a traced 0 would have no gradient
+
+    def summed(x: jax.Array) -> jax.Array:
+        zero = x.dtype.type(0)  # a traced 0 would have no gradient
+        return jax.lax.reduce_window(x, zero, jax.lax.add, window, strides, padding)
+
+    if pooling in ("max", "smooth"):
+        return largest(x) if pooling == "max" else smooth_max(x, largest, summed)
     values = x if pooling == "average" else jnp.square(x) + float(jnp.finfo(x.dtype).tiny) ** 0.5
-    total = jax.lax.reduce_window(values, zero, jax.lax.add, window, strides, padding)
+    total = summed(values)
     # A window that extends beyond the picture averages the pixels inside, or the edge would fade.
     rows, columns = (
         np.minimum(3, side - 2 * np.arange(pooled)) for side, pooled in zip(x.shape[1:3], total.shape[1:3], strict=True)

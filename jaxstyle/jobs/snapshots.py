@@ -80,6 +80,7 @@ def restore(path: pathlib.Path, leaves: list[np.ndarray], method: Method, shape:
     template = jax.eval_shape(lambda image: start(method, image), image)
     wanted, structure = jax.tree.flatten(template)
     shapes = [((count, *leaf.shape), leaf.dtype) for leaf in wanted]
-    if shapes != [(leaf.shape, leaf.dtype) for leaf in leaves]:
+    leaves, matches = leaves[: len(wanted)], leaves[len(wanted) :]  # `State.matches` is the last of its fields
+    if shapes != [(leaf.shape, leaf.dtype) for leaf in leaves] or (matches and not method.match_every):
         raise JaxstyleError(f"cannot resume from {str(path)!r}: its arrays are not of this run's shapes; delete it")
-    return jax.tree.unflatten(structure, leaves)
+    return jax.tree.unflatten(structure, leaves)._replace(matches=tuple(matches))

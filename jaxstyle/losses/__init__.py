@@ -4,6 +4,12 @@ from jaxstyle.losses.adversarial import ADVERSARIAL_LOSSES, AdversarialLoss, gra
 from jaxstyle.losses.classification import cross_entropy, mean_squared_error, smoothed_labels
 from jaxstyle.losses.content import content_distance
 from jaxstyle.losses.image_priors import total_variation, total_variation_l1
+from jaxstyle.losses.matching import (
+    matching_distance,
+    nearest_distance,
+    relaxed_transport_distance,
+    self_similarity_distance,
+)
 from jaxstyle.losses.style import gram_distance, gram_matrix, mean_std_distance, wasserstein_distance, wasserstein_root
 from jaxstyle.losses.variational import (
     bernoulli_log_likelihood,
@@ -35,9 +41,13 @@ __all__ = [
     "gram_distance",
     "gram_matrix",
     "kl_weight",
+    "matching_distance",
     "mean_squared_error",
     "mean_std_distance",
+    "nearest_distance",
     "r1_penalty",
+    "relaxed_transport_distance",
+    "self_similarity_distance",
     "smoothed_labels",
     "straight_through",
     "total_variation",

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import functools
 from collections.abc import Mapping, Sequence
+from types import MappingProxyType
 from typing import Any, NamedTuple
 
 import jax
@@ -12,10 +13,15 @@ import jax.numpy as jnp
 import numpy as np
 
 from jaxstyle.features import Features
+from jaxstyle.ops.matching import Bag, bag
 from jaxstyle.ops.moments import Moments, moments
 from jaxstyle.perceptual import terms
+from jaxstyle.perceptual.matching import Matching, matching_target
 from jaxstyle.perceptual.objective import Objective
 from jaxstyle.perceptual.style import Content, Style, content_target, shrink_mask, style_target
+
+BAG = 4096
+"""Vectors of a painting that are kept: twice as many change the pictures no more than another seed does."""
 
 
 class Weights(NamedTuple):
@@ -24,6 +30,8 @@ class Weights(NamedTuple):
     content: Any
     total_variation: Any
     layers: Any
+    matching: Any = np.float32(0)
+    structure: Any = np.float32(0)
 
 
 def normalized(layer_weights: Sequence[float]) -> np.ndarray:
@@ -38,6 +46,8 @@ class PerceptualLoss:
 
         loss = content · mean_l |f_l - c_l|² / mean(c_l²)
              + Σ_l layer_l · Σ_r share_r · D(moments(f_l / s_lr), target_lr)
+             + structure · mean_l |P(f_l) - P(c_l)|, P the pattern of which place resembles which
+             + matching · mean_l Σ_r mean_p weight_rp (1 - cos(f_lp - mean_lr, nearest_lrp))
              + total_variation · TV(picture)
 
     Every feature distance is relative: it is divided by the energy of its target, so that weights mean the same
@@ -49,7 +59,9 @@ class PerceptualLoss:
       content_layers: Names of activations.
       style_layers: Names of activations.
       style_loss: A key of `DISTANCES`.
+      matching_layers: Names of activations whose places are matched; where there are none the fourth term is not there.
       dtype: In which the network computes; moments and the picture stay float32.
+      structure: Whether the second term is there.
       periodic: Whether the picture repeats; the network must then be one with circular padding.
     """
 
@@ -58,12 +70,14 @@ class PerceptualLoss:
     style_layers: tuple[str, ...]
     style_loss: str = "wasserstein"
     dtype: str = "float32"
+    matching_layers: tuple[str, ...] = ()
+    structure: bool = False
     periodic: bool = False
 
     @property
     def layers(self) -> tuple[str, ...]:
         """All layers compared."""
-        return tuple(dict.fromkeys(self.content_layers + self.style_layers))
+        return tuple(dict.fromkeys(self.content_layers + self.style_layers + self.matching_layers))
 
     def extract(self, image: jax.Array, params: Any, layers: tuple[str, ...]) -> dict[str, jax.Array]:
         """Activations `[h, w, C]` of one picture `[H, W, 3]` in [0, 1]."""
@@ -98,11 +112,28 @@ class PerceptualLoss:
             for layer in self.style_layers
         }
 
-    def objective(self, content: Mapping[str, Content], style: Mapping[str, Style], weights: Weights) -> Objective:
+    def bags(self, image: jax.Array, params: Any, mask: jax.Array | None = None) -> dict[str, Bag]:
+        """Bags of the vectors of a painting `[H, W, 3]`, where its mask `[H, W]` is set."""
+        made = {}
+        for layer, features in self.extract(image, params, self.matching_layers).items():
+            weights = None if mask is None else shrink_mask(mask, features)
+            made[layer] = bag(features, moments(features, weights).mean, BAG, weights)
+        return made
+
+    def objective(
+        self,
+        content: Mapping[str, Content],
+        style: Mapping[str, Style],
+        weights: Weights,
+        matching: Mapping[str, Matching] = MappingProxyType({}),
+    ) -> Objective:
         """The loss as a weighted sum of terms, to be made small."""
         parts = [terms.content_to(layer, content[layer]) * (weights.content / len(content)) for layer in content]
+        if self.structure:
+            parts += [terms.structure(layer, content[layer]) * (weights.structure / len(content)) for layer in content]
         for i, layer in enumerate(self.style_layers):
             parts.append(terms.style(layer, style[layer], self.style_loss) * weights.layers[i])
+        parts += [terms.matching(layer, matching[layer]) * (weights.matching / len(matching)) for layer in matching]
         parts.append(terms.total_variation(periodic=self.periodic) * weights.total_variation)
         return functools.reduce(Objective.__add__, parts)
 
@@ -141,6 +172,32 @@ def painting_moments(
 ) -> dict[str, Moments]:
     """`PerceptualLoss.style_moments`, compiled once a size."""
     return loss.style_moments(painting, params, mask)
+
+
+@functools.partial(jax.jit, static_argnums=0)
+def painting_bags(
+    loss: PerceptualLoss, painting: jax.Array, params: Any, mask: jax.Array | None = None
+) -> dict[str, Bag]:
+    """`PerceptualLoss.bags`, compiled once a size."""
+    return loss.bags(painting, params, mask)
+
+
+@functools.partial(jax.jit, static_argnums=0)
+def matching_targets(
+    loss: PerceptualLoss,
+    photo: jax.Array,
+    params: Any,
+    bags: Sequence[dict[str, Bag]],
+    weights: jax.Array,
+    masks: jax.Array | None,
+    guidance: jax.Array,
+) -> dict[str, Matching]:
+    """The matching targets of a picture of the photo's size, compiled once a size; see `matching_target`."""
+    found = loss.extract(photo, params, loss.matching_layers)
+    return {
+        layer: matching_target(found[layer], [one[layer] for one in bags], jnp.asarray(weights), masks, guidance)
+        for layer in loss.matching_layers
+    }
 
 
 @functools.partial(jax.jit, static_argnums=0)

@@ -14,6 +14,7 @@ import numpy as np
 from jaxstyle.errors import JaxstyleError
 
 Score = Callable[["Activations", str, Any], jax.Array]
+Match = Callable[["Activations", str, Any], Any]
 
 
 class Activations(NamedTuple):
@@ -38,12 +39,15 @@ class Part(NamedTuple):
       score: `(activations, layer, numbers) -> scalar`, pure.
       layer: Name of the activation it is a function of; empty for scores of the picture alone.
       compares: Whether it needs that activation of the reference picture, too.
+      match: `(activations, layer, numbers) -> nearest`, of scores that match places: what their numbers have as
+        `nearest`, found anew now and then; None of all others.
     """
 
     name: str
     score: Score
     layer: str
     compares: bool
+    match: Match | None = None
 
 
 @functools.partial(jax.tree_util.register_dataclass, data_fields=["weights", "numbers"], meta_fields=["parts"])
@@ -89,6 +93,18 @@ class Objective:
         """The layers whose activations of the reference picture are needed."""
         return tuple(dict.fromkeys(part.layer for part in self.parts if part.compares))
 
+    def matches(self, activations: Activations) -> tuple[Any, ...]:
+        """What each part that matches places finds in the activations."""
+        pairs = zip(self.parts, self.numbers, strict=True)
+        return tuple(part.match(activations, part.layer, numbers) for part, numbers in pairs if part.match)
+
+    def having(self, matches: tuple[Any, ...]) -> Objective:
+        """The objective whose matching parts go by `matches`."""
+        found = iter(matches)
+        pairs = zip(self.parts, self.numbers, strict=True)
+        numbers = [numbers._replace(nearest=next(found)) if part.match else numbers for part, numbers in pairs]
+        return dataclasses.replace(self, numbers=tuple(numbers))
+
     def __add__(self, other: Objective) -> Objective:
         if not isinstance(other, Objective):
             return NotImplemented
@@ -111,9 +127,11 @@ class Objective:
         return self + -other if isinstance(other, Objective) else NotImplemented
 
 
-def term(name: str, score: Score, layer: str = "", numbers: Any = (), *, compares: bool = False) -> Objective:
+def term(
+    name: str, score: Score, layer: str = "", numbers: Any = (), *, compares: bool = False, match: Match | None = None
+) -> Objective:
     """An objective of one score with weight one."""
-    return Objective((Part(name, score, layer, compares),), (np.float32(1),), (numbers,))
+    return Objective((Part(name, score, layer, compares, match),), (np.float32(1),), (numbers,))
 
 
 def activation(activations: Activations, layer: str) -> jax.Array:

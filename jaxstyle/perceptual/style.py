@@ -46,6 +46,10 @@ class Content(NamedTuple):
     energy: jax.Array
 
 
+CELLS = 32
+"""Cells along the longer side of a layer between which `structure_distance` compares: at most 1024 in all."""
+
+
 def content_target(features: jax.Array) -> Content:
     """The target that a photo's activation `[h, w, C]` is."""
     return Content(features, mean_square(features))
@@ -54,6 +58,24 @@ def content_target(features: jax.Array) -> Content:
 def content_distance(features: jax.Array, target: Content) -> jax.Array:
     """Mean squared difference of an activation `[h, w, C]` from the target, relative to the target's energy."""
     return losses.content_distance(features, target.features) / target.energy
+
+
+def structure_distance(features: jax.Array, target: Content) -> jax.Array:
+    """How far the pattern of which place of an activation `[h, w, C]` resembles which is from the target's.
+
+    Places are means over equal cells, so that all of the picture is compared at every step.
+    """
+    return losses.self_similarity_distance(cells(features), cells(target.features))
+
+
+def cells(features: jax.Array) -> jax.Array:
+    """Means `[N, C]` over square cells of an activation `[h, w, C]`; rows and columns left over are passed over."""
+    height, width, channels = features.shape
+    side = -(-max(height, width) // CELLS)
+    rows, columns = max(1, height // side), max(1, width // side)
+    high, wide = min(side, height), min(side, width)
+    kept = features[: rows * high, : columns * wide].astype(jnp.float32)
+    return jnp.mean(kept.reshape(rows, high, columns, wide, channels), (1, 3)).reshape(-1, channels)
 
 
 def style_target(

@@ -13,8 +13,17 @@ import jax.numpy as jnp
 
 from jaxstyle import losses
 from jaxstyle.errors import JaxstyleError, did_you_mean
+from jaxstyle.perceptual.matching import Matching, find, matched_distance
 from jaxstyle.perceptual.objective import Activations, Objective, maps, term
-from jaxstyle.perceptual.style import DISTANCES, Content, Style, content_distance, mean_square, style_distance
+from jaxstyle.perceptual.style import (
+    DISTANCES,
+    Content,
+    Style,
+    content_distance,
+    mean_square,
+    structure_distance,
+    style_distance,
+)
 
 
 def content(layer: str) -> Objective:
@@ -41,6 +50,18 @@ def _content_to(activations: Activations, layer: str, target: Content) -> jax.Ar
     return mean_over_group(lambda features: content_distance(features, target), activations.taps[layer])
 
 
+def structure(layer: str, target: Content) -> Objective:
+    """How far the pattern of which place resembles which is from a fixed target's, the mean over the group.
+
+    It binds the picture's composition to the photo's and leaves colours and textures free.
+    """
+    return term(f"structure/{layer}", _structure, layer, target)
+
+
+def _structure(activations: Activations, layer: str, target: Content) -> jax.Array:
+    return mean_over_group(lambda features: structure_distance(features, target), activations.taps[layer])
+
+
 def style(layer: str, target: Style, style_loss: str = "gram") -> Objective:
     """The distance of a layer's moments from a style's, the mean over the group; subtract it to get the style.
 
@@ -62,6 +83,21 @@ def _style(style_loss: str) -> Any:
 
 
 _STYLES = {name: _style(name) for name in DISTANCES}
+
+
+def matching(layer: str, target: Matching) -> Objective:
+    """The distance of each place of a layer from the painting's place that it was matched with; subtract it."""
+    return term(f"matching/{layer}", _matching, layer, target, match=_find)
+
+
+def _matching(activations: Activations, layer: str, target: Matching) -> jax.Array:
+    (features,) = activations.taps[layer]
+    return matched_distance(features, target)
+
+
+def _find(activations: Activations, layer: str, target: Matching) -> jax.Array:
+    (features,) = activations.taps[layer]
+    return find(features, target)
 
 
 def total_variation(*, periodic: bool = False) -> Objective:

@@ -18,7 +18,18 @@ import scipy.linalg  # noqa: F401  # loads that OpenBLAS, so that it can be told
 from threadpoolctl import threadpool_limits
 
 from jaxstyle.errors import Diverged
-from jaxstyle.pixels.method import HyperParameters, Method, State, Terms, add_detail, advance, enlarge, picture, start
+from jaxstyle.pixels.method import (
+    HyperParameters,
+    Method,
+    State,
+    Terms,
+    add_detail,
+    advance,
+    enlarge,
+    match,
+    picture,
+    start,
+)
 from jaxstyle.pixels.schedule import Stage
 from jaxstyle.runtime.sharding import BatchSharding, sharded_map
 
@@ -192,7 +203,11 @@ class Run:
     def go_on(self, hyper: HyperParameters, data: Any, shared: Any) -> bool:
         """Takes the steps left in this stage; True when there is a next stage to go to."""
         step = self.compiled(advance, in_axes=(0, 0, 0, None), donate=(0,))
+        rematch = self.compiled(match, in_axes=(0, 0, None), donate=(0,))
+        every = self.problem.method.match_every
         while self.iteration < self.place.iterations and not self.stop():
+            if every and self.iteration % every == 0:
+                self.state = rematch(self.state, data, shared)
             self.state, terms = step(self.state, hyper, data, shared)
             self.iteration += 1
             self.pending.append(terms)

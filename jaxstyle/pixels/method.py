@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import jax
@@ -13,7 +12,6 @@ from jaxstyle.pixels.optimizers import carry_state
 from jaxstyle.pixels.parametrizations import Parametrization
 
 Terms = dict[str, Any]
-Loss = Callable[..., tuple[jax.Array, Terms]]
 
 
 class HyperParameters(NamedTuple):
@@ -39,6 +37,8 @@ class State(NamedTuple):
       average: Exponential average of `params` over the steps of this stage, not yet bias-corrected.
       weight: Scalar, what `average` must be divided by.
       step: Scalar int32, steps taken since the start of the run.
+      matches: What the loss has found to match the picture with; of losses that match nothing, and before the first
+        step of a stage, empty.
     """
 
     params: Any
@@ -46,6 +46,7 @@ class State(NamedTuple):
     average: Any
     weight: jax.Array
     step: jax.Array
+    matches: tuple[Any, ...] = ()
 
 
 class Method(NamedTuple):
@@ -55,11 +56,14 @@ class Method(NamedTuple):
       parametrization: Which numbers are moved.
       loss: `(picture [H, W, 3], data, shared, key) -> (loss, terms)`; pure; `terms` are named scalars.
       optimizer: optax transformation of one picture's parameters with a learning rate of one.
+      match_every: Steps between two calls of `loss.match(picture, data, shared)`, of which the first is before the
+        first step of each stage; 0 of losses that match nothing. `data.having(matches)` is what the loss then gets.
     """
 
     parametrization: Parametrization
-    loss: Loss
+    loss: Any
     optimizer: optax.GradientTransformation
+    match_every: int = 0
 
 
 def start(method: Method, image: jax.Array) -> State:
@@ -76,6 +80,7 @@ def fresh_average(params: Any, optimizer: Any, step: jax.Array) -> State:
 def advance(method: Method, state: State, hyper: HyperParameters, data: Any, shared: Any) -> tuple[State, Terms]:
     """One step of one picture. A step whose loss, gradient or update is not finite leaves the state as it was."""
     key = jax.random.fold_in(jax.random.wrap_key_data(hyper.key), state.step)
+    data = data.having(state.matches) if state.matches else data
 
     def loss(params: Any) -> tuple[jax.Array, Terms]:
         return method.loss(method.parametrization.decode(params), data, shared, key)
@@ -87,11 +92,16 @@ def advance(method: Method, state: State, hyper: HyperParameters, data: Any, sha
     params = method.parametrization.project(optax.apply_updates(state.params, updates))
     keep = hyper.average_decay
     average = jax.tree.map(lambda old, new: keep * old + (1 - keep) * new, state.average, params)
-    moved = State(params, optimizer, average, keep * state.weight + (1 - keep), state.step + 1)
+    moved = State(params, optimizer, average, keep * state.weight + (1 - keep), state.step + 1, state.matches)
     size = optax.tree.norm(updates)
     good = jnp.isfinite(value) & jnp.isfinite(norm) & jnp.isfinite(size)
     moved = jax.tree.map(lambda new, old: jnp.where(good, new, old), moved, state)
     return moved, {**terms, "loss": value, "gradient": norm, "update": size}
+
+
+def match(method: Method, state: State, data: Any, shared: Any) -> State:
+    """The state with its picture matched anew; what was found stays until the next time."""
+    return state._replace(matches=method.loss.match(picture(method, state), data, shared))
 
 
 def averaged(state: State) -> Any:

@@ -41,7 +41,7 @@ class OptimizationConfig(Settings):
     optimizer: str = setting("adam", "how the picture is updated", LEARNING_RATES)
     parametrization: str = setting("pixels", "which numbers the optimiser moves to make the picture", STEP_SIZES)
     learning_rate: float | None = setting(
-        None, "step size (default: 0.02 for adam on pixels, other parametrisations' own, 1 for lbfgs)", least=0
+        None, "step size (default: for adam the parametrisation's own, 1 for lbfgs)", least=0
     )
     avg_decay: float = setting(
         0.95, "decay of the average over iterates, which is the result; 0 takes the last one", least=0

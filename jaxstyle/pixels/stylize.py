@@ -12,17 +12,17 @@ import optax
 
 from jaxstyle.errors import JaxstyleError
 from jaxstyle.features import Features
+from jaxstyle.features.layers import POOLING_SCALE
 from jaxstyle.media import colors
-from jaxstyle.media.image_decoding import Picture
 from jaxstyle.media.image_resizing import check_mask, resize
 from jaxstyle.perceptual.config import PerceptualConfig
-from jaxstyle.perceptual.loss import PerceptualLoss, Weights, normalized, painting_moments, picture_targets
-from jaxstyle.perceptual.sizes import painting_size
+from jaxstyle.perceptual.loss import PerceptualLoss
 from jaxstyle.pixels import footprint, schedule
 from jaxstyle.pixels.job import Inputs, PixelJob, Point, Reads
 from jaxstyle.pixels.loop import Problem
-from jaxstyle.pixels.objectives import Objective, ObjectiveLoss, StageObjective
+from jaxstyle.pixels.objectives import Objective, ObjectiveLoss
 from jaxstyle.pixels.optimization import (
+    STEP_SIZES,
     OptimizationConfig,
     choose_method,
     hyper_parameters,
@@ -31,11 +31,20 @@ from jaxstyle.pixels.optimization import (
     with_step_of,
 )
 from jaxstyle.pixels.schedule import Stage
+from jaxstyle.pixels.style_objectives import StageObjectives
 from jaxstyle.runtime.settings import named, setting
 
 INITS = ("content", "noise", "style-stats")
 PRESERVE_COLOR = ("none", "luminance", "histogram")
-SWEEPABLE = ("content_weight", "tv_weight", "learning_rate", "avg_decay")
+SWEEPABLE = (
+    "strength",
+    "content_weight",
+    "structure_weight",
+    "matching_weight",
+    "tv_weight",
+    "learning_rate",
+    "avg_decay",
+)
 """Settings that are traced arguments of a step: a sweep over them is one compiled program."""
 
 
@@ -43,13 +52,37 @@ SWEEPABLE = ("content_weight", "tv_weight", "learning_rate", "avg_decay")
 class StyleTransferConfig(PerceptualConfig, OptimizationConfig):
     """How a picture is stylised; every field is also a command-line option. Lists are written `a,b,c` there."""
 
+    strength: float = setting(
+        0.5, "how much painting: 0 keeps the photo, at 1 the painting goes its own way", least=0, most=1
+    )
+    content_weight: float = setting(0.025, "weight of the distance to the photo", least=0)
     size: int = setting(512, "longer side of the result, pixels", least=16)
     init: str = setting("content", f"what to start from: {', '.join(INITS)}, or the path of a picture", path=True)
     style_scale: float = setting(
         1.0, "size of the style pictures relative to the result; more gives larger strokes", least=0
     )
+    parametrization: str = setting(
+        "", "which numbers the optimiser moves (default: pyramid for adam, pixels for lbfgs)", STEP_SIZES
+    )
+    pooling: str = setting("smooth", "how the network pools", POOLING_SCALE)
     padding: str = setting("replicate", "what the network's first layer sees beyond the frame", ("replicate", "zeros"))
+    structure_weight: float = setting(
+        0.015, "weight of the photo's composition: which of its places resemble each other", least=0
+    )
+    matching_weight: float = setting(
+        0.3, "weight of being like the painting place by place, beside its statistics; 0 takes those alone", least=0
+    )
+    matching_layers: tuple[str, ...] = setting(
+        (), "layers whose places are matched (default: the style layers but the first and the last)"
+    )
+    match_every: int = setting(50, "optimiser steps between two matchings", least=1)
     preserve_color: str = setting("none", "keep the photo's colours", PRESERVE_COLOR)
+
+    def __post_init__(self) -> None:
+        """Gives every field its declared type, and the picture the parametrisation that goes with the optimiser."""
+        super().__post_init__()
+        if not self.parametrization:
+            object.__setattr__(self, "parametrization", "pixels" if self.optimizer == "lbfgs" else "pyramid")
 
     def check_relations(self) -> None:
         """Raises `JaxstyleError` for settings that do not go together."""
@@ -90,7 +123,7 @@ def prepare(
     style_weights(config, len(inputs["styles"]))
     # Once: the targets of every picture at every scale read the network, which as host arrays would be sent each time.
     features = dataclasses.replace(features, params=jax.device_put(features.params))
-    loss = perceptual_loss(config, features.network)
+    loss = perceptual_loss(config, features.network, points)
     layers = loss.layers if objective is None else objective.layers
     features.check(layers)
     contents = inputs.rgb("contents")
@@ -98,17 +131,30 @@ def prepare(
     count = len(contents) * len(points)
     network = footprint.fit(features, layers, stages[-1], count, config.dtype, config.devices)
     method = choose_method(config, ObjectiveLoss(network, dtype=config.dtype, descends=True), optimizer)
-    objectives = StageObjectives(
-        config, dataclasses.replace(loss, network=network), features, inputs, points, objective
-    )
+    method = method._replace(match_every=config.match_every if loss.matching_layers or objective else 0)
+    loss = dataclasses.replace(loss, network=network)
+    objectives = StageObjectives(config, loss, features, inputs, points, objective, stages[:-1][:1])
     start = np.repeat(starting_images(config, inputs, stages[0]), len(points), axis=0)
     hyper = hyper_parameters(config, len(contents), points)
     return Problem(method, stages, start, hyper, objectives, features.params)
 
 
-def perceptual_loss(config: StyleTransferConfig, network: Any) -> PerceptualLoss:
-    """The loss that settings describe."""
-    return PerceptualLoss(network, config.content_layers, config.style_layers, config.style_loss, config.dtype)
+def perceptual_loss(config: StyleTransferConfig, network: Any, points: Sequence[Point] = ({},)) -> PerceptualLoss:
+    """The loss that settings describe, at some points of them."""
+
+    def used(name: str) -> bool:
+        return any(point.get(name, getattr(config, name)) for point in points)
+
+    matched = config.matching_layers or config.style_layers[1:-1] or config.style_layers
+    return PerceptualLoss(
+        network,
+        config.content_layers,
+        config.style_layers,
+        config.style_loss,
+        config.dtype,
+        matching_layers=matched if used("matching_weight") else (),
+        structure=used("structure_weight"),
+    )
 
 
 def check_inputs(inputs: Inputs) -> None:
@@ -158,85 +204,6 @@ def starting_images(config: StyleTransferConfig, inputs: Inputs, stage: Stage) -
             raise JaxstyleError(f"init {config.init!r} is a path, and no picture was given for it")
         return np.stack([resize(inputs.first("init").rgb, *shape)] * count)
     return np.stack([noise(config, stage, inputs.rgb("styles") if config.init == "style-stats" else ())] * count)
-
-
-@dataclasses.dataclass(frozen=True)
-class StageObjectives:
-    """`stage -> StageObjective [contents · points, …]`: what photos and paintings ask for at that scale."""
-
-    config: StyleTransferConfig
-    loss: PerceptualLoss
-    features: Features
-    inputs: Inputs
-    points: Sequence[Point]
-    objective: Objective | None
-
-    def __call__(self, stage: Stage) -> StageObjective:
-        """The objectives of all pictures of the batch at one stage, stacked on the host."""
-        contents, styles = self.inputs.rgb("contents"), self.inputs.rgb("styles")
-        if self.objective is not None:
-            made = [self.given(self.objective, content, stage) for content in contents for _ in self.points]
-            return stacked(made)
-        shared = None if self.config.preserve_color == "histogram" else self.style_moments(stage, styles)
-        made = []
-        for content in self.inputs["contents"]:
-            found = shared or self.style_moments(stage, self.recolored(content))
-            made += self.of_content(resize(content.rgb, stage.height, stage.width), found, stage)
-        return stacked(made)
-
-    def recolored(self, content: Picture) -> list[np.ndarray]:
-        """The paintings in a photo's colours, by the pixels that count of each."""
-        pairs = zip(self.inputs.rgb("styles"), self.style_masks(), strict=True)
-        return [colors.match_color(style, content.rgb, mask, content.alpha) for style, mask in pairs]
-
-    def given(self, objective: Objective, content: np.ndarray, stage: Stage) -> StageObjective:
-        """An objective of the caller's own, which compares with the photo where it compares."""
-        reference = resize(content, stage.height, stage.width) if objective.compared else None
-        return StageObjective(-objective, reference)  # the loop makes it small
-
-    def of_content(self, content: np.ndarray, styles: Sequence[Any], stage: Stage) -> list[StageObjective]:
-        """One photo's objectives at every point of the sweep."""
-        config, masks = self.config, None
-        if self.inputs["content_masks"]:
-            masks = np.stack([resize(mask, stage.height, stage.width) for mask in self.inputs["content_masks"]])
-        blend = style_weights(config, len(styles))
-        targets, style = picture_targets(self.loss, content, self.features.params, styles, blend, masks)
-        layers = normalized(config.layer_weights)
-
-        def weights(point: Point) -> Weights:
-            content_weight = np.float32(point.get("content_weight", config.content_weight))
-            return Weights(content_weight, np.float32(point.get("tv_weight", config.tv_weight)), layers)
-
-        return [StageObjective(self.loss.objective(targets, style, weights(point))) for point in self.points]
-
-    def style_moments(self, stage: Stage, styles: Sequence[np.ndarray]) -> list[Any]:
-        """The moments of every painting at the size at which it is seen in this stage."""
-        least = self.features.least_side(self.loss.style_layers)
-        wanted = self.config.style_size or round(stage.scale * self.config.style_scale)
-        made, masks = [], self.style_masks()
-        for i, style in enumerate(styles):
-            size = painting_size(style.shape, wanted, least)
-            mask = masks[i]
-            mask = None if mask is None else resize(mask, *size)
-            made.append(painting_moments(self.loss, resize(style, *size), self.features.params, mask))
-        return made
-
-    def style_masks(self) -> list[np.ndarray | None]:
-        """Where each painting counts: its mask, where it is visible; None where all of it does."""
-        masks = self.inputs["style_masks"] or [None] * len(self.inputs["styles"])
-        return [visible(picture, mask) for picture, mask in zip(self.inputs["styles"], masks, strict=True)]
-
-
-def visible(picture: Picture, mask: np.ndarray | None) -> np.ndarray | None:
-    """A mask `[H, W]` of a picture times its alpha; None stands for ones."""
-    if picture.alpha is None:
-        return mask
-    return picture.alpha if mask is None else mask * picture.alpha
-
-
-def stacked(made: Sequence[StageObjective]) -> StageObjective:
-    """The objectives of several pictures, leaves `[N, …]` on the host."""
-    return jax.tree.map(lambda *leaves: np.stack([np.asarray(leaf) for leaf in leaves]), *made)
 
 
 def finish(config: StyleTransferConfig, picture: np.ndarray, inputs: Inputs) -> np.ndarray:

@@ -47,6 +47,7 @@ def setting(
     choices: Iterable[str] = (),
     least: float | None = None,
     *,
+    most: float | None = None,
     path: bool = False,
     alias: str = "",
 ) -> Any:
@@ -57,10 +58,11 @@ def setting(
       help: What it is, for `--help`.
       choices: The texts it may be; empty where any will do.
       least: The least it (or each of its numbers) may be.
+      most: The most it (or each of its numbers) may be.
       path: Whether it names a file (or something jaxstyle knows): metadata then keeps the file's name alone.
       alias: Another name of its option on the command line.
     """
-    about = {"help": help, "choices": tuple(choices), "least": least, "path": path, "alias": alias}
+    about = {"help": help, "choices": tuple(choices), "least": least, "most": most, "path": path, "alias": alias}
     return dataclasses.field(default=default, metadata=about)
 
 
@@ -83,10 +85,12 @@ class Settings:
                 if isinstance(number, float) and not math.isfinite(number):
                     raise JaxstyleError(f"{named(field.name)} is {number}; it must be a finite number")
         for field in dataclasses.fields(self):
-            value, least = getattr(self, field.name), field.metadata["least"]
+            value, least, most = getattr(self, field.name), field.metadata["least"], field.metadata["most"]
             for number in value if isinstance(value, tuple) else (value,):
                 if least is not None and number is not None and number < least:
                     raise JaxstyleError(f"{named(field.name)} is {number:g}; it must be at least {least:g}")
+                if most is not None and number > most:
+                    raise JaxstyleError(f"{named(field.name)} is {number:g}; it must be at most {most:g}")
         self.check_relations()
 
     def check_relations(self) -> None:

@@ -63,7 +63,7 @@ OUT = ("-o", "out/new.png")
         ("--sweep=content_weight=1,1", "--sweep content_weight has a value twice"),
         ("--sweep=contentweight=1", "cannot sweep 'contentweight'; did you mean 'content_weight'"),
         ("--sweep=style_loss=1,2", "cannot sweep 'style_loss'"),
-        ("--sweep=size=64,128", "cannot sweep 'size'; known: 'content_weight'"),
+        ("--sweep=size=64,128", "cannot sweep 'size'; known: 'strength', 'content_weight'"),
         ("--sweep=content_weight=1,-1", "--content-weight is -1; it must be at least 0"),
         ("--sweep=tv_weight=1,nan", "--tv-weight is nan"),
         ("--sweep=tv_weight=1 --sweep=tv_weight=2", "--sweep tv_weight is given twice; write all its values into one"),

@@ -1,5 +1,7 @@
 """The networks with random weights against float64 NumPy, tap by tap, and how they are built and asked."""
 
+import functools
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -65,6 +67,24 @@ def test_the_gradient_is_finite_where_whole_windows_are_zero(pooling):
 
     gradient = jax.jit(jax.grad(loss))(picture(8, 8))
     np.testing.assert_array_equal(gradient, np.zeros((1, 8, 8, 3)))
+
+
+@pytest.mark.parametrize("sides", [2, 3])
+def test_smooth_pooling_is_max_pooling_with_a_gradient_shared_by_squares(sides):
+    x = np.random.default_rng(0).random((1, 7, 7, 2))
+    x[:, :3, :3] = 0  # a window of noughts has no gradient
+    cotangent = np.random.default_rng(1).normal(size=(1, 3, 3, 2))
+    pool = {2: pool2, 3: functools.partial(pool3, ceil=False)}[sides]
+    expected = np.zeros_like(x)
+    for i, j in np.ndindex(3, 3):
+        rows, columns = slice(2 * i, 2 * i + sides), slice(2 * j, 2 * j + sides)
+        squares = x[:, rows, columns] ** 2
+        total = squares.sum((1, 2), keepdims=True)
+        shares = np.divide(squares, total, out=np.zeros_like(squares), where=total > 0)
+        expected[:, rows, columns] += shares * cotangent[:, i : i + 1, j : j + 1]
+    found, pull = jax.vjp(lambda x: pool(x, "smooth"), jnp.asarray(x, jnp.float32))
+    np.testing.assert_array_equal(found, pool(jnp.asarray(x, jnp.float32), "max"))
+    np.testing.assert_allclose(pull(jnp.asarray(cotangent, jnp.float32))[0], expected, rtol=1e-5, atol=1e-7)
 
 
 @pytest.mark.parametrize("pool", [lambda x: pool2(x, "l2"), lambda x: pool3(x, "l2", True)])

@@ -141,6 +141,7 @@ def test_a_frame_is_held_to_the_one_before_beside_what_a_picture_is(pictures):
 def terms_of(problem, picture, stage):
     """The terms of the loss of a problem's first picture."""
     first = jax.tree.map(lambda leaf: leaf[0], problem.data(stage))
+    first = first.having(jax.jit(problem.method.loss.match)(picture, first, problem.shared))
     loss, terms = jax.jit(problem.method.loss)(picture, first, problem.shared, jax.random.key(0))
     terms = {name: float(value) for name, value in terms.items()}
     assert float(loss) == pytest.approx(sum(terms.values()), rel=1e-5)

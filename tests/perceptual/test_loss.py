@@ -73,7 +73,8 @@ def test_the_terms_sum_to_the_loss_and_vanish_at_their_targets(style_loss):
 
 def test_each_region_goes_to_its_own_style():
     inputs = tiny.inputs(contents=[CONTENT], styles=STYLES, content_masks=(LEFT, 1 - LEFT))
-    config = tiny.config(min_size=48, initial_iterations=120, content_weight=0.0, learning_rate=0.05)
+    alone = {"content_weight": 0.0, "structure_weight": 0.0, "matching_weight": 0.0, "parametrization": "pixels"}
+    config = tiny.config(min_size=48, initial_iterations=120, learning_rate=0.05, **alone)
     made = optimize(prepare(config, FEATURES, inputs), jax.devices()[:1]).pictures[0]
     moments = functools.partial(painting_moments, loss_of("mean-std"))
     wanted = [moments(style, FEATURES.params) for style in STYLES]

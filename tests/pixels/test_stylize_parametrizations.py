@@ -38,7 +38,9 @@ def test_lbfgs_moves_fourier_coefficients():
 
 
 def test_step_sizes_are_the_parametrisations_own_unless_set():
-    assert StyleTransferConfig().step_size == 0.02
+    assert StyleTransferConfig().step_size == 0.04 == StyleTransferConfig(parametrization="pyramid").step_size
+    assert StyleTransferConfig(parametrization="pixels").step_size == 0.02
+    assert StyleTransferConfig(optimizer="lbfgs").parametrization == "pixels"
     assert StyleTransferConfig(parametrization="fourier").step_size == 0.04
     assert StyleTransferConfig(parametrization="fourier", optimizer="lbfgs").step_size == 1
     assert np.isclose(StyleTransferConfig(parametrization="cppn", learning_rate=0.1).step_size, 0.1)

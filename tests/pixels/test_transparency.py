@@ -79,7 +79,7 @@ def test_what_is_invisible_does_not_count_among_the_colours(place):
     def recolored(picture):
         photo, painting = (picture, other) if place == "photo" else (other, picture)
         config, inputs = jaxstyle.StyleTransferConfig(**tiny.SMALL), Inputs(contents=[photo], styles=[painting])
-        return StageObjectives(config, None, FEATURES, inputs, [{}], None).recolored(photo)[0][:, :22]
+        return StageObjectives(config, None, FEATURES, inputs, [{}]).recolored(photo)[0][:, :22]
 
     faded, half, opaque = map(recolored, (Picture(rgb, alpha), Picture(rgb[:, :22], None), Picture(rgb, None)))
     np.testing.assert_allclose(faded, half, atol=1e-6)
@@ -96,7 +96,8 @@ def test_alpha_is_a_mask_of_the_painting(masked):
 
     def moments(alpha, masks):
         inputs = Inputs(styles=[Picture(rgb, alpha)], style_masks=masks)
-        return StageObjectives(config, loss, FEATURES, inputs, [{}], None).style_moments(stage, [rgb])[0]
+        seen = StageObjectives(config, loss, FEATURES, inputs, [{}]).seen(loss, stage, [rgb])
+        return {**seen.moments[0], **{f"bag of {layer}": one for layer, one in seen.bags[0].items()}}
 
     found = moments(SHOWN, [mask] if masked else [])
     wanted = moments(None, [SHOWN * mask if masked else SHOWN])

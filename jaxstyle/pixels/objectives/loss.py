@@ -26,6 +26,10 @@ class StageObjective(NamedTuple):
     reference: Any = None
     mask: Any = None
 
+    def having(self, matches: tuple[Any, ...]) -> StageObjective:
+        """The same, its matching parts going by `matches`."""
+        return self._replace(objective=self.objective.having(matches))
+
 
 @dataclasses.dataclass(frozen=True)
 class ObjectiveLoss:
@@ -79,6 +83,11 @@ class ObjectiveLoss:
             terms = jax.tree.map(jnp.mean, jax.lax.map(jax.checkpoint(score), tiles))
         total = jnp.sum(jnp.stack(list(terms.values())))
         return total if self.descends else -total, terms
+
+    def match(self, image: jax.Array, stage: StageObjective, params: Any) -> tuple[Any, ...]:
+        """What the objective's matching parts find in a picture `[H, W, 3]`."""
+        reference = jnp.zeros((0, *image.shape), image.dtype)
+        return stage.objective.matches(self.activations(image, reference, stage.objective, params))
 
     def activations(self, pictures: jax.Array, reference: jax.Array, objective: Objective, params: Any) -> Activations:
         """The argument of an objective, for pictures `[..., H, W, 3]` and, where it compares, the reference."""

@@ -1,0 +1,93 @@
+"""Losses that match places: each place of a picture is compared with the painting's place most like it."""
+
+from __future__ import annotations
+
+import jax
+import jax.numpy as jnp
+
+from jaxstyle.errors import JaxstyleError
+from jaxstyle.ops.matching import cosines, unit
+
+
+def matching_distance(features: jax.Array, targets: jax.Array, weights: jax.Array | None = None) -> jax.Array:
+    """Mean over places of one minus the cosine between a feature vector and its target.
+
+    Args:
+      features: `[..., h, w, C]`, centred.
+      targets: Same shape, of length one, as `ops.matching.nearest` finds them. They are fixed: no gradient goes there.
+      weights: `[..., h, w]` in [0, 1], how much each place counts; None lets all count fully. The sum is divided by
+        the number of places, not by that of the weights: where hardly any place counts, little is asked for.
+
+    Returns:
+      `[...]` float32 in [0, 2].
+
+    Raises:
+      JaxstyleError: Features and targets differ in shape.
+
+    References:
+      Kolkin et al. 2022, "Neural Neighbor Style Transfer", eq. 2.
+    """
+    if features.shape != targets.shape:
+        raise JaxstyleError(f"features {features.shape} and targets {targets.shape} differ in shape")
+    apart = 1 - jnp.sum(unit(features) * jax.lax.stop_gradient(targets), -1)
+    return jnp.mean(apart if weights is None else weights * apart, (-2, -1))
+
+
+def nearest_distance(features: jax.Array, vectors: jax.Array) -> jax.Array:
+    """Mean over places of one minus the cosine to the nearest of a painting's vectors, matched anew at every call.
+
+    Args:
+      features: `[N, C]`, centred: all places of a layer, or some.
+      vectors: `[K, C]`, of length one.
+
+    Returns:
+      A float32 scalar in [0, 2].
+
+    References:
+      Kolkin et al. 2022, "Neural Neighbor Style Transfer", section 3.3.
+    """
+    return jnp.mean(1 - jnp.max(cosines(unit(features), vectors), 1))
+
+
+def relaxed_transport_distance(features: jax.Array, vectors: jax.Array) -> jax.Array:
+    """The larger of the means of both directions: of places to the nearest vector, of vectors to the nearest place.
+
+    A lower bound of the earth mover's distance, under which none of the painting's vectors is left unused.
+
+    Args:
+      features: `[N, C]`, centred.
+      vectors: `[K, C]`, of length one.
+
+    Returns:
+      A float32 scalar in [0, 2].
+
+    References:
+      Kolkin, Salavon & Shakhnarovich 2019, "Style Transfer by Relaxed Optimal Transport and Self-Similarity", eq. 4.
+    """
+    found = cosines(unit(features), vectors)
+    return jnp.maximum(jnp.mean(1 - jnp.max(found, 1)), jnp.mean(1 - jnp.max(found, 0)))
+
+
+def self_similarity_distance(features: jax.Array, reference: jax.Array) -> jax.Array:
+    """How far the picture's pattern of which place resembles which is from the photo's.
+
+    Args:
+      features: `[N, C]` of the picture, at some places.
+      reference: `[N, C]` of the photo, at the same places.
+
+    Returns:
+      A float32 scalar: the mean absolute difference of the matrices of cosine distances, each with columns of sum one,
+      times N.
+
+    References:
+      Kolkin, Salavon & Shakhnarovich 2019, eq. 7 (there a sum over N², divided by N).
+    """
+    ours, theirs = pattern(features), jax.lax.stop_gradient(pattern(reference))
+    return jnp.mean(jnp.abs(ours - theirs)) * len(features)
+
+
+def pattern(features: jax.Array) -> jax.Array:
+    """Cosine distances `[N, N]` between features `[N, C]`; columns sum to one, or to nought where all are."""
+    vectors = unit(features)
+    apart = jnp.maximum(1 - cosines(vectors, vectors), 0)
+    return apart / jnp.maximum(jnp.sum(apart, 0, keepdims=True), 1e-8)

@@ -1,0 +1,84 @@
+"""Stylisation by matching, on the loop: when places are matched, resuming, batches, the dials."""
+
+import dataclasses
+
+import jax
+import numpy as np
+import pytest
+import tiny
+
+from jaxstyle.errors import JaxstyleError
+from jaxstyle.jobs.snapshots import load_snapshot, save_snapshot
+from jaxstyle.pixels.loop import optimize
+from jaxstyle.pixels.stylize import StyleTransferConfig, prepare
+
+FEATURES = tiny.features()
+PHOTOS = [tiny.picture(0, 40, 48), tiny.picture(4, 40, 48)]
+LAYERS = ("relu2_1", "relu3_1")
+STYLE = tiny.picture(1, 48, 40)
+
+
+def problem(photos=PHOTOS[:1], points=({},), **changes):
+    config = tiny.config(
+        size=48, min_size=24, iterations=7, initial_iterations=3, match_every=3, matching_layers=LAYERS, **changes
+    )
+    return prepare(config, FEATURES, tiny.inputs(contents=photos, styles=[STYLE]), points)
+
+
+def run(posed, **options):
+    return optimize(posed, jax.devices()[:1], **options)
+
+
+def test_places_are_matched_at_all_scales_but_the_first():
+    posed = problem()
+    names = [{part.name for part in posed.data(stage).objective.parts} for stage in posed.stages]
+    matched = {"matching/relu2_1", "matching/relu3_1"}
+    assert not matched & names[0] and all(matched <= each for each in names[1:])
+    alone = problem(matching_weight=0.0)
+    assert alone.method.match_every == 0
+    assert not any(part.match for stage in alone.stages for part in alone.data(stage).objective.parts)
+
+
+@pytest.mark.parametrize("steps", [5, 12, 13])  # in the first scale that matches, before its matching, and after it
+def test_a_run_that_is_stopped_goes_on_bit_for_bit(tmp_path, steps):
+    whole = run(problem()).pictures
+    asked = iter(range(1000))
+    stopped = run(problem(), stop=lambda: next(asked) >= steps).unfinished
+    save_snapshot(tmp_path / "snapshot", stopped, {})
+    resumed = run(problem(), resume=load_snapshot(tmp_path / "snapshot", problem(), {})).pictures
+    np.testing.assert_array_equal(resumed, whole)
+
+
+def test_matches_in_a_run_that_has_none_are_refused(tmp_path):
+    asked = iter(range(1000))
+    stopped = run(problem(), stop=lambda: next(asked) >= 13).unfinished
+    assert stopped.state.matches
+    save_snapshot(tmp_path / "snapshot", stopped, {})
+    with pytest.raises(JaxstyleError, match="not of this run's shapes"):
+        load_snapshot(tmp_path / "snapshot", problem(matching_weight=0.0), {})
+
+
+def test_a_picture_does_not_depend_on_those_beside_it():
+    points = ({"strength": 0.2}, {"matching_weight": 0.0}, {})
+    together = run(problem(PHOTOS, points)).pictures
+    for i, photo in enumerate(PHOTOS):
+        for j, point in enumerate(points):
+            alone = run(problem([photo], (point,))).pictures[0]
+            # Sums in another order, through ten steps of Adam.
+            np.testing.assert_allclose(together[3 * i + j], alone, atol=2e-2)
+            assert np.abs(together[3 * i + j] - alone).mean() < 1e-3
+
+
+def test_strength_goes_from_the_photo_to_the_painting():
+    made = run(problem(points=tuple({"strength": s} for s in (0.0, 0.5, 1.0)))).pictures
+    distances = [np.abs(picture - PHOTOS[0]).mean() for picture in made]
+    assert distances == sorted(distances)
+    with pytest.raises(JaxstyleError, match=r"strength is 1\.5; it must be at most 1"):
+        dataclasses.replace(StyleTransferConfig(), strength=1.5).check()
+
+
+def test_one_device_gives_what_eight_do():
+    one = run(problem(PHOTOS)).pictures
+    eight = optimize(problem(PHOTOS), jax.devices()).pictures
+    np.testing.assert_allclose(one, eight, atol=2e-2)
+    assert np.abs(one - eight).mean() < 1e-3
