@@ -10,8 +10,13 @@ from typing import Any
 class JaxstyleError(ValueError):
     """A mistake the user can mend, told in one sentence that names the thing and the way out.
 
-    The command line prints the sentence and exits with status 2; Python callers see a `ValueError`.
+    The command line prints the sentence and exits with status 2; Python callers see a `ValueError`. What cannot be
+    printed is escaped: names of files and of what is in them may hold line breaks, and commands to the terminal.
     """
+
+    def __init__(self, message: str):
+        escaped = (c if c.isprintable() else c.encode("unicode_escape", "surrogatepass").decode() for c in message)
+        super().__init__("".join(escaped))
 
 
 class Diverged(JaxstyleError):
