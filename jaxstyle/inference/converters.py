@@ -16,6 +16,7 @@ from jaxstyle.inference.style_model import Network, StyleModel, is_workdir, load
 from jaxstyle.models.adain import AdaIN
 from jaxstyle.models.style_network import Layer, StyleNetwork
 from jaxstyle.runtime.buckets import in_bucket
+from jaxstyle.runtime.regular import check_regular
 
 MAGENTA_LAST = "transformer_expand_conv3_conv_InstanceNorm_beta"  # whose size gives the number of styles
 WIDTH, BLOCKS = 32, 5
@@ -92,6 +93,7 @@ def magenta_name(layer: Layer) -> str:
 def raw(path: pathlib.Path, shape: tuple[int, ...]) -> np.ndarray:
     """Reads a headerless little-endian float32 file."""
     try:
+        check_regular(path)
         data = path.read_bytes()
     except OSError as error:
         raise JaxstyleError(f"{str(path)!r} cannot be read ({error.strerror}); copy the folder again") from error

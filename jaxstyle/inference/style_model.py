@@ -22,6 +22,7 @@ from jaxstyle.models.adain import AdaIN
 from jaxstyle.models.style_network import StyleNetwork
 from jaxstyle.models.transport_network import TransportNetwork
 from jaxstyle.runtime import buckets
+from jaxstyle.runtime.regular import read_json
 
 FORMAT, VERSION = "jaxstyle-style-model", 1
 CONFIG, PARAMS, PREVIEW = "config.json", "params.safetensors", "preview.png"
@@ -158,8 +159,9 @@ def load_model(folder: str | os.PathLike) -> StyleModel:
         return trained_model(path)
     config = read_config(path)
     tensors, _ = read_tensors(path / PARAMS)
-    params = flax.traverse_util.unflatten_dict(tensors, sep="/")
     try:
+        check_numbers(config["network"], max(len(tensors), *(max(t.shape, default=0) for t in tensors.values())))
+        params = flax.traverse_util.unflatten_dict(tensors, sep="/")
         if not (
             set(config["network"]) <= set(settings(NETWORKS[config["kind"]])) and isinstance(config["notes"], dict)
         ):
@@ -167,7 +169,7 @@ def load_model(folder: str | os.PathLike) -> StyleModel:
         network = NETWORKS[config["kind"]](**{name: frozen(value) for name, value in config["network"].items()})
         model = StyleModel(network, params, tuple(config["styles"]), config["notes"])
         model.check()
-    except (KeyError, TypeError, ValueError, ArithmeticError, AttributeError, IndexError) as error:
+    except (KeyError, TypeError, ValueError, ArithmeticError, AttributeError, IndexError, RecursionError) as error:
         raise JaxstyleError(f"{str(path / CONFIG)!r} is damaged, or of another version ({error})") from error
     except JaxstyleError as error:
         raise JaxstyleError(f"the model {str(folder)!r}: {error}") from error
@@ -177,7 +179,7 @@ def load_model(folder: str | os.PathLike) -> StyleModel:
 def is_workdir(path: pathlib.Path | epath.Path) -> bool:
     """True for the workdir of a training, by its `config.json`."""
     try:
-        return "task" in json.loads((path / CONFIG).read_text())
+        return "task" in read_json(path / CONFIG)
     except (OSError, ValueError, TypeError):
         return False
 
@@ -185,7 +187,7 @@ def is_workdir(path: pathlib.Path | epath.Path) -> bool:
 def read_config(path: pathlib.Path) -> dict[str, Any]:
     """`config.json` of a folder."""
     try:
-        config = json.loads((path / CONFIG).read_text())
+        config = read_json(path / CONFIG)
     except (OSError, ValueError) as error:
         reason = "no config.json" if isinstance(error, FileNotFoundError) else "a config.json that cannot be read"
         raise JaxstyleError(
@@ -197,6 +199,15 @@ def read_config(path: pathlib.Path) -> dict[str, Any]:
     if kind not in NETWORKS:
         raise JaxstyleError(f"{str(path)!r}: unknown network {kind!r}; {did_you_mean(kind, NETWORKS)}")
     return config
+
+
+def check_numbers(value: Any, most: int) -> None:
+    """Raises `ValueError` for a number in JSON beyond `most`: of channels, layers or styles a network has no more."""
+    if isinstance(value, (dict, list)):
+        for inner in value.values() if isinstance(value, dict) else value:
+            check_numbers(inner, most)
+    elif isinstance(value, (int, float)) and not value <= most:
+        raise ValueError(f"its network has {value}, and its parameters at most {most} of anything")
 
 
 def frozen(value: Any) -> Any:

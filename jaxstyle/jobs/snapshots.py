@@ -15,6 +15,7 @@ from jaxstyle.pixels.job import Inputs
 from jaxstyle.pixels.loop import Problem, Snapshot
 from jaxstyle.pixels.method import Method, start
 from jaxstyle.runtime import atomic
+from jaxstyle.runtime.regular import check_archive, check_regular
 
 
 def digest(arrays: Any) -> str:
@@ -55,6 +56,8 @@ def load_snapshot(path: pathlib.Path, problem: Problem, identity: dict[str, Any]
     """
     stages = problem.stages
     try:
+        check_regular(path)
+        check_archive(path)
         with path.open("rb") as raw, np.load(raw, allow_pickle=False) as file:
             about = json.loads(str(file["about"]))
             leaves = [file[f"leaf{i}"] for i in range(len(file.files) - 1)]

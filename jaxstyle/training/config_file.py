@@ -14,6 +14,7 @@ from jaxstyle.data.config import DataConfig
 from jaxstyle.errors import JaxstyleError
 from jaxstyle.runtime import buckets
 from jaxstyle.runtime.buckets import in_bucket
+from jaxstyle.runtime.regular import read_json
 from jaxstyle.runtime.settings import named
 from jaxstyle.training.config import TrainingConfig, flat, override, typed
 
@@ -101,9 +102,11 @@ def read_config(workdir: str | os.PathLike) -> dict[str, Any]:
     """
     path = absolute(workdir) / "config.json"
     try:
-        config = json.loads(path.read_text())
+        config = read_json(path)
     except FileNotFoundError:
         raise JaxstyleError(f"{os.fspath(workdir)!r} holds no run: there is no config.json") from None
+    except OSError as error:
+        raise JaxstyleError(f"{os.fspath(path)!r} cannot be read: {error.strerror}") from error
     except ValueError:
         raise JaxstyleError(f"{os.fspath(path)!r} is no config: it is not JSON") from None
     if not isinstance(config, dict):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import operator
 import os
 from collections.abc import Mapping
 
@@ -14,6 +15,7 @@ from etils import epath
 from jaxstyle.data.fingerprints import Fingerprint
 from jaxstyle.errors import JaxstyleError
 from jaxstyle.runtime import atomic
+from jaxstyle.runtime.regular import read_json
 from jaxstyle.training.durations import Extent
 
 FILE = "setting.json"
@@ -56,13 +58,15 @@ def read(folder: epath.Path) -> RunInfo:
     """
     path = folder / FILE
     try:
-        fields = json.loads(path.read_text())
+        fields = read_json(path)
         extent, classes = Extent(**fields["extent"]), tuple(fields["classes"])
         spec = {n: jax.ShapeDtypeStruct(tuple(shape), np.dtype(dtype)) for n, (shape, dtype) in fields["spec"].items()}
         data = {name: Fingerprint.from_json(saved) for name, saved in fields.get("data", {}).items()}
-        counts = tuple(fields.get("class_counts", ()))
-        return RunInfo(extent, fields["steps"], spec, classes, data, counts)
+        counts = tuple(map(operator.index, fields.get("class_counts", ())))
+        if counts and (len(counts) != len(classes) or min(counts) < 0):
+            raise ValueError("the counts are not those of the classes")
+        return RunInfo(extent, operator.index(fields["steps"]), spec, classes, data, counts)
     except FileNotFoundError:
         raise JaxstyleError(f"{os.fspath(folder)!r} has no {FILE}; the training command writes it anew") from None
-    except (ValueError, KeyError, TypeError, AttributeError):
+    except (OSError, ValueError, KeyError, TypeError, AttributeError):
         raise JaxstyleError(f"{os.fspath(path)!r} is damaged; the training command writes it anew") from None

@@ -14,14 +14,14 @@ import safetensors
 
 from jaxstyle.errors import JaxstyleError
 from jaxstyle.features.weights.caffe_file import looks_like_caffe, read_caffe
-from jaxstyle.features.weights.torch_file import read_torch, widen_bfloat16
+from jaxstyle.features.weights.torch_file import read_torch, reason, widen_bfloat16
+from jaxstyle.runtime.regular import check_archive, check_regular, check_unpacked
 
 Tensors = dict[str, np.ndarray]
 
 SNIFF = 512  # bytes by which a format is recognised
 HDF5_MAGIC = b"\x89HDF\r\n\x1a\n"
 TORCH_LEGACY_MAGIC = b"\x80\x02\x8a\x0a\x6c\xfc\x9c\x46\xf9\x20\x6a\xa8\x50\x19"
-DEFLATE_LIMIT = 1100  # deflate compresses at most 1032 times: a data set that claims more is a forgery
 
 WRAPPERS = ("state_dict.", "model_state_dict.", "model_state.", "model.", "module.", "network.", "net.", "_orig_mod.")
 """Prefixes that checkpoints, `DataParallel` and `torch.compile` put before all names of a network."""
@@ -98,12 +98,13 @@ def _head(path: Path) -> bytes:
     if os.path.isdir(path):  # unlike path.is_dir() it never raises, not even for a name that is too long
         raise JaxstyleError(f"{path}: a folder, not a file of weights; name the file inside it")
     try:
+        check_regular(path)
         with open(path, "rb") as file:
             head = file.read(SNIFF)
     except FileNotFoundError:
         raise JaxstyleError(f"{path}: no such file; check the path, or see `jaxstyle features list`") from None
     except OSError as error:
-        raise JaxstyleError(f"{path}: cannot be read ({error.strerror}); check its permissions") from error
+        raise JaxstyleError(f"{path}: cannot be read ({error.strerror}); name a file that can be read") from error
     if not head:
         raise JaxstyleError(f"{path}: an empty file; fetch or copy it again")
     return head
@@ -125,8 +126,7 @@ def _guarded(read: Callable[[Path], tuple[Tensors, dict[str, str]]], path: Path)
     except JaxstyleError:
         raise
     except Exception as error:  # on damaged bytes h5py, zipfile and safetensors raise nearly everything there is
-        reason = " ".join(str(error).split()) or type(error).__name__
-        raise JaxstyleError(f"{path}: damaged or cut short ({reason}); fetch or copy it again") from error
+        raise JaxstyleError(f"{path}: damaged or cut short ({reason(error)}); fetch or copy it again") from error
     if not tensors:
         raise JaxstyleError(f"{path}: holds no tensors; choose a file of weights")
     return tensors, metadata
@@ -177,10 +177,7 @@ def _read_safetensors(path: Path) -> tuple[Tensors, dict[str, str]]:
 
 
 def _read_npz(path: Path) -> tuple[Tensors, dict[str, str]]:
-    with zipfile.ZipFile(path) as archive:
-        claimed = sum(info.file_size for info in archive.infolist())
-    if claimed > DEFLATE_LIMIT * path.stat().st_size:
-        raise ValueError(f"it claims to unpack to {claimed} bytes")
+    check_archive(path)
     with np.load(path, allow_pickle=False) as file:
         return {name: file[name] for name in file.files}, {}
 
@@ -194,15 +191,18 @@ def _read_caffe(path: Path) -> tuple[Tensors, dict[str, str]]:
 
 
 def _read_hdf5(path: Path) -> tuple[Tensors, dict[str, str]]:
-    limit = DEFLATE_LIMIT * path.stat().st_size
     tensors: Tensors = {}
+    size = 0
 
     def collect(name: str, item: h5py.Group | h5py.Dataset) -> None:
+        nonlocal size
         # Only numbers: a saved model also holds strings such as its training configuration.
         if not isinstance(item, h5py.Dataset) or item.dtype.kind not in "fiu":
             return
-        if item.external or item.is_virtual or item.nbytes > limit:
+        if item.external or item.is_virtual:
             raise ValueError(f"the data set {name} does not lie in this file")
+        size += item.nbytes
+        check_unpacked(size, path)
         tensors[name] = np.asarray(item[()])
 
     with h5py.File(path, "r") as file:

@@ -58,11 +58,18 @@ def read_torch(path: str | os.PathLike[str]) -> dict[str, np.ndarray]:
         raise
     except Exception as error:  # on damaged bytes pickle, zipfile and struct raise nearly everything there is
         raise JaxstyleError(
-            f"{path}: not a whole torch checkpoint ({type(error).__name__}: {error}); fetch or copy it again"
+            f"{path}: not a whole torch checkpoint ({reason(error)}); fetch or copy it again"
         ) from error
     if not tensors:
         raise JaxstyleError(f"{path}: the checkpoint holds no named tensors; save a state_dict")
     return tensors
+
+
+def reason(error: Exception) -> str:
+    """Says in a clause what a reader has found wrong."""
+    if isinstance(error, MemoryError):
+        return "it asks for more memory than there is"
+    return " ".join(str(error).split()) or type(error).__name__
 
 
 def _read_zip(file: IO[bytes], path: Path, size: int) -> _Checkpoint:
