@@ -12,7 +12,7 @@ import numpy as np
 from PIL import Image
 
 from jaxstyle.errors import JaxstyleError
-from jaxstyle.media.image_decoding import open_image
+from jaxstyle.media.image_decoding import check_pixels, open_image
 
 FORMATS = ("GIF", "PNG", "WEBP", "AVIF")
 STILL = 100  # milliseconds that a frame lasts which tells no time, as browsers have it
@@ -65,6 +65,7 @@ def read_frames(path: str | os.PathLike) -> Generator[Frame | str]:
     """
     name = repr(str(path))
     with open_image(path, name) as picture:
+        check_pixels(*picture.size, name)
         first = _first(picture)
         for number in itertools.count():
             try:

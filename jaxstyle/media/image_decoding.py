@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import contextlib
+import ctypes
 import functools
 import io
 import os
 import pathlib
+import stat
 import warnings
 from collections.abc import Iterator
-from typing import Any, NamedTuple
+from typing import IO, Any, NamedTuple
 
 import numpy as np
 from PIL import Image, ImageCms, ImageOps, UnidentifiedImageError
@@ -19,6 +21,7 @@ from jaxstyle.media.image_writing import srgb_profile
 
 # Just below Pillow's own hard limit (2 * 89.5 megapixels) and above the largest cameras (151 megapixels).
 MAX_PIXELS = 170_000_000
+PIPED = 2**29  # bytes of a picture that are read from a pipe
 # An explicit list, because Pillow would hand an EPS file to Ghostscript, which runs what it says.
 FORMATS = [*("PNG", "JPEG", "WEBP", "TIFF", "GIF", "BMP"), *("PPM", "JPEG2000", "AVIF", "TGA", "ICO", "PSD", "QOI")]
 
@@ -50,11 +53,13 @@ def open_image(source: str | os.PathLike | Image.Image, name: str) -> Iterator[I
             else:
                 _check_file(pathlib.Path(source), name)
                 # By its name Pillow would map a file into memory, and mixes up sides of turned TIFFs that it maps.
-                file = stack.enter_context(open(source, "rb"))
+                file = stack.enter_context(_open(source, name))
                 image = stack.enter_context(Image.open(file, formats=_formats()))
             yield image
-    except (JaxstyleError, MemoryError):
+    except JaxstyleError:
         raise
+    except MemoryError:
+        raise JaxstyleError(f"picture {name} asks for more memory than there is; it may be damaged") from None
     except Image.DecompressionBombError:
         raise _too_large(name, "its pixels") from None
     except UnidentifiedImageError:
@@ -63,6 +68,24 @@ def open_image(source: str | os.PathLike | Image.Image, name: str) -> Iterator[I
         raise JaxstyleError(f"{name} is not a picture in a known format ({', '.join(_formats())})") from None
     except Exception as error:  # decoders raise anything for damaged files: OSError, SyntaxError, struct.error, …
         raise JaxstyleError(f"picture {name} cannot be read, it may be damaged or cut short: {error}") from error
+
+
+def _open(path: str | os.PathLike, name: str) -> IO[bytes]:
+    """Opens a file, or reads a pipe; where nobody writes into it, nobody is waited for."""
+    flags = (getattr(os, name, 0) for name in ("O_NONBLOCK", "O_BINARY"))  # each is of some systems only
+    file = os.fdopen(os.open(path, os.O_RDONLY | sum(flags)), "rb")
+    mode = os.fstat(file.fileno()).st_mode
+    if stat.S_ISREG(mode):
+        return file
+    with file:
+        if not stat.S_ISFIFO(mode):
+            raise JaxstyleError(f"{name} is a device, where a picture file is needed")
+        os.set_blocking(file.fileno(), True)
+        data = file.read(PIPED + 1)
+    if not 0 < len(data) <= PIPED:
+        reason = f"more than {PIPED >> 20} MiB come" if data else "nothing comes"
+        raise JaxstyleError(f"{reason} out of the pipe {name}, where a picture is needed")
+    return io.BytesIO(data)
 
 
 def is_tiff(source: Any) -> bool:
@@ -77,6 +100,8 @@ def is_tiff(source: Any) -> bool:
 def _formats() -> list[str]:
     """Lists those of `FORMATS` that this build of Pillow has; `Image.open` fails on a name it does not know."""
     Image.init()
+    with contextlib.suppress(OSError, AttributeError):  # builds that do not show their libtiff, which has its say then
+        ctypes.CDLL(Image.core.__file__).TIFFSetErrorHandler(None)  # it prints; Pillow raises as well
     return [name for name in FORMATS if name in Image.OPEN]
 
 

@@ -44,7 +44,7 @@ def decode_tiff(path: str | os.PathLike, name: str) -> Picture | None:
         with _quiet(), tifffile.TiffFile(path) as tiff:
             page: Any = tiff.pages[0]
             return None if _pillow_reads(page) else _decode_page(page, name)
-    except (JaxstyleError, MemoryError):
+    except JaxstyleError:
         raise
     except Exception as error:  # of damaged files tifffile raises anything
         if "imagecodecs" not in str(error):
