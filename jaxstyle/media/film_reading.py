@@ -92,6 +92,8 @@ def open_film(path: pathlib.Path, square_pixels: bool = False) -> Film:
         raise JaxstyleError(f"film {str(path)!r} does not exist")
     if path.is_dir():
         return open_folder(path)
+    if not path.is_file():
+        raise JaxstyleError(f"film {str(path)!r} is a pipe or a device; a film is read several times: save it first")
     return open_video(path, square_pixels) if is_video(path) else open_animation(path)
 
 
@@ -217,7 +219,7 @@ def read_array(path: pathlib.Path) -> np.ndarray:
     """Reads a film in a .npy file; see `read_film`."""
     try:
         array = np.load(path, allow_pickle=False)
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, EOFError, MemoryError) as error:
         raise JaxstyleError(f"{str(path)!r} cannot be read as an array: {error}") from error
     if array.ndim not in (3, 4) or not len(array):
         raise JaxstyleError(f"{str(path)!r} holds an array of shape {array.shape}; a film is [T, H, W] or [T, H, W, C]")

@@ -14,6 +14,7 @@ import numpy as np
 
 from jaxstyle.errors import JaxstyleError
 from jaxstyle.media.colors import LUMA
+from jaxstyle.runtime.regular import check_regular
 
 FLO = 202021.25  # the magic number of a Middlebury file
 NAMES = "backward_2_1 and forward_1_2, ending in .flo or .npy, for the first two frames"
@@ -83,19 +84,19 @@ def folder_flow(folder: str | os.PathLike, count: int) -> FlowSource:
     path = pathlib.Path(folder)
     if not os.path.isdir(path):
         raise JaxstyleError(f"the folder of flow {str(path)!r} does not exist; it holds {NAMES}")
-    for number in range(1, count):
-        if _find(path, f"backward_{number + 1}_{number}") is None:
+
+    def motion(number: int, *_: np.ndarray) -> Motion:
+        backward = _find(path, f"backward_{number + 1}_{number}")
+        forward = _find(path, f"forward_{number}_{number + 1}")
+        if backward is None:
             raise JaxstyleError(
                 f"the folder of flow {str(path)!r} has no backward_{number + 1}_{number}; it must hold {NAMES}, and so "
                 f"on for all {count} frames"
             )
-
-    def motion(number: int, before: np.ndarray, after: np.ndarray) -> Motion:
-        backward = _find(path, f"backward_{number + 1}_{number}")
-        forward = _find(path, f"forward_{number}_{number + 1}")
-        assert backward is not None
         return Motion(read_flow(backward), None if forward is None else read_flow(forward))
 
+    for number in range(1, count):  # before hours of work that stop at the last one
+        motion(number)
     return motion
 
 
@@ -111,14 +112,18 @@ def read_flow(path: pathlib.Path) -> np.ndarray:
     where it holds no flow, or a value that is not finite.
     """
     try:
+        check_regular(path)
         if path.suffix.lower() == ".npy":
             flow = np.load(path, allow_pickle=False)
         else:
             data = path.read_bytes()
             magic, (width, height) = np.frombuffer(data, "<f4", 1)[0], np.frombuffer(data, "<i4", 2, 4)
-            flow = np.frombuffer(data, "<f4", -1, 12).reshape(height, width, 2) if magic == FLO else np.zeros(0)
-    except (OSError, ValueError) as error:
+            told = magic == FLO and min(width, height) > 0
+            flow = np.frombuffer(data, "<f4", -1, 12).reshape(height, width, 2) if told else np.zeros(0)
+    except (OSError, ValueError, EOFError, MemoryError, IndexError) as error:
         raise JaxstyleError(f"the flow {str(path)!r} cannot be read: {error}") from error
-    if flow.ndim != 3 or flow.shape[-1] != 2 or not flow.size or not np.isfinite(flow).all():
-        raise JaxstyleError(f"{str(path)!r} is no flow: it must be [H, W, 2] finite numbers, and is {flow.shape}")
+    numbers = flow.dtype.kind in "fiu" and np.isfinite(flow).all()
+    if flow.ndim != 3 or flow.shape[-1] != 2 or not flow.size or not numbers:
+        shape = f"{flow.shape} {flow.dtype}"
+        raise JaxstyleError(f"{str(path)!r} is no flow: it must be [H, W, 2] finite numbers, and is {shape}")
     return flow.astype(np.float32)
