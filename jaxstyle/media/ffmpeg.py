@@ -13,6 +13,7 @@ from typing import Any
 from jaxstyle.errors import JaxstyleError
 
 QUIET = ("-v", "error", "-nostdin")
+CONTAINERS = "mov,mp4,m4a,3gp,3g2,mj2,matroska,webm,avi,mpegts,mpeg,asf,flv,ogg"
 STRICT = ("-err_detect", "explode")  # a damaged frame is left out, not guessed at
 
 
@@ -36,6 +37,11 @@ def passthrough() -> tuple[str, str]:
     return ("-fps_mode" if b"-fps_mode" in done.stdout else "-vsync"), "passthrough"
 
 
+def source(path: pathlib.Path) -> tuple[str, ...]:
+    """Returns the options that read a film, and never what a playlist under a film's name leads to."""
+    return ("-format_whitelist", CONTAINERS, "-i", file_url(path))
+
+
 def file_url(path: pathlib.Path) -> str:
     """Names a file so that it is taken for neither an option nor a protocol."""
     return f"file:{path}"
@@ -47,7 +53,7 @@ def probe(path: pathlib.Path, *arguments: str) -> tuple[list[dict[str, str]], st
     Returns:
       The entries, each as its values by name, with the name of its section as `""`; and ffprobe's complaints.
     """
-    command = ["ffprobe", "-v", "error", *arguments, "-of", "compact", file_url(path)]
+    command = ["ffprobe", "-v", "error", *arguments, "-of", "compact", *source(path)]
     done = subprocess.run(command, capture_output=True, text=True, errors="replace", check=False)
     return [_entry(line) for line in done.stdout.splitlines() if line], " ".join(done.stderr.split())
 

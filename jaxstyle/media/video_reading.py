@@ -163,7 +163,7 @@ def color_filters(path: pathlib.Path, stream: Mapping[str, str]) -> tuple[tuple[
 
 def first_frame(path: pathlib.Path) -> bytes:
     """Decodes the first frame of a video as a PNG file, turned upright; raises `JaxstyleError` where ffmpeg fails."""
-    command = ["ffmpeg", *ffmpeg.QUIET, *ffmpeg.STRICT, "-i", ffmpeg.file_url(path), "-map", "0:v:0", "-frames:v", "1"]
+    command = ["ffmpeg", *ffmpeg.QUIET, *ffmpeg.STRICT, *ffmpeg.source(path), "-map", "0:v:0", "-frames:v", "1"]
     done = subprocess.run([*command, "-f", "image2pipe", "-c:v", "png", "-"], capture_output=True, check=False)
     if done.returncode or not done.stdout:
         raise JaxstyleError(f"ffmpeg failed: {' '.join(done.stderr.decode(errors='replace').split())}")
@@ -181,7 +181,7 @@ def decode(
     size = channels * shape[0] * shape[1]
     made = ["-map", "0:v:0", *ffmpeg.passthrough(), *(("-vf", ",".join(filters)) if filters else ())]
     made += ["-f", "rawvideo", "-pix_fmt", "rgb24" if channels == 3 else "rgba", "-"]
-    count, given = 0, [*ffmpeg.STRICT, "-i", ffmpeg.file_url(path)]
+    count, given = 0, [*ffmpeg.STRICT, *ffmpeg.source(path)]
     with ffmpeg.running([*given, *made], stdout=subprocess.PIPE) as (process, complaints):
         while len(data := process.stdout.read(size)) == size:
             count += 1

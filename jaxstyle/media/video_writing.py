@@ -63,7 +63,7 @@ def _options(
     made += ["-c:v", "libx264"]
     if sound is not None:
         delay = ["-itsoffset", f"{start:.6f}"] if start else []
-        given = [*delay, *given, "-i", ffmpeg.file_url(sound[0]), "-map", "0:v", "-map", "1:a:0"]
+        given = [*delay, *given, *ffmpeg.source(sound[0]), "-map", "0:v", "-map", "1:a:0"]
         made += ["-c:a", "copy" if sound[1] in COPIED else "aac"]
     if not _is_raw(timing, sound, start):
         made += [*ffmpeg.passthrough(), "-enc_time_base", f"1:{TICKS}", "-video_track_timescale", str(TICKS)]
