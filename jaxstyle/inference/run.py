@@ -68,7 +68,7 @@ def chosen(checkpoints: Checkpoints, name: str | int) -> int | None:
         if not checkpoints.best or checkpoints.best_step() is None:
             raise JaxstyleError("the run keeps no best checkpoint: its recipe names no metric, or it is too early")
         return checkpoints.best_step()
-    if not name.isdigit():
+    if not name.isdecimal():
         raise JaxstyleError(f"no checkpoint {name!r}; write a step, or {did_you_mean(name, ('newest', 'best'))}")
     if int(name) not in checkpoints.steps():
         raise JaxstyleError(f"no checkpoint of step {name}; there are {', '.join(map(str, checkpoints.steps()))}")

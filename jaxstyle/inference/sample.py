@@ -180,7 +180,7 @@ def parse_labels(text: str, classes: Sequence[str]) -> list[int]:
     if text.strip() == EVEN and EVEN not in classes:
         text = f"0:{len(classes)}"
     first, colon, last = text.partition(":")
-    if colon and first.strip().isdigit() and last.strip().isdigit() and int(first) < int(last) <= len(classes):
+    if colon and first.strip().isdecimal() and last.strip().isdecimal() and int(first) < int(last) <= len(classes):
         return list(range(int(first), int(last)))
     if colon:
         raise JaxstyleError(f"labels {text!r} are no range of the {len(classes)} classes; write 0:{len(classes)}")
@@ -196,6 +196,6 @@ def parse_label(word: str, classes: Sequence[str]) -> int:
     word = word.strip()
     if word in classes:
         return list(classes).index(word)
-    if word.isdigit() and int(word) < len(classes):
+    if word.isdecimal() and int(word) < len(classes):
         return int(word)
     raise JaxstyleError(f"there is no class {word!r}; {did_you_mean(word, classes)}")

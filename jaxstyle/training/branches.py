@@ -53,6 +53,6 @@ def move_shown(folder: epath.Path, target: epath.Path, step: int) -> None:
     """Moves the files of later steps, whose names end in their steps: `seen-0000010.png`."""
     for path in sorted(folder.iterdir()) if folder.exists() else ():
         number = path.stem.rpartition("-")[2]
-        if number.isdigit() and int(number) > step:
+        if number.isdecimal() and int(number) > step:
             target.mkdir(exist_ok=True)
             path.rename(target / path.name)

@@ -215,12 +215,15 @@ def load_task(name: str) -> TaskModule:
     Raises:
       JaxstyleError: There is none, or it is no task.
     """
+    unknown = JaxstyleError(f"there is no task {name!r}; write for example 'jaxstyle.tasks.classify'")
+    if not (isinstance(name, str) and all(part.isidentifier() for part in name.split("."))):
+        raise unknown
     try:
         module: Any = import_module(name)
     except ModuleNotFoundError as error:
         if error.name and not name.startswith(error.name):
             raise
-        raise JaxstyleError(f"there is no task {name!r}; write for example 'jaxstyle.tasks.classify'") from None
+        raise unknown from None
     missing = [part for part in ("Config", "check", "fields", "make") if not hasattr(module, part)]
     if missing:
         raise JaxstyleError(f"{name!r} is no task: it has no {' and no '.join(missing)}")
