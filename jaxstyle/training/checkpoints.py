@@ -6,6 +6,7 @@ import contextlib
 import dataclasses
 import math
 import os
+import pathlib
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
@@ -16,6 +17,8 @@ from etils import epath
 from orbax.checkpoint.checkpoint_managers import preservation_policy
 
 from jaxstyle.errors import JaxstyleError
+from jaxstyle.runtime.buckets import in_bucket
+from jaxstyle.runtime.regular import check_regular, read_json
 from jaxstyle.runtime.settings import named
 from jaxstyle.training import orbax_threads, restoring, unwritable
 from jaxstyle.training.devices import barrier
@@ -74,7 +77,34 @@ class Checkpoints:
         policy = preservation_policy.AnyPreservationPolicy([preservation_policy.LatestN(keep), self.ranking])
         tracked = {"best_fn": self.ranking.value} if best else {}
         options = ocp.CheckpointManagerOptions(preservation_policy=policy, **tracked)
-        self.manager = ocp.CheckpointManager(folder, options=options, item_handlers=ocp.StandardCheckpointHandler())
+        self.check_files()
+        try:
+            self.manager = ocp.CheckpointManager(folder, options=options, item_handlers=ocp.StandardCheckpointHandler())
+        except Exception as error:
+            if isinstance(error, OSError) and not isinstance(error, IsADirectoryError):
+                raise  # the place cannot be written
+            reason = unwritable.first_line(error)
+            raise JaxstyleError(
+                f"the checkpoints in {os.fspath(folder)!r} cannot be opened, one is torn: {reason}; move it elsewhere"
+            ) from error
+
+    def check_files(self) -> None:
+        """Raises `JaxstyleError` for files without an end, such as pipes, and for torn scores, which hide the rest."""
+        for folder, _, names in () if in_bucket(self.folder) else os.walk(self.folder):
+            step = os.path.relpath(folder, self.folder).split(os.sep)[0]
+            for name in names if step.isdecimal() else ():
+                path = pathlib.Path(folder, name)
+                try:
+                    check_regular(path)
+                    if name == "metrics" and path.is_file():  # which orbax reads of all steps before any is opened
+                        read_json(path)
+                except FileNotFoundError:  # of a checkpoint that its training has just removed
+                    continue
+                except (OSError, ValueError) as error:
+                    raise JaxstyleError(
+                        f"the checkpoint of step {step} in {os.fspath(self.folder)!r} cannot be read, as {str(path)!r} "
+                        f"is torn: {error}; move it elsewhere"
+                    ) from error
 
     def steps(self) -> list[int]:
         """Steps of the checkpoints, oldest first."""
