@@ -6,7 +6,6 @@ import argparse
 import dataclasses
 import json
 import os
-import pathlib
 from collections.abc import Iterator
 
 import numpy as np
@@ -20,7 +19,7 @@ from jaxstyle.features.weights.layouts import PREPROCESSING
 from jaxstyle.features.weights.pruning import active_channels, pruned
 from jaxstyle.media.image_reading import read_visible
 from jaxstyle.media.image_resizing import resize
-from jaxstyle.media.paths import PICTURE_SUFFIXES
+from jaxstyle.media.paths import picture_paths
 from jaxstyle.runtime.caching import cache_folder
 
 PRUNE_SIDE = 224  # pixels
@@ -132,7 +131,7 @@ def _convert(args: argparse.Namespace) -> int:
 
 def _shown(folder: str) -> Iterator[np.ndarray]:
     """The pictures of a folder and its sub-folders, `[1, 224, 224, 3]`."""
-    paths = sorted(path for path in pathlib.Path(folder).rglob("*") if path.suffix.lower() in PICTURE_SUFFIXES)
+    paths = picture_paths(folder, recursive=True)
     if not paths:
         raise JaxstyleError(f"the folder {folder!r} holds no pictures")
     for path in tqdm(paths, unit="picture", disable=None, leave=False):

@@ -7,9 +7,12 @@ import os
 import pathlib
 import runpy
 import sys
-from collections.abc import Sequence
+import traceback
+from collections.abc import Callable, Sequence
 from importlib import import_module
 from typing import Any
+
+from ml_collections import ConfigDict
 
 from jaxstyle.errors import JaxstyleError, did_you_mean
 from jaxstyle.runtime.output import lasting_output
@@ -71,11 +74,10 @@ def run_flags(argv: Sequence[str]) -> int:
         rest = parse(values, argv)
         if rest:
             raise JaxstyleError(f"unexpected argument {rest[0]!r}; settings are written --config.NAME=VALUE")
-        check_variant(config_flags.get_config_filename(values["config"]))
         devices.join(values.coordinator or "", values.processes, values.process)
-        module, _, function = config.value.run.partition(":")
+        run = named_function(config.value.run)
         with lasting_output(), spelled(FLAG), existing_platform():
-            getattr(import_module(module), function)(config.value, values.workdir)
+            run(config.value, values.workdir)
     except JaxstyleError as error:
         print(f"{program}: {error}", file=sys.stderr)
         return 2
@@ -83,16 +85,49 @@ def run_flags(argv: Sequence[str]) -> int:
 
 
 def check_recipe(argv: Sequence[str]) -> None:
-    """Raises `JaxstyleError` where no recipe or no workdir is named, or the recipe is no file."""
-    parser = argparse.ArgumentParser(add_help=False, allow_abbrev=False)
+    """Raises `JaxstyleError` where no recipe or no workdir is named, or the recipe is none."""
+    parser = argparse.ArgumentParser(add_help=False, allow_abbrev=False, exit_on_error=False)
     parser.add_argument("--config")
     parser.add_argument("--workdir")
-    given = parser.parse_known_args(argv[1:])[0]
+    try:
+        given = parser.parse_known_args(argv[1:])[0]
+    except argparse.ArgumentError as error:
+        raise JaxstyleError(str(error)) from None
     if not given.config:
         raise JaxstyleError("no recipe: name one by --config configs/NAME.py")
-    find_recipe(given.config)
+    path, _, variant = find_recipe(given.config).partition(":")
+    config = read_recipe(path, variant)
+    if variant and config == read_recipe(path):  # misspelt, it would train on
+        raise JaxstyleError(f"{path} has no variant {variant!r}; those of jaxstyle's recipes have one, 'test'")
     if not given.workdir:
         raise JaxstyleError("no workdir: name a folder for everything the run writes by --workdir DIR")
+
+
+def read_recipe(path: str, variant: str = "") -> ConfigDict:
+    """Runs a recipe; raises `JaxstyleError` where it fails, or gives no config."""
+    try:
+        get_config: Any = runpy.run_path(path).get("get_config")
+        config = get_config(variant) if variant else get_config() if get_config else None
+    except JaxstyleError:
+        raise
+    except (Exception, SystemExit) as error:  # a recipe may do anything
+        lines = [frame.lineno for frame in traceback.extract_tb(error.__traceback__) if frame.filename == path]
+        where = f" in line {lines[-1]}" if lines else ""
+        raise JaxstyleError(f"the recipe {path!r} fails{where}: {error} ({type(error).__name__})") from error
+    if not isinstance(config, ConfigDict) or not isinstance(config.get("run"), str):
+        raise JaxstyleError(f"the recipe {path!r} has no get_config() that returns a ConfigDict with `run`")
+    return config
+
+
+def named_function(name: str) -> Callable[..., Any]:
+    """Imports the function that a recipe's `run` names; raises `JaxstyleError` where there is none."""
+    module, _, function = name.partition(":")
+    try:
+        return getattr(import_module(module), function)
+    except (ImportError, AttributeError, ValueError, TypeError) as error:
+        if isinstance(error, ModuleNotFoundError) and not module.startswith(error.name or module):
+            raise
+        raise JaxstyleError(f"the recipe's run is {name!r}, and no function's name as package.module:name") from None
 
 
 def add_flags(flags: Any, values: Any) -> None:
@@ -116,21 +151,8 @@ def parse(values: Any, argv: Sequence[str]) -> list[str]:
         return values(argv)[1:]
     except flags.Error as error:
         raise JaxstyleError(" ".join(str(error).split())) from None
-    except (AttributeError, KeyError) as error:  # of ml_collections, the former with the latter in place of its text
+    except (AttributeError, KeyError, ValueError) as error:  # of ml_collections, one within the other
         reason: object = error
         while isinstance(reason, Exception):
             reason = reason.args[0]
         raise JaxstyleError(f"unknown setting {' '.join(str(reason).split())}") from None
-
-
-def check_variant(recipe: str) -> None:
-    """Makes sure that a word after a recipe, as in `file.py:test`, changes something; misspelt, it would train on.
-
-    Raises:
-      JaxstyleError: It does not.
-    """
-    path, _, variant = recipe.partition(".py:")
-    if variant:
-        get_config = runpy.run_path(f"{path}.py")["get_config"]
-        if get_config(variant) == get_config(""):
-            raise JaxstyleError(f"{path}.py has no variant {variant!r}; those of jaxstyle's recipes have one, 'test'")

@@ -27,7 +27,7 @@ def folder_dataset(data: DataConfig, split: str, *, labels: bool = True) -> Data
     pictures; or classes are incomplete.
     """
     root, wanted = pathlib.Path(data.folder), parse(split)
-    if not root.is_dir():
+    if not os.path.isdir(root):  # unlike root.is_dir() it never raises, not even for a name that is too long
         raise JaxstyleError(f"there is no folder {data.folder!r}")
     place, shared = find_split(root, wanted.name, data.held_out)
     found = pictures_below(place, data)

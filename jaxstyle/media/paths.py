@@ -21,6 +21,9 @@ FILM_SUFFIXES = (".gif", ".apng", ".mp4")
 SYSTEM_FOLDERS = ("__MACOSX", "@eaDir")
 """Folders of thumbnails and resource forks, which archives of macOS and Synology's disks put beside the pictures."""
 
+DEPTH = 64
+"""Folders in each other that are searched for pictures."""
+
 _NUMBER = re.compile(r"%\d*d")
 
 
@@ -45,19 +48,19 @@ def picture_paths(folder: str | os.PathLike, recursive: bool = False) -> list[pa
 
     Args:
       folder: The folder.
-      recursive: Whether to search its folders too, to any depth; hidden ones are left out, links are followed, and a
-        folder that links lead to more than once is listed once.
+      recursive: Whether to search its folders too; hidden ones are left out, links are followed, and a folder that
+        links lead to more than once is listed once.
 
     Returns:
       The paths, each beginning with `folder`, in the order of their names.
 
     Raises:
-      JaxstyleError: `folder` is none, or a folder cannot be listed.
+      JaxstyleError: `folder` is none, a folder cannot be listed, or one lies deeper than `DEPTH`.
     """
-    return sorted(_pictures(pathlib.Path(folder), recursive, set()))
+    return sorted(_pictures(pathlib.Path(folder), DEPTH if recursive else 0, set()))
 
 
-def _pictures(folder: pathlib.Path, recursive: bool, listed: set[str]) -> Iterator[pathlib.Path]:
+def _pictures(folder: pathlib.Path, depth: int, listed: set[str]) -> Iterator[pathlib.Path]:
     try:
         entries = sorted(folder.iterdir())
     except OSError as error:
@@ -67,8 +70,10 @@ def _pictures(folder: pathlib.Path, recursive: bool, listed: set[str]) -> Iterat
         if not path.is_dir():
             if is_picture(path):
                 yield path
-        elif recursive and not is_hidden(path) and os.path.realpath(path) not in listed:
-            yield from _pictures(path, recursive, listed)
+        elif depth and not is_hidden(path) and os.path.realpath(path) not in listed:
+            if depth == 1:
+                raise JaxstyleError(f"{str(path)!r} lies {DEPTH} folders deep; only pictures in fewer are looked for")
+            yield from _pictures(path, depth - 1, listed)
 
 
 def list_pictures(sources: Sequence[str]) -> list[str]:

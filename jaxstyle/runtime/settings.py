@@ -84,6 +84,8 @@ class Settings:
             for number in value if isinstance(value, tuple) else (value,):
                 if isinstance(number, float) and not math.isfinite(number):
                     raise JaxstyleError(f"{named(field.name)} is {number}; it must be a finite number")
+                if isinstance(number, int) and abs(number) >= 2**63:
+                    raise JaxstyleError(f"{named(field.name)} is a number beyond 2^63, which nothing here can be")
         for field in dataclasses.fields(self):
             value, least, most = getattr(self, field.name), field.metadata["least"], field.metadata["most"]
             for number in value if isinstance(value, tuple) else (value,):

@@ -136,6 +136,8 @@ def converted(kind: Any, value: Any, name: str) -> Any:
     if dataclasses.is_dataclass(kind):
         return typed(kind, value, f"{name}.")  # type: ignore[arg-type]
     value = plain(value)
+    if isinstance(value, int) and abs(value) >= 2**63:
+        raise JaxstyleError(f"{named(name)} is a number beyond 2^63, which nothing here can be")
     if typing.get_origin(kind) is tuple and isinstance(value, (list, tuple)):
         return tuple(converted(typing.get_args(kind)[0], element, name) for element in value)
     for one in typing.get_args(kind) if isinstance(kind, types.UnionType) else (kind,):

@@ -238,4 +238,4 @@ def typed_config(config: Any) -> TrainingConfig:
     """
     if isinstance(config, TrainingConfig):
         return typed(type(config), dataclasses.asdict(config))
-    return typed(load_task(config.task).Config, config)
+    return typed(load_task(config.get("task")).Config, config)
