@@ -18,6 +18,7 @@ from jaxstyle.media.image_reading import PictureLike, read_large, read_mask
 from jaxstyle.media.image_writing import check_writable
 from jaxstyle.media.paths import picture_paths
 from jaxstyle.pixels.job import Inputs, PixelJob, Point, Reads
+from jaxstyle.runtime import atomic
 
 ROOM = 2**30
 """Bytes of pictures that are kept between being checked and being used; others are decoded a second time."""
@@ -217,9 +218,10 @@ def check_new_folder(folder: pathlib.Path) -> pathlib.Path:
 
 
 def make_folder(folder: str | os.PathLike[str]) -> None:
-    """Makes a folder where there is none; raises `JaxstyleError` where it cannot be made."""
+    """Makes a folder where there is none, and clears it of what killed runs left; may raise `JaxstyleError`."""
     try:
         os.makedirs(folder, exist_ok=True)
+        atomic.remove_leftovers(folder)
     except OSError as error:
         raise JaxstyleError(f"{os.fspath(folder)!r} cannot be a folder ({error.strerror}); name another") from None
 
@@ -231,8 +233,9 @@ def check_trace(path: str | None) -> None:
     existed = os.path.exists(path)
     try:
         open(path, "a").close()
-    except OSError as error:
-        raise JaxstyleError(f"cannot write the trace {path!r}: {error.strerror}") from None
+    except (OSError, ValueError) as error:
+        reason = getattr(error, "strerror", None) or error
+        raise JaxstyleError(f"cannot write the trace {path!r}: {reason}") from None
     if not existed:
         os.unlink(path)
 

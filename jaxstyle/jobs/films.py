@@ -99,6 +99,7 @@ class FilmRun:
         folder = self.target.parent if numbered else self.target.with_name(f".{self.target.name}.frames")
         settings = {"film": self.mark} | self.settings(0)
         if self.files.resume and not numbered and self.is_made():
+            shutil.rmtree(folder, ignore_errors=True)  # where a kill left it
             return
         made = self.paint(inputs, self.target if numbered else folder / "%05d.png")
         if numbered:
@@ -126,7 +127,8 @@ class FilmRun:
             frames = self.job.frames(self.config, inputs, pictures, self.flow())
             frame = next(frames)
             execution: Execution | None = self.execution(frame, pattern, 0)  # before anything is written
-            make_folder(pattern.parent)
+            for folder in (self.target.parent, pattern.parent):
+                make_folder(folder)
             trace = stack.enter_context(trace_file(self.files.trace, self.files.resume))
             while True:
                 path = frame_path(pattern, len(made))

@@ -66,10 +66,11 @@ def run_job(job: PixelJob, files: Files, config: Any, *, progress: bool | None =
     choose_devices(config.devices)
     run = Run(job, files, config, progress)
     if run.sheet_is_done():
+        shutil.rmtree(run.outputs.folder, ignore_errors=True)  # type: ignore[arg-type]  # where a kill left it
         return [run.outputs.sheet]  # type: ignore[list-item]
     run.check()
-    if run.outputs.folder is not None:
-        make_folder(run.outputs.folder)
+    for folder in {path.parent for path in (*run.outputs.all(), run.outputs.sheet) if path}:
+        make_folder(folder)
     with trace_file(files.trace, files.resume) as trace:
         for batch in run.batches:
             run.execution(*batch).run(trace)

@@ -5,10 +5,14 @@ from __future__ import annotations
 import contextlib
 import os
 import pathlib
+import re
 from collections.abc import Iterator
 from typing import Any
 
 from jaxstyle.runtime.buckets import in_bucket
+
+LEFTOVER = re.compile(r"\..+\.(\d{1,9})\.(tmp|part)(\.[^.]+)?")
+"""Names of temporary files, with the numbers of the processes that write them."""
 
 
 @contextlib.contextmanager
@@ -54,3 +58,25 @@ def write_text(path: Any, text: str) -> None:
         path.write_text(text)
     else:
         write_bytes(path, text.encode())
+
+
+def remove_leftovers(folder: str | os.PathLike[str]) -> None:
+    """Removes temporary files from a folder, those of processes that were killed as they wrote them."""
+    with contextlib.suppress(OSError), os.scandir(folder) as entries:
+        for entry in entries:
+            found = LEFTOVER.fullmatch(entry.name)
+            if found and entry.is_file(follow_symlinks=False) and not is_running(int(found[1])):
+                os.unlink(entry.path)
+
+
+def is_running(process: int) -> bool:
+    """Tells whether a process of that number runs, or may run."""
+    if os.name != "posix":
+        return True
+    try:
+        os.kill(process, 0)
+    except ProcessLookupError:
+        return False
+    except OSError:
+        pass
+    return True

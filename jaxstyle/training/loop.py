@@ -75,6 +75,7 @@ def run(config: ConfigDict | TrainingConfig, workdir: str | os.PathLike) -> Trai
             folder.mkdir(parents=True, exist_ok=True)
             if is_new:
                 stack.enter_context(only_run_in(folder))
+            atomic.remove_leftovers(folder)
         kept = Checkpoints(folder / "checkpoints", settings.keep, settings.best, settings.best_mode)
         checkpoints = stack.enter_context(closing(kept))
         training.begin(checkpoints, resume_step)

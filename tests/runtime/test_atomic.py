@@ -1,6 +1,9 @@
 """Text files appear whole: a write that fails leaves the old one."""
 
+import os
 import pathlib
+import subprocess
+import sys
 
 import pytest
 from etils import epath
@@ -24,3 +27,14 @@ def test_a_failed_write_leaves_the_old_text(tmp_path, monkeypatch, kind):
     with pytest.raises(OSError, match="disk full"):
         atomic.write_text(path, "half")
     assert path.read_text() == "new"
+
+
+def test_what_killed_processes_left_is_removed(tmp_path):
+    killed = subprocess.Popen([sys.executable, "-c", ""])
+    killed.wait()
+    others = {"a.png", ".a.png", f".a.{killed.pid}.png", f".a.{os.getpid()}.tmp.png", ".a.tmp.png", ".a.tmp"}
+    for name in {*others, f".a.{killed.pid}.tmp.png", f".a.png.{killed.pid}.tmp", f".a.{killed.pid}.part"}:
+        (tmp_path / name).touch()
+    atomic.remove_leftovers(tmp_path)
+    assert {path.name for path in tmp_path.iterdir()} == others
+    atomic.remove_leftovers(tmp_path / "nowhere")
