@@ -10,6 +10,7 @@ from typing import Any
 from etils import epath
 
 from jaxstyle.errors import JaxstyleError, did_you_mean
+from jaxstyle.runtime import buckets
 from jaxstyle.training import config_file, run_info
 from jaxstyle.training.checkpoints import Checkpoints
 from jaxstyle.training.state import TrainState
@@ -46,6 +47,8 @@ def open_run(workdir: str | os.PathLike, checkpoint: str | int = "newest") -> Ru
       JaxstyleError: It holds no such run or checkpoint, or one of another version.
     """
     folder = config_file.absolute(workdir)
+    if buckets.in_bucket(folder):
+        buckets.check("the workdir", folder)
     saved = config_file.read_config(workdir)
     if "task" not in saved:
         raise JaxstyleError(f"{os.fspath(workdir)!r} holds no training: its config names no task")

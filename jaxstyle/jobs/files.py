@@ -222,8 +222,9 @@ def make_folder(folder: str | os.PathLike[str]) -> None:
     try:
         os.makedirs(folder, exist_ok=True)
         atomic.remove_leftovers(folder)
-    except OSError as error:
-        raise JaxstyleError(f"{os.fspath(folder)!r} cannot be a folder ({error.strerror}); name another") from None
+    except (OSError, ValueError) as error:
+        reason = getattr(error, "strerror", None) or error
+        raise JaxstyleError(f"{os.fspath(folder)!r} cannot be a folder ({reason}); name another") from None
 
 
 def check_trace(path: str | None) -> None:

@@ -17,6 +17,7 @@ from jaxstyle.jobs.registry import JOBS
 from jaxstyle.jobs.runner import run_job
 from jaxstyle.pixels.job import PixelJob
 from jaxstyle.runtime import atomic
+from jaxstyle.runtime.buckets import in_bucket
 from jaxstyle.runtime.locks import only_run_in
 
 KEPT = ("bits", "save_every", "sweep")
@@ -53,6 +54,8 @@ def run(config: Any, workdir: str | os.PathLike[str], jobs: dict[str, PixelJob] 
     if "sweep" in kept:
         kept["sweep"] = {name: list(points) for name, points in kept["sweep"].items() if points}
     settings = job.config.from_mapping(values)
+    if in_bucket(workdir):
+        raise JaxstyleError(f"pictures are made on disk only, and {os.fspath(workdir)!r} is a bucket: name a folder")
     folder = pathlib.Path(workdir)
     make_folder(folder)
     saved = {"job": name, **sources, **kept, **dataclasses.asdict(settings)}

@@ -36,7 +36,7 @@ def check(what: str, folder: str | os.PathLike) -> None:
     except ImportError as error:
         raise JaxstyleError(f"{what} in a bucket needs more: pip install 'jaxstyle[gcs]' ({error})") from error
     except Exception as error:  # of the network, the account or the bucket's name, by whatever library
-        problem = f"{type(error).__name__}: {error}".splitlines()[0]
+        problem = f"{error} ({type(error).__name__})".splitlines()[0]
         raise JaxstyleError(f"{what} {os.fspath(folder)!r} cannot be reached: {problem}") from error
 
 

@@ -36,7 +36,12 @@ NAMES = ("features", "styles")
 def absolute(workdir: str | os.PathLike) -> epath.Path:
     """A workdir as an absolute path; `gs://…` stays as it is."""
     text = os.fspath(workdir)
-    return epath.Path(text if in_bucket(text) else os.path.abspath(os.path.expanduser(text)))
+    if "\0" in text:
+        raise JaxstyleError(f"{text!r} is no name of a folder")
+    try:
+        return epath.Path(text if in_bucket(text) else os.path.abspath(os.path.expanduser(text)))
+    except KeyError:
+        raise JaxstyleError(f"nothing here reaches {text!r}: name a folder, or one in a bucket as gs://…") from None
 
 
 def check_workdir(workdir: epath.Path, profiles: bool = False) -> None:

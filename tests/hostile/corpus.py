@@ -91,3 +91,6 @@ PLACES = {
     "a folder": os.mkdir,
 }
 """What may be where a file should be, and makes it."""
+
+RECIPE = "from jaxstyle.training.config import as_config\nimport tiny_task\ndef get_config(variant=''):\n    {}\n"
+"""A recipe, but for its last line."""

@@ -4,11 +4,10 @@ import os
 
 import pytest
 import tiny
-from hostile.corpus import PLACES, encoded
+from hostile.corpus import PLACES, RECIPE, encoded
 
 from jaxstyle.training import loop
 
-RECIPE = "from jaxstyle.training.config import as_config\nimport tiny_task\ndef get_config(variant=''):\n    {}\n"
 RECIPES = {
     "nothing": "",
     "text": "hello, world\n",

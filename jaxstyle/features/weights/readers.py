@@ -103,8 +103,9 @@ def _head(path: Path) -> bytes:
             head = file.read(SNIFF)
     except FileNotFoundError:
         raise JaxstyleError(f"{path}: no such file; check the path, or see `jaxstyle features list`") from None
-    except OSError as error:
-        raise JaxstyleError(f"{path}: cannot be read ({error.strerror}); name a file that can be read") from error
+    except (OSError, ValueError) as error:
+        reason = getattr(error, "strerror", None) or error
+        raise JaxstyleError(f"{path}: cannot be read ({reason}); name a file that can be read") from error
     if not head:
         raise JaxstyleError(f"{path}: an empty file; fetch or copy it again")
     return head
