@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
+import functools
 import math
 import operator
 import os
@@ -145,10 +146,11 @@ class Settings:
             if typing.get_origin(kind) is tuple:
                 return tuple(CONVERT[typing.get_args(kind)[0]](element) for element in value)
             return CONVERT[kind](value)
-        except (TypeError, ValueError):
+        except (TypeError, ValueError, OverflowError):
             raise JaxstyleError(f"{named(name)} is {value!r}; it must be {WANTED.get(kind, 'a tuple')}") from None
 
     @classmethod
+    @functools.cache  # for each field the hints of all are evaluated
     def declared(cls, name: str) -> tuple[Any, bool]:
         """A field's type without its `| None`, and whether it had one."""
         declared = typing.get_type_hints(cls)[name]

@@ -146,7 +146,7 @@ def virtual(file):
 
 
 def nest(file):
-    for _ in range(2000):
+    for _ in range(500):
         file = file.create_group("a")
     file["b"] = np.zeros(4, np.float32)
 
@@ -162,7 +162,7 @@ def h5s():
     yield "HDF5 that lies elsewhere", hdf5(virtual)
     yield "HDF5 of raw files", hdf5(lambda f: f.create_dataset("a", (4,), "f4", external=[("/etc/passwd", 0, 16)]))
     yield "HDF5 in a circle", hdf5(circle)
-    yield "HDF5 nested 2000 times", hdf5(nest)
+    yield "HDF5 nested 500 times", hdf5(nest)
     yield "HDF5 of 16 GB that are not written", hdf5(lambda f: f.create_dataset("a", (2**32,), "f4", chunks=(1024,)))
     yield "HDF5 of 2^60 bytes", hdf5(lambda f: f.create_dataset("a", (2**58,), "f4", chunks=(1024,)))
     yield "HDF5 of 3 GB, packed", hdf5(packed_hdf5)
