@@ -7,7 +7,7 @@ import sys
 
 import jax
 
-from jaxstyle.runtime.caching import cache_folder
+from jaxstyle.runtime.caching import cache_folder, remove_torn_programs
 
 
 def keep_compiled() -> None:
@@ -24,5 +24,6 @@ def keep_compiled() -> None:
         reason = f"{folder} cannot be a folder ({error.strerror}); JAXSTYLE_CACHE names another"
         print(f"jaxstyle: compiled programs are not kept: {reason}", file=sys.stderr)
         return
+    remove_torn_programs(folder)
     jax.config.update("jax_compilation_cache_dir", str(folder))
     jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.1)
