@@ -77,6 +77,7 @@ def test_strength_goes_from_the_photo_to_the_painting():
         dataclasses.replace(StyleTransferConfig(), strength=1.5).check()
 
 
+@pytest.mark.slow
 def test_one_device_gives_what_eight_do():
     one = run(problem(PHOTOS)).pictures
     eight = optimize(problem(PHOTOS), jax.devices()).pictures
