@@ -77,7 +77,7 @@ def kill(folder, moment, work, *arguments):
     if isinstance(moment, float):
         process.join(moment)
         process.kill()
-    with contextlib.suppress(EOFError):  # where it was killed; a result would keep the process waiting
+    with contextlib.suppress(EOFError, OSError):  # where it was killed; a result would keep the process waiting
         pipe.recv()
     process.join()
     assert process.exitcode in (0, -signal.SIGKILL)

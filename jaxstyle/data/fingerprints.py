@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import hashlib
+import pathlib
 from collections.abc import Mapping, Sequence
 from typing import Any, Self
 
@@ -72,10 +73,18 @@ def fingerprint(dataset: Dataset) -> Fingerprint:
 
 def summarise(files: Sequence[PictureFile], in_class: bool) -> Group:
     """Sums up the pictures of a class, or of a folder without classes."""
-    size = sum(file.path.stat().st_size for file in files)
-    mask_size = sum(file.mask.stat().st_size for file in files if file.mask)
+    size = sum(size_of(file.path) for file in files)
+    mask_size = sum(size_of(file.mask) for file in files if file.mask)
     names = [file.name if in_class else f"{file.group}/{file.name}" for file in files]
     return Group(len(files), size, mask_size, digest(names))
+
+
+def size_of(path: pathlib.Path) -> int:
+    """Returns the size of a file in bytes; 0 where it cannot be told, as reading the file will tell why."""
+    try:
+        return path.stat().st_size
+    except OSError:
+        return 0
 
 
 def digest(names: Sequence[str]) -> str:

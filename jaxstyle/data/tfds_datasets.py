@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import importlib.util
 import logging
+import os
 import pathlib
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -17,6 +20,7 @@ from jaxstyle.data.jaxstyle_shapes import JaxstyleShapes
 from jaxstyle.data.moving_shapes import MovingShapes
 from jaxstyle.errors import JaxstyleError, did_you_mean
 from jaxstyle.runtime import buckets
+from jaxstyle.runtime.regular import check_regular
 from jaxstyle.runtime.settings import named
 
 # TFDS recommends OpenCV in every process; the pictures are read once, and the same without.
@@ -27,9 +31,12 @@ SHIPPED: dict[str, Any] = {"jaxstyle_shapes": JaxstyleShapes, "moving_shapes": M
 
 def tfds_dataset(name: str, split: str, data_dir: str = "") -> Dataset:
     """Opens a split of a TFDS dataset by name, preparing the dataset on first use."""
-    builder = prepared(name, data_dir)
+    with readable(name, data_dir):
+        builder = prepared(name, data_dir)
     try:
-        data = builder.as_data_source(split=split)
+        with readable(name, data_dir):
+            data = builder.as_data_source(split=split)
+            count = len(data)
     except (ValueError, KeyError):
         raise JaxstyleError(f"no split {split!r} in {name!r}; {did_you_mean(split, builder.info.splits)}") from None
     features = builder.info.features
@@ -39,10 +46,32 @@ def tfds_dataset(name: str, split: str, data_dir: str = "") -> Dataset:
 
     def read_labels() -> list[int]:
         others = {name: tfds.decode.SkipDecoding() for name in features if name != "label"}
-        return [example["label"] for example in builder.as_data_source(split=split, decoders=others)]
+        with readable(name, data_dir):
+            return [example["label"] for example in builder.as_data_source(split=split, decoders=others)]
 
-    labels = read_labels if classes else None
-    return Dataset(len(data), lambda index: arrays(data[index]), classes, title=title, read_labels=labels)
+    def read(index: int) -> Example:
+        with readable(name, data_dir):
+            return arrays(data[index])
+
+    return Dataset(count, read, classes, title=title, read_labels=read_labels if classes else None)
+
+
+@contextlib.contextmanager
+def readable(name: str, data_dir: str) -> Iterator[None]:
+    """Raises `JaxstyleError` where TFDS finds a prepared dataset damaged; `ValueError` and `KeyError` go on."""
+    try:
+        yield
+    except (JaxstyleError, KeyError):
+        raise
+    except Exception as error:  # of JSON, protobuf, array_record or the system
+        if type(error) is ValueError:
+            raise
+        reason = (str(error).splitlines() or [type(error).__name__])[0]
+        place = f"in {data_dir!r} " if data_dir else ""
+        raise JaxstyleError(
+            f"the dataset {name!r} {place}cannot be read, it may be damaged: {reason}; delete its folder, or give "
+            f"another by {named('data.data_dir')}"
+        ) from error
 
 
 def moving_mnist_dataset(name: str, split: str, data_dir: str = "") -> Dataset:
@@ -98,6 +127,9 @@ def make_builder(name: str, data_dir: str = "") -> Any:
     known = [config.name for config in SHIPPED[base].BUILDER_CONFIGS] if base in SHIPPED else []
     if variant and known and variant not in known:
         raise JaxstyleError(f"no variant {variant!r} of {base!r}; {did_you_mean(variant, known)}")
+    for folder, _, files in os.walk(os.path.join(data_dir, base)) if data_dir else ():
+        for file in files:
+            check_regular(os.path.join(folder, file))
     try:
         return SHIPPED[base](config=variant or None, **options) if base in SHIPPED else tfds.builder(name, **options)
     except tfds.core.DatasetNotFoundError:

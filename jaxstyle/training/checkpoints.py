@@ -240,3 +240,9 @@ class Checkpoints:
                 self.manager.close()
             for rest in self.folder.glob(f"*{TEMPORARY}*") if self.failed else ():
                 rest.rmtree()
+
+
+def remove_unfinished(folder: epath.Path) -> None:
+    """Removes from a folder on disk what a killed run has begun to write; orbax warns of it. No other run may write."""
+    for path in () if in_bucket(folder) else folder.glob("*.orbax-checkpoint-tmp*"):
+        path.rmtree()

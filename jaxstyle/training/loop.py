@@ -28,7 +28,7 @@ from jaxstyle.runtime.locks import only_run_in
 from jaxstyle.runtime.settings import named
 from jaxstyle.training import branches, config_file, run_info, same_data, unwritable
 from jaxstyle.training import step as steps
-from jaxstyle.training.checkpoints import Checkpoints
+from jaxstyle.training.checkpoints import Checkpoints, remove_unfinished
 from jaxstyle.training.config import TrainingConfig, check_common
 from jaxstyle.training.devices import Agreement, barrier, check_share, choose_devices, leader_first
 from jaxstyle.training.divergence import advice, history, repeated
@@ -76,6 +76,7 @@ def run(config: ConfigDict | TrainingConfig, workdir: str | os.PathLike) -> Trai
             if is_new:
                 stack.enter_context(only_run_in(folder))
             atomic.remove_leftovers(folder)
+            remove_unfinished(folder / "checkpoints")
         kept = Checkpoints(folder / "checkpoints", settings.keep, settings.best, settings.best_mode)
         checkpoints = stack.enter_context(closing(kept))
         training.begin(checkpoints, resume_step)

@@ -32,7 +32,8 @@ def test_tasks(name, request, tmp_path):
         for one, other in zip(whole, resumed, strict=True):
             np.testing.assert_array_equal(one, other, err_msg=moment)
         assert rows(folder) == rows(tmp_path / "whole"), moment
-        assert left(folder) == left(tmp_path / "whole"), moment
+        more = left(folder) ^ left(tmp_path / "whole")
+        assert more <= {"2", "4"}, moment  # killed before an older checkpoint was removed, it has that one still
         shutil.rmtree(folder)
     assert count >= 10
 
