@@ -8,7 +8,7 @@ import jaxstyle
 ROOT = pathlib.Path(jaxstyle.__file__).parent
 STEPS = (
     *(["errors", "_version"], ["runtime"], ["ops", "media"], ["losses", "metrics", "features", "models"]),
-    *(["perceptual", "data"], ["pixels", "training"], ["tasks"], ["inference"], ["jobs"], ["api"], ["cli"]),
+    *(["perceptual", "data"], ["pixels", "training"], ["tasks"], ["inference"], ["jobs"], ["api"], ["studio"], ["cli"]),
 )
 WITHIN_A_STEP = {("models", "features"), ("models", "losses"), ("metrics", "losses")}
 NEVER = {("tasks", "pixels")}

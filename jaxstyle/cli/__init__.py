@@ -23,7 +23,7 @@ ABOUT = "Stylise and generate pictures with JAX, on CPU, GPU and TPU."
 COMMANDS = (
     *("stylize", "apply", "dream", "visualize", "texture", "train"),
     *("sample", "predict", "segment", "forecast", "evaluate"),
-    *("features", "models", "export"),
+    *("features", "models", "export", "studio"),
 )
 
 

@@ -47,6 +47,21 @@ class Result(NamedTuple):
         )
 
 
+class Observer(NamedTuple):
+    """One who follows a run from outside its files, such as the studio.
+
+    Attributes:
+      callback: Called with the loop's `Report`s.
+      stop: Asked before every step; True ends the run as Ctrl-C does.
+    """
+
+    callback: Callback = lambda report: None
+    stop: Callable[[], bool] = lambda: False
+
+
+NOBODY = Observer()
+
+
 @dataclasses.dataclass(frozen=True)
 class Execution:
     """A problem and the files of its pictures.
@@ -59,6 +74,7 @@ class Execution:
       files: Of which `bits`, `save_every` and `resume` count.
       devices: How many; None takes all.
       progress: True shows the bar, False does not, None shows it on a terminal.
+      observer: Who follows the run.
     """
 
     prepare: Callable[[], Problem]
@@ -67,6 +83,7 @@ class Execution:
     files: Files
     devices: int | None = None
     progress: bool | None = None
+    observer: Observer = NOBODY
 
     @functools.cached_property
     def problem(self) -> Problem:
@@ -111,13 +128,13 @@ class Execution:
         """The loop, with the callbacks that the files ask for."""
         stages = self.problem.stages
         done = 0 if snapshot is None else callbacks.iterations_before(stages, snapshot.stage) + snapshot.iteration
-        with callbacks.Progress(stages, done, shown=self.progress) as bar, interruptible() as stop:
+        with callbacks.Progress(stages, done, shown=self.progress) as bar, interruptible() as asked:
             return optimize(
                 self.problem,
                 choose_devices(self.devices),
-                callbacks=[bar, *self.callbacks(snapshot, trace)],
+                callbacks=[bar, *self.callbacks(snapshot, trace), self.observer.callback],
                 resume=snapshot,
-                stop=stop,
+                stop=lambda: asked() or self.observer.stop(),
                 pause_every=self.files.save_every,
             )
 

@@ -12,7 +12,7 @@ from typing import Any, TypeVar
 from jaxstyle.errors import JaxstyleError, did_you_mean
 from jaxstyle.features import Features
 from jaxstyle.jobs import snapshots
-from jaxstyle.jobs.execution import Execution, Result
+from jaxstyle.jobs.execution import NOBODY, Execution, Observer, Result
 from jaxstyle.jobs.files import (
     Files,
     Outputs,
@@ -41,7 +41,9 @@ CELL = 256
 """Longest side of a picture on a contact sheet, in pixels."""
 
 
-def run_job(job: PixelJob, files: Files, config: Any, *, progress: bool | None = None) -> list[pathlib.Path]:
+def run_job(
+    job: PixelJob, files: Files, config: Any, *, progress: bool | None = None, observer: Observer = NOBODY
+) -> list[pathlib.Path]:
     """Runs a pixel job from files to files.
 
     Everything that can be wrong with the input is found before the first step.
@@ -51,20 +53,21 @@ def run_job(job: PixelJob, files: Files, config: Any, *, progress: bool | None =
       files: What to read and write.
       config: The job's settings.
       progress: True shows the bar, False does not, None shows it on a terminal.
+      observer: Who follows the run and may stop it; of films none is asked.
 
     Returns:
       The results' paths.
 
     Raises:
       JaxstyleError: Bad input, or a loss that is no longer finite (the last good picture is then written).
-      Interrupted: Ctrl-C or SIGTERM; the pictures so far are written, and `resume` goes on.
+      Interrupted: Ctrl-C, SIGTERM or the observer; the pictures so far are written, and `resume` goes on.
     """
     config.check()
     if job.films(config):
         return run_film(job, files, config, progress)
     check_trace(files.trace)
     choose_devices(config.devices)
-    run = Run(job, files, config, progress)
+    run = Run(job, files, config, progress, observer)
     if run.sheet_is_done():
         shutil.rmtree(run.outputs.folder, ignore_errors=True)  # type: ignore[arg-type]  # where a kill left it
         return [run.outputs.sheet]  # type: ignore[list-item]
@@ -80,9 +83,9 @@ def run_job(job: PixelJob, files: Files, config: Any, *, progress: bool | None =
 class Run:
     """A job under way: what it has read, and where its results go."""
 
-    def __init__(self, job: PixelJob, files: Files, config: Any, progress: bool | None):
+    def __init__(self, job: PixelJob, files: Files, config: Any, progress: bool | None, observer: Observer):
         """Reads everything that every picture shares, looks at all contents, and checks where results go."""
-        self.job, self.files, self.config, self.progress = job, files, config, progress
+        self.job, self.files, self.config, self.progress, self.observer = job, files, config, progress, observer
         sources = files.sources.get(job.contents.name, ()) if job.contents else ()
         self.contents = list_pictures(sources)
         if files.sweep:
@@ -128,9 +131,8 @@ class Run:
         sources = dict(self.files.sources) | ({kind.name: paths} if kind else {})
         identity = recorded(job, config, sources)
         identity |= {"points": [dict(point) for point in points], "pictures": snapshots.digest_inputs(inputs)}
-        return Execution(
-            prepare, results, identity | {"network": self.network}, self.files, config.devices, self.progress
-        )
+        identity["network"] = self.network
+        return Execution(prepare, results, identity, self.files, config.devices, self.progress, self.observer)
 
     def results(self, index: int, point: Point, inputs: Inputs, chosen: Sequence[int]) -> Iterator[Result]:
         """The pictures of one content at one point."""

@@ -1,0 +1,1 @@
+"""The studio: a page in the browser that makes pictures with live preview, served by `jaxstyle studio`."""
