@@ -84,7 +84,8 @@ class Studio:
 
     async def picture(self, request: Request) -> Response:
         """A picture of the library, as the page shows it."""
-        return Response(self.library[request.path_params["id"]].view, media_type="image/jpeg")
+        view = await run_in_threadpool(self.library.view, request.path_params["id"])
+        return Response(view, media_type="image/jpeg")
 
     async def recipe(self, request: Request) -> Response:
         """The command and the Python call of an order that is not given yet."""

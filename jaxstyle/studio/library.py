@@ -20,6 +20,7 @@ from jaxstyle.media.image_resizing import fit_size, resize
 
 MAX_BYTES = 64 * 2**20
 MAX_PIXELS = 50_000_000
+EXAMPLE_SIZE = (512, 384)
 VIEW = 1280
 """Longest side of a picture as the page shows it, in pixels."""
 
@@ -33,7 +34,7 @@ class Entry:
       name: As the user calls it.
       source: What jaxstyle reads: a file of the session, or `example:NAME`.
       size: Width and height, pixels.
-      view: As the page shows it, JPEG.
+      view: As the page shows it, JPEG; of an example nothing until it is asked for, as drawing it takes a while.
     """
 
     id: str
@@ -58,7 +59,7 @@ class Library:
         self.folder, self.lock = folder, threading.Lock()
         self.entries: dict[str, Entry] = {}
         for name in EXAMPLES:
-            self.keep(name, name, f"example:{name}")
+            self.entries[name] = Entry(name, name, f"example:{name}", EXAMPLE_SIZE, b"")
 
     def keep(self, id: str, name: str, source: str) -> Entry:
         """Reads a picture, and keeps its view; raises `JaxstyleError` where it cannot be."""
@@ -97,6 +98,11 @@ class Library:
             if not isinstance(id, str) or id not in self.entries:
                 raise JaxstyleError("there is no such picture in this session; choose another")
             return self.entries[id]
+
+    def view(self, id: str) -> bytes:
+        """A picture as the page shows it."""
+        entry = self[id]
+        return entry.view or self.keep(entry.id, entry.name, entry.source).view
 
     def described(self) -> list[dict[str, object]]:
         """All pictures in JSON values."""

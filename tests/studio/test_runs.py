@@ -122,13 +122,13 @@ def test_only_runs_that_are_over_are_removed(runs, order):
 
 
 def test_previews_are_small_and_made_for_viewers_only(runs, order):
-    run = runs.add(order(**LONG))
+    run = runs.add(order(initial_iterations=100))
     until(lambda: over(run))
     alone = run.preview
     with Image.open(io.BytesIO(alone)) as image:
         assert max(image.size) <= 640
     runs.viewers = 1
-    watched = runs.add(order(**LONG))
+    watched = runs.add(order(initial_iterations=100))
     until(lambda: over(watched))
     assert watched.preview != alone  # the latest, where the first was enough before
 
