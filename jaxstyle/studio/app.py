@@ -47,6 +47,7 @@ class Studio:
     def __init__(self, folder: pathlib.Path, results: pathlib.Path | None = None):
         self.library = Library(folder / "uploads")
         self.runs = Runs(results or folder / "results")
+        self.closing = False
 
     def routes(self) -> list[Route | Mount]:
         """Every address below the token."""
@@ -144,7 +145,7 @@ class Studio:
         pictures, silence = 0, 0.0
         self.runs.viewers += 1
         try:
-            while not await request.is_disconnected():
+            while not (self.closing or await request.is_disconnected()):
                 changed, seen = self.news(seen)
                 message: dict[str, Any] = {"runs": changed, "ids": list(seen)}
                 if len(self.library.entries) != pictures:

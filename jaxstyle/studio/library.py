@@ -56,7 +56,7 @@ class Library:
     """
 
     def __init__(self, folder: pathlib.Path):
-        self.folder, self.lock = folder, threading.Lock()
+        self.folder, self.lock, self.drawing = folder, threading.Lock(), threading.Lock()
         self.entries: dict[str, Entry] = {}
         for name in EXAMPLES:
             self.entries[name] = Entry(name, name, f"example:{name}", EXAMPLE_SIZE, b"")
@@ -101,8 +101,11 @@ class Library:
 
     def view(self, id: str) -> bytes:
         """A picture as the page shows it."""
-        entry = self[id]
-        return entry.view or self.keep(entry.id, entry.name, entry.source).view
+        if not self[id].view:
+            with self.drawing:  # an example is drawn once, however many pages ask for it
+                entry = self[id]
+                return entry.view or self.keep(entry.id, entry.name, entry.source).view
+        return self[id].view
 
     def described(self) -> list[dict[str, object]]:
         """All pictures in JSON values."""

@@ -225,12 +225,8 @@ def make_at_once(run: Run) -> None:
     """Stylises a picture in one pass of the network that the package ships."""
     photo, alpha = read_visible(run.order.sources["contents"][0])
     size = fit_size(photo.shape[0], photo.shape[1], run.order.config.size)
-    made = apply_style(
-        resize(photo, *size),
-        run.order.sources["styles"],
-        strength=run.order.config.strength,
-        preserve_color=run.order.config.preserve_color,
-    )
+    asked: dict[str, Any] = {"picture": resize(photo, *size), "style": run.order.sources["styles"]}
+    made = apply_style(**asked, strength=run.order.config.strength, preserve_color=run.order.config.preserve_color)
     names = {name: [entry.name for entry in some] for name, some in run.order.pictures.items()}
     settings = {"jaxstyle": __version__, **names, **dataclasses.asdict(run.order.config)}
     write_picture(target(run), made, alpha=None if alpha is None else resize(alpha, *size), settings=settings)

@@ -24,11 +24,11 @@ TOKEN = re.compile(r"[A-Za-z0-9_-]{16,128}")
 
 
 class Server(uvicorn.Server):
-    """A server that tells, and shows, its page when it is ready."""
+    """A server that tells, and shows, its page when it is ready, and ends its streams when it closes."""
 
-    def __init__(self, config: uvicorn.Config, address: str, browser: bool):
+    def __init__(self, config: uvicorn.Config, studio: Studio, address: str, browser: bool):
         super().__init__(config)
-        self.address, self.browser = address, browser
+        self.studio, self.address, self.browser = studio, address, browser
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         """Listens, then tells the page's address."""
@@ -36,6 +36,11 @@ class Server(uvicorn.Server):
         print(f"The studio is open at {self.address} (Ctrl-C closes it)", flush=True)
         if self.browser:  # some browsers are programs in the terminal, which would be waited for
             threading.Thread(target=webbrowser.open, args=(self.address,), daemon=True).start()
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        """Closes, though pages are open."""
+        self.studio.closing = True
+        await super().shutdown(sockets)
 
 
 def serve(
@@ -77,11 +82,11 @@ def serve(
             application(studio, token, host),
             log_level="warning",  # the log of requests would tell the token
             server_header=False,
-            timeout_graceful_shutdown=1,
+            timeout_graceful_shutdown=30,
         )
         try:
             with contextlib.suppress(KeyboardInterrupt), ending_by_sigterm():
-                Server(config, address, browser).run(sockets=[listener])
+                Server(config, studio, address, browser).run(sockets=[listener])
         finally:
             studio.runs.close()
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import inspect
 import re
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
@@ -11,7 +10,8 @@ from typing import Any, NamedTuple
 from jaxstyle.errors import JaxstyleError
 from jaxstyle.features import load
 from jaxstyle.features.weights import registry
-from jaxstyle.inference.apply import PRESERVE, apply_style
+from jaxstyle.inference import style_model
+from jaxstyle.inference.apply import PRESERVE
 from jaxstyle.jobs.registry import JOBS
 from jaxstyle.pixels.job import Reads
 from jaxstyle.runtime.settings import Settings, setting
@@ -190,6 +190,7 @@ def read_config(tool: Tool, values: Mapping[str, Any], files: Mapping[str, Seque
 
 def missing() -> dict[str, str]:
     """Why tools cannot be used, a sentence by the tool's name."""
-    if inspect.signature(apply_style).parameters["model"].default is inspect.Parameter.empty:
-        return {"apply": "This version of jaxstyle carries no network that stylises at once; see `jaxstyle models`."}
+    network = getattr(style_model, "BUNDLED", None)
+    if network is None or not network.is_file():
+        return {"apply": "This version of jaxstyle carries no network that stylises at once."}
     return {}

@@ -23,7 +23,7 @@ def served(tmp_path_factory):
     listener = listening("127.0.0.1", 0)
     port = listener.getsockname()[1]
     server = uvicorn.Server(uvicorn.Config(application(studio, TOKEN, "127.0.0.1"), log_level="warning"))
-    server.config.timeout_graceful_shutdown = 1
+    server.config.timeout_graceful_shutdown = 30
     thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]})
     thread.start()
     until(lambda: server.started)

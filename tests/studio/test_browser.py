@@ -176,6 +176,26 @@ def test_files_that_cannot_be_are_told(page, tmp_path):
     page.locator("#wrong", has_text="60 megapixels").wait_for()
 
 
+@pytest.mark.slow
+def test_ctrl_c_closes_it_though_a_page_is_open(chromium, tmp_path):
+    for ending in (signal.SIGINT, signal.SIGTERM):
+        command = [sys.executable, "-m", "jaxstyle.cli", "studio", "--no-browser"]
+        process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+        context = chromium.new_context()
+        page = context.new_page()
+        page.goto(re.search(r"http://\S+/", process.stdout.readline())[0])
+        page.locator(".slot img").first.wait_for()
+        until(
+            lambda page=page: all(
+                page.eval_on_selector_all(".slot img", "all => all.map((one) => one.naturalWidth > 0)")
+            )
+        )
+        process.send_signal(ending)
+        _, errors = process.communicate(timeout=60)
+        context.close()
+        assert (process.returncode, errors) == (0, "")
+
+
 def test_settings_that_cannot_be_are_told_before_the_run(page):
     turn(page, "style_layers", "relu1_1")
     turn(page, "layer_weights", "1,2")
