@@ -13,6 +13,7 @@ import time
 import numpy as np
 import pytest
 from PIL import Image
+from studio.conftest import until
 from tiny import picture
 
 import jaxstyle
@@ -185,11 +186,8 @@ def test_ctrl_c_closes_it_though_a_page_is_open(chromium, tmp_path):
         page = context.new_page()
         page.goto(re.search(r"http://\S+/", process.stdout.readline())[0])
         page.locator(".slot img").first.wait_for()
-        until(
-            lambda page=page: all(
-                page.eval_on_selector_all(".slot img", "all => all.map((one) => one.naturalWidth > 0)")
-            )
-        )
+        seen = "all => all.every((one) => one.naturalWidth > 0)"
+        until(lambda page=page, seen=seen: page.eval_on_selector_all(".slot img", seen))
         process.send_signal(ending)
         _, errors = process.communicate(timeout=60)
         context.close()
