@@ -54,6 +54,19 @@ CASES = {
     "cnn": Case("classify", "classify_torch", 28, 64, {"model.name": "cnn"}),
     "resnet": Case("classify", "classify_torch", 64, 64, {"model.name": "resnet"}),
     "unet": Case("segment", "unet_torch", 128, 8, {"data.mask_classes": ("background", "object"), "model.width": 16}),
+    "cycle_gan": Case(
+        "translate",
+        "translate_torch",
+        64,
+        4,
+        {
+            "data.name_b": "shapes_outlined/outlined",
+            "model.generator_width": 32,
+            "model.blocks": 6,
+            "model.discriminator_width": 32,
+            "model.pool": 0,
+        },
+    ),
     "conv_lstm": Case("forecast", "conv_lstm_torch", 64, 8, {"model.widths": (32, 32), "model.patch": 4}),
 }
 
@@ -68,6 +81,8 @@ def examples(task: str, config: Any, size: int, batch: int) -> dict[str, np.ndar
     if task == "forecast":
         frames = config.model.inputs + config.model.outputs
         return {"video": rng.integers(0, 256, (batch, frames, size, size, 1), np.uint8)}
+    if task == "translate":
+        return {name: rng.integers(0, 256, (batch, size, size, 3), np.uint8) for name in ("image", "image_b")}
     y, x = np.mgrid[:size, :size]
     centres, radii = rng.uniform(0, size, (2, batch, 1, 1)), rng.uniform(size / 8, size / 3, (batch, 1, 1))
     masks = ((y - centres[0]) ** 2 + (x - centres[1]) ** 2 < radii**2).astype(np.uint8)

@@ -3,7 +3,7 @@
 Each function takes pytest's `request.getfixturevalue`, as folders of data are fixtures (`conftest.py`).
 """
 
-from jaxstyle.tasks import any_style, classify, distill, fast_style, forecast, gan, segment, vae, vqvae
+from jaxstyle.tasks import any_style, classify, distill, fast_style, forecast, gan, segment, translate, vae, vqvae
 from jaxstyle.training.config import as_config
 
 STEPS = {"train_steps": 10, "eval_steps": 10, "checkpoint_steps": 5, "log_steps": 1, "progress": "off"}
@@ -70,6 +70,14 @@ def distill_config(get):
     return config
 
 
+def translate_config(get):
+    config = small(translate, "", 16, data="shapes_outlined/filled", ema_decay=0.9)
+    config.data.update(name_b="shapes_outlined/outlined", split="train[:1%]", eval_split="test[:40]", pairs="eval")
+    config.model.update(generator_width=4, blocks=1, levels=1, discriminator_width=4, halvings=1, pool=20)
+    config.augment.update(crop=12, flip=True)
+    return config
+
+
 def one_layer(task, get, styles):
     """A stylisation network's config whose loss compiles soon: of one layer's means and standard deviations."""
     layers = {"content_layers": ("relu1_1",), "style_layers": ("relu1_1",), "layer_weights": (1.0,)}
@@ -102,6 +110,7 @@ CONFIGS = {
     "forecast": forecast_config,
     "gan": gan_config,
     "segment": segment_config,
+    "translate": translate_config,
     "vae": vae_config,
     "vqvae": vqvae_config,
 }

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from typing import Any
 
-from jaxstyle.cli.options import keep_compiled
+from jaxstyle.cli.options import DIRECTION, keep_compiled
 from jaxstyle.errors import JaxstyleError
 from jaxstyle.jobs import bad_pictures
 from jaxstyle.media.image_reading import read_mask
@@ -22,6 +22,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("pictures", nargs="+", metavar="PICTURE", help=what)
     target = "a folder; for one photo also PNG, JPEG, WebP or TIFF; for one film also .mp4, .gif or frames/%%04d.png"
     parser.add_argument("-o", "--output", required=True, metavar="OUT", help=target)
+    parser.add_argument("--direction", default="", metavar="a|b", help=DIRECTION)
     which = "a style's name or number; for a model of any style, a painting; repeat for equal parts"
     parser.add_argument("--style", action="append", default=[], metavar="STYLE", help=which)
     parser.add_argument("--interpolate", metavar="A:0.3,B:0.7", help="a blend of styles, with their weights")
@@ -73,6 +74,7 @@ def run(args: argparse.Namespace) -> int:
     sources = {"contents": args.pictures, "styles": paintings, "masks": args.mask}
     files = Files(sources, args.output, bits=args.bits)
     treatment = {"bad_frames": args.bad_frames, "bad_pictures": args.bad_pictures}
-    for path in apply_files(args.model, files, options, size=args.size, fps=args.fps, **treatment):
+    taken = {"size": args.size, "fps": args.fps, "direction": args.direction, **treatment}
+    for path in apply_files(args.model, files, options, **taken):
         print(path)
     return 0

@@ -6,6 +6,7 @@ import argparse
 import re
 from typing import Any
 
+from jaxstyle.cli.options import DIRECTION
 from jaxstyle.errors import JaxstyleError
 
 HELP = "write a style model as StableHLO or ONNX, to run without jaxstyle"
@@ -16,6 +17,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("model", metavar="MODEL", help="a style model's folder, or the workdir of its training")
     target = "a .stablehlo (any size, CPU, CUDA and TPU; `jax.export.deserialize` reads it) or an .onnx"
     parser.add_argument("-o", "--output", required=True, metavar="OUT", help=target)
+    parser.add_argument("--direction", default="", metavar="a|b", help=DIRECTION)
     which = "as for `apply`, built in; repeat for equal parts (default: an argument of the exported function)"
     parser.add_argument("--style", action="append", default=[], metavar="STYLE", help=which)
     parser.add_argument("--interpolate", metavar="A:0.3,B:0.7", help="a blend of styles, built in")
@@ -36,7 +38,7 @@ def run(args: argparse.Namespace) -> int:
     if args.interpolate is not None and args.style:
         raise JaxstyleError("--style and --interpolate both say which style; give one of them")
     style: Any = parse_blend(args.interpolate) if args.interpolate is not None else args.style
-    model, size = load_model(args.model), None if args.size is None else parse_size(args.size)
+    model, size = load_model(args.model, args.direction), None if args.size is None else parse_size(args.size)
     options = {"strength": args.strength, "style_size": args.style_size, "size": size}
     what = export_model(model, args.output, style, **options)
     taken = ", ".join(

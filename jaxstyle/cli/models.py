@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import dataclasses
 
-from jaxstyle.cli.options import keep_compiled
+from jaxstyle.cli.options import DIRECTION, keep_compiled
 
 HELP = "show style models, and convert trainings and published weights into one"
 
@@ -15,13 +15,15 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     actions = parser.add_subparsers(dest="action", required=True, metavar="ACTION")
     show = actions.add_parser("show", help="what a model is, and the styles that it knows")
     show.add_argument("model", metavar="MODEL", help="its folder, or the workdir of its training")
+    show.add_argument("--direction", default="", metavar="a|b", help=DIRECTION)
     convert = actions.add_parser("convert", help="make a model of a training's workdir, or of published weights")
     what = (
         "a workdir, a folder of magenta's image stylization weights or of pytorch-AdaIN's two .pth, or a .pth of "
-        "pytorch/examples' fast_neural_style"
+        "pytorch/examples' fast_neural_style or of a generator of pytorch-CycleGAN-and-pix2pix"
     )
     convert.add_argument("source", metavar="IN", help=what)
     convert.add_argument("target", metavar="OUT", help="the model's folder, a new one")
+    convert.add_argument("--direction", default="", metavar="a|b", help=DIRECTION)
     convert.add_argument("--names", metavar="A,B,…", help="names of all styles, in their order")
 
 
@@ -36,7 +38,7 @@ def _show(args: argparse.Namespace) -> int:
         load_model,
     )
 
-    model = described(load_model(args.model))
+    model = described(load_model(args.model, args.direction))
     network = ", ".join(f"{name}={value}" for name, value in model["network"].items())
     print(f"{model['kind']}: {network}")
     for name, text in model["notes"].items():
@@ -54,7 +56,7 @@ def _convert(args: argparse.Namespace) -> int:
     )
 
     style_model.check_folder(args.target)
-    converted = converters.convert(args.source)
+    converted = converters.convert(args.source, args.direction)
     if args.names:
         converted = dataclasses.replace(converted, styles=tuple(name.strip() for name in args.names.split(",")))
         converted.check()

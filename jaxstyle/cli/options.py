@@ -9,6 +9,8 @@ import jax
 
 from jaxstyle.runtime.caching import cache_folder, remove_torn_programs
 
+DIRECTION = "of the workdir of a translation: the domain to translate to"
+
 
 def keep_compiled() -> None:
     """Keeps compiled programs in the cache folder, so that the next run of the same size starts at once.

@@ -10,6 +10,7 @@ from jaxstyle.errors import JaxstyleError, did_you_mean
 from jaxstyle.runtime.settings import named
 
 BAD_PICTURES = ("stop", "check", "skip")
+PAIRS = ("none", "eval", "all")
 HELD_OUT = 0.2
 
 
@@ -22,6 +23,10 @@ class DataConfig:
       split: Split to train on, maybe a slice of it: `train[:50%]`.
       eval_split: Split to evaluate on, likewise.
       folder: Folder of pictures in place of a TFDS dataset; "" for none.
+      name_b: TFDS dataset of a second domain, into which and from which pictures are translated; "" for none.
+      folder_b: Folder of pictures of a second domain, in place of `name_b`.
+      pairs: Splits in which picture i of the second domain is the true translation of picture i of the first: `none`,
+        `eval` (the evaluation split, and slices of it) or `all`. Pictures of folders are paired by their names.
       data_dir: Folder of TFDS's datasets; "" is TFDS's default, `{workdir}` stands for the workdir.
       size: Side in pixels of the central squares to which pictures are cropped and resized; 0 leaves them as they are.
       held_out: Share of a folder without a `test/` or `val/` that is held out for evaluation, between 0 and 1.
@@ -48,6 +53,9 @@ class DataConfig:
     split: str = "train"
     eval_split: str = "test"
     folder: str = ""
+    name_b: str = ""
+    folder_b: str = ""
+    pairs: str = "none"
     data_dir: str = ""
     size: int = 0
     held_out: float = HELD_OUT
@@ -67,9 +75,13 @@ class DataConfig:
             raise JaxstyleError(f"{named('data.held_out')} is {self.held_out:g}; it must be between 0 and 1")
         if self.size < 0:
             raise JaxstyleError(f"{named('data.size')} is {self.size}; it must be at least 0")
-        if self.bad_pictures not in BAD_PICTURES:
-            hint = did_you_mean(self.bad_pictures, BAD_PICTURES)
-            raise JaxstyleError(f"{named('data.bad_pictures')} {self.bad_pictures!r} is unknown; {hint}")
+        for name, known in (("bad_pictures", BAD_PICTURES), ("pairs", PAIRS)):
+            if (given := getattr(self, name)) not in known:
+                raise JaxstyleError(f"{named(f'data.{name}')} {given!r} is unknown; {did_you_mean(given, known)}")
+        if self.pairs != "none" and not self.two_domains:
+            raise JaxstyleError(
+                f"{named('data.pairs')} is {self.pairs!r}, but there is one domain only: set {named('data.folder_b')}"
+            )
         for name in ("held_out", "bad_pictures", "mask_suffix"):
             if not self.folder and getattr(self, name) != DEFAULTS[name]:
                 raise JaxstyleError(
@@ -80,6 +92,16 @@ class DataConfig:
                 raise JaxstyleError(
                     f"{named(f'data.{name}')} is set, but {named('data.mask_classes')} names no classes"
                 )
+
+    @property
+    def two_domains(self) -> bool:
+        """True where a second domain is named."""
+        return bool(self.name_b or self.folder_b)
+
+    def paired(self, split: str) -> bool:
+        """True where the pictures of the two domains are paired in a split, such as `test[:50%]`."""
+        whole, evaluated = (name.partition("[")[0].strip() for name in (split, self.eval_split))
+        return self.pairs == "all" or (self.pairs == "eval" and whole == evaluated)
 
     @classmethod
     def of(cls, values: Mapping[str, Any]) -> Self:

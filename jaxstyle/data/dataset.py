@@ -43,6 +43,8 @@ class Dataset:
       files: Pictures, by index; empty where the examples are not files of a folder.
       title: Name of the dataset and its split, for sentences.
       left_out: Clauses on the files that were found and left out.
+      domains: The two domains that are side by side in an example, whose fields differ in name; empty where it is one.
+      paired: Whether the second domain's part of an example is the translation of the first's.
       read_labels: Returns the labels of all examples without decoding their pictures; None where `files` have them, or
         the examples alone.
     """
@@ -53,7 +55,14 @@ class Dataset:
     files: tuple[PictureFile, ...] = ()
     title: str = ""
     left_out: tuple[str, ...] = ()
+    domains: tuple[Dataset, ...] = ()
+    paired: bool = False
     read_labels: Callable[[], Sequence[int]] | None = None
+
+    @property
+    def sources(self) -> tuple[Dataset, ...]:
+        """The datasets from which training draws, each in an order of its own: two domains that are not paired."""
+        return self.domains if self.domains and not self.paired else (self,)
 
     def class_counts(self) -> tuple[int, ...]:
         """Counts the examples of each class."""
@@ -75,6 +84,9 @@ class Dataset:
 
     def describe(self) -> str:
         """Says in a sentence how many examples of which classes there are, and which files were left out."""
+        if self.domains:
+            both = "; ".join(domain.describe() for domain in self.domains)
+            return f"{both}{'; paired' * self.paired}{left_out_text(self.left_out)}"
         found = f"{self.title}: {plural(self.count, 'picture' if self.files else 'example')}"
         if self.classes:
             found += f" of {len(self.classes)} class{'es' * (len(self.classes) != 1)}"

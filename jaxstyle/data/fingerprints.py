@@ -71,6 +71,12 @@ def fingerprint(dataset: Dataset) -> Fingerprint:
     return Fingerprint(dataset.classes, tuple(summarise(group, bool(dataset.classes)) for group in groups.values()))
 
 
+def fingerprints(split: str, dataset: Dataset) -> dict[str, Fingerprint]:
+    """Takes the fingerprint of a split, or, where two domains are side by side, of each of them, by name."""
+    domains = dataset.domains or (dataset,)
+    return {split + " of the second domain" * number: fingerprint(one) for number, one in enumerate(domains)}
+
+
 def summarise(files: Sequence[PictureFile], in_class: bool) -> Group:
     """Sums up the pictures of a class, or of a folder without classes."""
     size = sum(size_of(file.path) for file in files)

@@ -6,11 +6,13 @@ disk. Clips of the variant `single`, with one digit, have labels.
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Callable
-from typing import NamedTuple
+from functools import partial
 
 import numpy as np
+
+from jaxstyle.data.dataset import Example
+from jaxstyle.data.drawn import Digits, Drawn, Read
 
 FRAMES = 20
 SIDE = 64  # pixels
@@ -18,40 +20,15 @@ STEP = 0.1  # a frame, as a share of the way between the walls
 SPLITS = ("train", "test")
 
 
-@dataclasses.dataclass(frozen=True)
-class Clips:
-    """Numbers of training and test clips of a variant, and of the digits in a clip."""
-
-    train: int
-    test: int
-    digits: int = 2
-
-
-class Digits(NamedTuple):
-    """Digits of MNIST: `images` `[M, 28, 28, 1]` uint8 and `labels` `[M]`."""
-
-    images: np.ndarray
-    labels: np.ndarray
-
-
-VARIANTS = {
-    "small": Clips(10_000, 1_000),
-    "full": Clips(10_000, 10_000),  # as many as the literature's
-    "fresh": Clips(2_000_000, 10_000),  # 200 epochs of 10,000 of which none repeats, as generated on the fly
-    "single": Clips(2_000_000, 10_000, digits=1),
-}
-
-
-def reader(split: str, count: int, read_digits: Callable[[], Digits]) -> Callable[[int], dict[str, np.ndarray]]:
+def reader(count: int, split: str, read_digits: Callable[[], Digits]) -> Read:
     """Makes the function index -> example of a split; an example depends on split and index only.
 
-    Examples have `video` `[20, 64, 64, 1]` uint8 of `count` digits and, where that is 1, `label`. `read_digits` returns
-    the digits of that split; it is called at the first example.
+    Examples have `video` `[20, 64, 64, 1]` uint8 of `count` digits and, where that is 1, `label`.
     """
     number = SPLITS.index(split)
     kept: list[Digits] = []
 
-    def read(index: int) -> dict[str, np.ndarray]:
+    def read(index: int) -> Example:
         if not kept:
             kept.append(read_digits())
         images, labels = kept[0]
@@ -97,3 +74,17 @@ def line(place: float, step: float, frames: int) -> list[float]:
         place = min(max(place, 0.0), 1.0)
         places.append(place)
     return places
+
+
+def clips(train: int, test: int, digits: int = 2) -> Drawn:
+    """Describes a variant by its numbers of training and test clips, and of the digits in a clip."""
+    classes = tuple(map(str, range(10))) if digits == 1 else ()
+    return Drawn({"train": train, "test": test}, partial(reader, digits), classes, of_digits=True)
+
+
+VARIANTS = {
+    "small": clips(10_000, 1_000),
+    "full": clips(10_000, 10_000),  # as many as the literature's
+    "fresh": clips(2_000_000, 10_000),  # 200 epochs of 10,000 of which none repeats, as generated on the fly
+    "single": clips(2_000_000, 10_000, digits=1),
+}

@@ -9,10 +9,10 @@ from collections.abc import Iterator
 import numpy as np
 
 
-@functools.lru_cache(maxsize=4)
-def permutation(count: int, seed: int, epoch: int) -> np.ndarray:
-    """Shuffles the indices of one epoch, `[count]`; they depend on seed and epoch only."""
-    order = np.random.default_rng((seed, epoch)).permutation(count)
+@functools.lru_cache(maxsize=8)
+def permutation(count: int, seed: int, epoch: int, source: int = 0) -> np.ndarray:
+    """Shuffles the indices of one epoch, `[count]`; they depend on seed, epoch and source only."""
+    order = np.random.default_rng((seed, epoch, source)).permutation(count)  # to NumPy a 0 at the end is nothing
     order.flags.writeable = False
     return order
 
@@ -25,18 +25,23 @@ class Order:
       count: Examples in an epoch.
       batch_size: Examples in a batch, over all devices and processes.
       seed: Seed of the shuffling; every epoch is shuffled anew.
+      source: Number of the dataset, where several are drawn from, each in an order of its own.
     """
 
     count: int
     batch_size: int
     seed: int
+    source: int = 0
 
     def indices(self, step: int) -> np.ndarray:
         """Returns the indices `[batch_size]` of the examples in the batch of step number `step`, from 0."""
         places = step * self.batch_size + np.arange(self.batch_size)
         epochs, within = np.divmod(places, self.count)
         return np.concatenate(
-            [permutation(self.count, self.seed, int(epoch))[within[epochs == epoch]] for epoch in np.unique(epochs)]
+            [
+                permutation(self.count, self.seed, int(epoch), self.source)[within[epochs == epoch]]
+                for epoch in np.unique(epochs)
+            ]
         )
 
 

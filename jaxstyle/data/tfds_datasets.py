@@ -1,4 +1,4 @@
-"""TFDS datasets by name, those that the project ships included, and clips drawn from the digits of MNIST."""
+"""TFDS datasets by name, those that the project ships included, and those that are drawn when they are read."""
 
 from __future__ import annotations
 
@@ -14,8 +14,9 @@ import numpy as np
 import tensorflow_datasets as tfds
 from etils import epath
 
-from jaxstyle.data import copies, moving_mnist
+from jaxstyle.data import copies, domain_drawings, moving_mnist
 from jaxstyle.data.dataset import Dataset, Example
+from jaxstyle.data.drawn import Digits, Drawn
 from jaxstyle.data.jaxstyle_shapes import JaxstyleShapes
 from jaxstyle.data.moving_shapes import MovingShapes
 from jaxstyle.errors import JaxstyleError, did_you_mean
@@ -27,6 +28,12 @@ from jaxstyle.runtime.settings import named
 logging.getLogger("absl").addFilter(lambda record: "OpenCV is not installed" not in str(record.msg))
 
 SHIPPED: dict[str, Any] = {"jaxstyle_shapes": JaxstyleShapes, "moving_shapes": MovingShapes}
+DRAWN = {
+    "moving_mnist": moving_mnist.VARIANTS,
+    "shapes_outlined": domain_drawings.SHAPES,
+    "digits_textured": domain_drawings.TEXTURED,
+}
+"""Datasets that are drawn when they are read, and their variants."""
 
 
 def tfds_dataset(name: str, split: str, data_dir: str = "") -> Dataset:
@@ -74,32 +81,30 @@ def readable(name: str, data_dir: str) -> Iterator[None]:
         ) from error
 
 
-def moving_mnist_dataset(name: str, split: str, data_dir: str = "") -> Dataset:
-    """Opens clips drawn from the digits of stock MNIST; `name/variant` is one of `moving_mnist.VARIANTS`."""
+def drawn_dataset(name: str, split: str, data_dir: str = "") -> Dataset:
+    """Opens a split of one of `DRAWN`; without a variant in its name it is the first."""
     base, _, variant = name.partition("/")
-    variants = moving_mnist.VARIANTS
+    variants = DRAWN[base]
     if variant and variant not in variants:
         raise JaxstyleError(f"no variant {variant!r} of {base!r}; {did_you_mean(variant, variants)}")
-    clips = variants[variant or "small"]
-    counts = {"train": clips.train, "test": clips.test}
-    infos = {part: tfds.core.SplitInfo(name=part, shard_lengths=[n], num_bytes=0) for part, n in counts.items()}
+    drawn: Drawn = variants[variant or next(iter(variants))]
+    infos = {part: tfds.core.SplitInfo(name=part, shard_lengths=[n], num_bytes=0) for part, n in drawn.counts.items()}
     try:
         parts = tfds.core.ReadInstruction.from_spec(split).to_absolute(infos)
     except (ValueError, AssertionError):
-        raise JaxstyleError(f"no split {split!r} in {name!r}; {did_you_mean(split, counts)}") from None
+        raise JaxstyleError(f"no split {split!r} in {name!r}; {did_you_mean(split, drawn.counts)}") from None
     if len(parts) > 1:
         raise JaxstyleError(f"the split {split!r} of {name!r} is of several parts; give one, such as train[:50%]")
     part = parts[0]
-    digits = tfds_dataset("mnist", part.splitname, data_dir)
-    first, last = part.from_ or 0, counts[part.splitname] if part.to is None else part.to
+    first, last = part.from_ or 0, drawn.counts[part.splitname] if part.to is None else part.to
+    digits = tfds_dataset("mnist", part.splitname, data_dir) if drawn.of_digits else None
 
-    def read_digits() -> moving_mnist.Digits:
-        examples = [digits.read(i) for i in range(digits.count)]
-        return moving_mnist.Digits(*(np.stack([one[name] for one in examples]) for name in ("image", "label")))
+    def read_digits() -> Digits:
+        examples = [digits.read(i) for i in range(digits.count)] if digits else []
+        return Digits(*(np.stack([one[name] for one in examples]) for name in ("image", "label")))
 
-    read = moving_mnist.reader(part.splitname, clips.digits, read_digits)
-    classes = digits.classes if clips.digits == 1 else ()
-    return Dataset(last - first, lambda index: read(first + index), classes, title=f"{split} of {name}")
+    read = drawn.reader(part.splitname, read_digits)
+    return Dataset(last - first, lambda index: read(first + index), drawn.classes, title=f"{split} of {name}")
 
 
 def prepared(name: str, data_dir: str = "") -> Any:
@@ -133,7 +138,7 @@ def make_builder(name: str, data_dir: str = "") -> Any:
     try:
         return SHIPPED[base](config=variant or None, **options) if base in SHIPPED else tfds.builder(name, **options)
     except tfds.core.DatasetNotFoundError:
-        known = [*SHIPPED, *tfds.list_builders(with_community_datasets=False)]
+        known = [*SHIPPED, *DRAWN, *tfds.list_builders(with_community_datasets=False)]
         near = did_you_mean(base, known)
         hint = near if near.startswith("did") else "see tfds.list_builders()"
         raise JaxstyleError(f"unknown dataset {name!r}; {hint}") from None

@@ -59,6 +59,8 @@ class StyleOptions:
 
     def check(self, model: StyleModel) -> None:
         """Raises `JaxstyleError` for what cannot be."""
+        if self.rows is not None and not in_segments(model):
+            raise JaxstyleError("a U-Net takes a picture whole: leave tile-size out")
         if self.preserve_color not in PRESERVE:
             known = did_you_mean(self.preserve_color, PRESERVE)
             raise JaxstyleError(f"preserve-color {self.preserve_color!r} is unknown; {known}")
@@ -165,7 +167,7 @@ class Stylizer:
         """Rows of the strips to take where a whole pass does not fit into memory; None where it does."""
         room = memory.available()
         height, width = carries[0][0].shape[:2]
-        if room is None or height * width <= AT_ONCE:
+        if room is None or not in_segments(self.model) or height * width <= AT_ONCE:
             return None
         spread, arguments = self.placed(carries, style)
         analysis = program(self.model.network, tuple(spread.devices)).compile(*arguments).memory_analysis()
@@ -182,6 +184,11 @@ class Stylizer:
         if self.options.preserve_color == "histogram":
             return colors.match_color(picture, photo, alpha, alpha)
         return picture
+
+
+def in_segments(model: StyleModel) -> bool:
+    """True where a model's network is cut into segments, which strips pass one after the other."""
+    return hasattr(model.network, "segments")
 
 
 @functools.lru_cache(maxsize=8)

@@ -1,4 +1,4 @@
-"""Converters of published style networks: weights of magenta, pytorch/examples and pytorch-AdaIN."""
+"""Converters of published networks: weights of magenta, pytorch/examples, pytorch-AdaIN and CycleGAN's generators."""
 
 from __future__ import annotations
 
@@ -12,26 +12,30 @@ import numpy as np
 
 from jaxstyle.errors import JaxstyleError
 from jaxstyle.features.weights.readers import read_tensors
-from jaxstyle.inference.style_model import Network, StyleModel, is_workdir, load_model
+from jaxstyle.inference.style_model import Network, StyleModel, is_workdir, load_model, one_way
 from jaxstyle.models.adain import AdaIN
+from jaxstyle.models.residual_generator import ResidualGenerator
 from jaxstyle.models.style_network import Layer, StyleNetwork
 from jaxstyle.runtime.buckets import in_bucket
 from jaxstyle.runtime.regular import check_regular
 
 MAGENTA_LAST = "transformer_expand_conv3_conv_InstanceNorm_beta"  # whose size gives the number of styles
 WIDTH, BLOCKS = 32, 5
+GENERATOR_BLOCK = ".conv_block."  # in names of CycleGAN's generators
 ENCODER, DECODER = "vgg_normalised.pth", "decoder.pth"  # as naoto0804/pytorch-AdaIN calls them
 ADAIN_BLOCKS = (2, 2, 4, 1)  # convolutions of VGG-19 as far as relu4_1
 Tensors = dict[str, np.ndarray]
 
 
-def convert(source: str | os.PathLike) -> StyleModel:
+def convert(source: str | os.PathLike, direction: str = "") -> StyleModel:
     """Makes a style model of published weights, or of a training.
 
     Args:
       source: A folder of magenta's `image_stylization` weights, one raw float32 file an array, kernels OHWI; a
-        checkpoint of pytorch/examples' `fast_neural_style`; a folder with pytorch-AdaIN's `vgg_normalised.pth` and
-        `decoder.pth`; or the workdir of a training. Checkpoints may be wrapped (`readers.unwrapped`).
+        checkpoint of pytorch/examples' `fast_neural_style`; a residual generator's of pytorch-CycleGAN-and-pix2pix
+        (`latest_net_G_A.pth`); a folder with pytorch-AdaIN's `vgg_normalised.pth` and `decoder.pth`; or the workdir of
+        a training. Checkpoints may be wrapped (`readers.unwrapped`).
+      direction: Of the workdir of a translation; see `load_model`.
 
     Returns:
       The model; its styles are named `"style0"` and so on, or after the checkpoint or the paintings.
@@ -41,7 +45,9 @@ def convert(source: str | os.PathLike) -> StyleModel:
     """
     path = pathlib.Path(source)
     if in_bucket(source) or is_workdir(path):
-        return load_model(source)
+        return load_model(source, direction)
+    if direction:
+        raise one_way(source, direction)
     network: Network
     names: tuple[str, ...] = ()
     if os.path.isdir(path) and (path / DECODER).exists():
@@ -52,8 +58,10 @@ def convert(source: str | os.PathLike) -> StyleModel:
         names = tuple(f"style{i}" for i in range(network.styles))
         notes = {"layout": "magenta"}
     else:
-        network, tensors = read_torch(path)
-        names, notes = (path.stem,), {"layout": "pytorch-examples"}
+        found, _ = read_tensors(path)
+        generates = any(GENERATOR_BLOCK in name for name in found)
+        network, tensors = (read_generator if generates else read_torch)(path, found)
+        names, notes = (path.stem,), {"layout": "pytorch-CycleGAN" if generates else "pytorch-examples"}
     model = StyleModel(network, flax.traverse_util.unflatten_dict(tensors, sep="/"), names, notes)
     try:
         model.check()
@@ -102,13 +110,12 @@ def raw(path: pathlib.Path, shape: tuple[int, ...]) -> np.ndarray:
     return np.frombuffer(data, "<f4").reshape(shape).astype(np.float32)
 
 
-def read_torch(path: pathlib.Path) -> tuple[StyleNetwork, Tensors]:
-    """Reads a checkpoint of pytorch/examples' `TransformerNet`, which maps RGB in 0 to 255 to the same.
+def read_torch(path: pathlib.Path, found: Tensors) -> tuple[StyleNetwork, Tensors]:
+    """Converts a checkpoint of pytorch/examples' `TransformerNet`, which maps RGB in 0 to 255 to the same.
 
     The first and last kernels are scaled for RGB in [0, 1]. Biases before an instance normalisation, which removes
     them, are left out, and so are the unused running statistics of old checkpoints.
     """
-    found, _ = read_tensors(path)
     if "deconv3.conv2d.weight" not in found:
         raise JaxstyleError(
             f"{str(path)!r} is not a style network of pytorch/examples: it has no deconv3.conv2d.weight"
@@ -127,6 +134,35 @@ def read_torch(path: pathlib.Path) -> tuple[StyleNetwork, Tensors]:
         raise JaxstyleError(f"{str(path)!r} is not a whole style network of pytorch/examples: {error}") from error
     tensors["contract1/kernel"] = tensors["contract1/kernel"] * 255
     tensors["expand3/kernel"] = tensors["expand3/kernel"] / 255
+    return network, {name: np.ascontiguousarray(tensor, np.float32) for name, tensor in tensors.items()}
+
+
+def read_generator(path: pathlib.Path, found: Tensors) -> tuple[ResidualGenerator, Tensors]:
+    """Converts a `ResnetGenerator` of junyanz/pytorch-CycleGAN-and-pix2pix with instance normalisation, its default.
+
+    It maps [-1, 1] to the same. The first kernel is doubled for pictures in [0, 1]: what that adds to every pixel, as
+    all biases before a normalisation, the normalisation removes.
+    """
+    places = {tuple(map(int, re.findall(r"\d+", name))): name for name in found if found[name].ndim == 4}
+    kernels, blocks = [found[places[place]] for place in sorted(places)], (len(places) - 6) // 2
+    inside = [10 + i // 2 for i in range(2 * blocks)]
+    whole = [place[0] for place in sorted(places)] == [1, 4, 7, *inside, 10 + blocks, 13 + blocks, 17 + blocks]
+    if not whole or any(name.endswith("running_mean") for name in found):
+        raise JaxstyleError(
+            f"{str(path)!r} is not a whole residual generator of pytorch-CycleGAN with instance normalisation, which "
+            "alone can be converted"
+        )
+    network = ResidualGenerator(width=len(kernels[0]), blocks=blocks)
+    tensors = {}
+    for layer, kernel in zip(network.plan, kernels, strict=False):
+        axes = (2, 3, 0, 1) if layer.scale == 2 else (2, 3, 1, 0)  # transposed convolutions have inputs first
+        tensors[f"{layer.name}/kernel"] = kernel.transpose(axes)
+        if layer.normed:
+            tensors[f"{layer.name}/gamma"] = np.ones((1, layer.features))
+            tensors[f"{layer.name}/beta"] = np.zeros((1, layer.features))
+        else:
+            tensors[f"{layer.name}/bias"] = found[places[max(places)].replace("weight", "bias")]
+    tensors["contract1/kernel"] = 2 * tensors["contract1/kernel"]
     return network, {name: np.ascontiguousarray(tensor, np.float32) for name, tensor in tensors.items()}
 
 

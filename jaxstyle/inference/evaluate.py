@@ -9,15 +9,14 @@ from typing import Any, NamedTuple
 
 import jax
 import numpy as np
-from tqdm import tqdm
 
-from jaxstyle.data.fingerprints import fingerprint
+from jaxstyle.data.fingerprints import fingerprints
 from jaxstyle.errors import JaxstyleError, did_you_mean
-from jaxstyle.inference import sample
-from jaxstyle.inference.feature_space import FeatureSpace, eight_bits, open_space
+from jaxstyle.inference import sample, translations
+from jaxstyle.inference.feature_sets import drawn_places, real_features, sample_features
+from jaxstyle.inference.feature_space import FeatureSpace, open_space
 from jaxstyle.inference.run import Run, open_run
-from jaxstyle.inference.sample_metrics import GENERATIVE, PARTS, FeatureSet, Measure, label_check, label_scores
-from jaxstyle.runtime import compiling
+from jaxstyle.inference.sample_metrics import GENERATIVE, PARTS, Measure, label_check, label_scores
 from jaxstyle.training import config_file, same_data
 from jaxstyle.training.config import override
 from jaxstyle.training.devices import leader_first
@@ -25,7 +24,7 @@ from jaxstyle.training.evaluation import Evaluation, open_split
 from jaxstyle.training.restoring import shape_text
 from jaxstyle.training.state import TrainState
 from jaxstyle.training.step import on_all
-from jaxstyle.training.task import Samples, fixed_of, load_task
+from jaxstyle.training.task import Samples, Translates, fixed_of, load_task
 
 LABELS = ("shares", sample.EVEN)
 
@@ -93,7 +92,8 @@ def evaluate(
     space = open_space(features) if features else None
     evaluation, state = reopened(run, split, iwae_samples, data)
     own, generative = chosen_metrics(metrics, evaluation.metrics(state), run, space)
-    if generative and space:
+    translates = isinstance(run.task, Translates)
+    if generative and space and not translates:
         check_shapes(run, space, run.info.spec["image"].shape)
         chosen = choose_labels(run, evaluation, labels, count, seed)
     scores = evaluation.scores(state) if own else {}
@@ -102,8 +102,13 @@ def evaluate(
     report = Report(os.fspath(workdir), int(run.state.step), plain, {}, classes=classes)
     if not generative or not space:
         return report
+    if translates:
+        number = min(count, evaluation.count)
+        made = translations.scores(run, evaluation, space, number)
+        kept = {name: value for name, value in made.items() if name in generative}
+        return report._replace(generative=kept, features=space.name, real=number, drawn=number)
     drawn = sample_features(run, space, count, seed, chosen)
-    real = real_features(evaluation, space, min(count, evaluation.count))
+    real = real_features(evaluation, space, drawn_places(count, evaluation.count))
     found: dict[str, Any] = {}
     for measure in dict.fromkeys(GENERATIVE[name] for name in generative):
         found |= measure(real, drawn)
@@ -134,7 +139,11 @@ def reopened(
     split = split or config.data.eval_split
     place = config_file.moved_data(config.data, data)
     dataset = leader_first(lambda: open_split(place, split, run.folder, tuple(run.info.spec)))
-    same_data.check(run.folder, run.info, {split: fingerprint(dataset)})
+    if dataset.domains and config.data.pairs != "none" and not dataset.paired:
+        raise JaxstyleError(
+            f"the pictures of {split!r} are no pairs, with which this run is scored: give another split"
+        )
+    same_data.check(run.folder, run.info, fingerprints(split, dataset))
     evaluation = Evaluation(task, config, run.info, dataset, devices)
     return evaluation, on_all(run.state.with_fixed(fixed_of(task)), devices)
 
@@ -147,6 +156,8 @@ def chosen_metrics(
     Raises:
       JaxstyleError: One that is neither, or that cannot be had here.
     """
+    if isinstance(run.task, Translates):
+        return translations.chosen_metrics(metrics, own, space)
     draws = isinstance(run.task, Samples)
     if space and not draws:
         raise JaxstyleError(f"the task {run.config.task!r} draws no pictures for features to compare: leave them out")
@@ -210,49 +221,6 @@ def choose_labels(run: Run, evaluation: Evaluation, labels: str, count: int, see
     if not sample.takes_labels(run):
         return None
     return sample.drawn_labels(evaluation.dataset.class_counts(), count, seed)
-
-
-def sample_features(
-    run: Run, space: FeatureSpace, count: int, seed: int, labels: np.ndarray | None = None
-) -> FeatureSet:
-    """The features of newly drawn samples; the pictures stay on the devices."""
-
-    def extract(params: Any, pictures: jax.Array) -> FeatureSet:
-        return FeatureSet(*space.extract(params, eight_bits(pictures)))
-
-    parts = sample.chunks(run, count, labels=labels, seed=seed, transform=extract, params=space.params)
-    return joined(parts, count, "samples")._replace(labels=labels)
-
-
-def real_features(evaluation: Evaluation, space: FeatureSpace, count: int) -> FeatureSet:
-    """The features of pictures drawn from all of the evaluation split: it may be in the order of its classes."""
-    chosen = np.sort(np.random.default_rng(0).permutation(evaluation.count)[:count])
-
-    def extract(params: Any, images: jax.Array) -> FeatureSet:
-        return FeatureSet(*space.extract(params, images.astype(np.float32) / 255))
-
-    devices = evaluation.devices
-    mapped = compiling.pmap(extract, in_axes=(None, 0), devices=devices)
-    params = on_all(space.params, devices)
-
-    def parts() -> Any:
-        for start in range(0, count, sample.CHUNK * len(devices)):
-            places = start + np.arange(sample.CHUNK * len(devices)).reshape(len(devices), -1)
-            batch = evaluation.data(chosen[np.minimum(places, count - 1)])
-            found = jax.device_get(mapped(params, batch["image"])._replace(labels=batch.get("label")))
-            yield jax.tree.map(lambda leaf, left=count - start: leaf.reshape(-1, *leaf.shape[2:])[:left], found)
-
-    return joined(parts(), count, "pictures")
-
-
-def joined(parts: Any, count: int, name: str) -> FeatureSet:
-    """All parts in one; a bar on a terminal counts their pictures."""
-    collected = []
-    with tqdm(total=count, unit=name, disable=None, leave=False) as bar:
-        for part in parts:
-            collected.append(part)
-            bar.update(len(part.features))
-    return jax.tree.map(lambda *leaves: np.concatenate(leaves), *collected)
 
 
 def as_plain(value: Any) -> Any:

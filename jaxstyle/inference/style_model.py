@@ -19,8 +19,10 @@ from jaxstyle.features.weights.files import encode
 from jaxstyle.features.weights.readers import read_tensors
 from jaxstyle.media.image_writing import write_picture
 from jaxstyle.models.adain import AdaIN
+from jaxstyle.models.residual_generator import ResidualGenerator
 from jaxstyle.models.style_network import StyleNetwork
 from jaxstyle.models.transport_network import TransportNetwork
+from jaxstyle.models.unet_generator import UNetGenerator
 from jaxstyle.runtime import buckets
 from jaxstyle.runtime.regular import read_json
 
@@ -28,7 +30,8 @@ FORMAT, VERSION = "jaxstyle-style-model", 1
 CONFIG, PARAMS, PREVIEW = "config.json", "params.safetensors", "preview.png"
 FILES = (CONFIG, PARAMS, PREVIEW)
 NETWORKS: dict[str, Any] = {"style-network": StyleNetwork, "transport": TransportNetwork, "adain": AdaIN}
-Network = StyleNetwork | TransportNetwork | AdaIN
+NETWORKS |= {"residual": ResidualGenerator, "unet": UNetGenerator}
+Network = StyleNetwork | TransportNetwork | AdaIN | UNetGenerator
 MAX_PROBLEMS = 4  # that one error message lists
 
 
@@ -51,7 +54,7 @@ class StyleModel:
     @property
     def any_style(self) -> bool:
         """True where it takes paintings, not styles that it has learnt."""
-        return not isinstance(self.network, StyleNetwork)
+        return isinstance(self.network, (TransportNetwork, AdaIN))
 
     def check(self) -> None:
         """Raises `JaxstyleError` unless all parameters are there, rightly shaped and finite, and styles are named."""
@@ -76,7 +79,7 @@ def template(network: Network) -> dict[str, Any]:
     pictures = jax.ShapeDtypeStruct((1, 64, 64, 3), np.float32)
 
     def init(pictures: jax.Array) -> Any:
-        if isinstance(network, StyleNetwork):
+        if not isinstance(network, (TransportNetwork, AdaIN)):
             return network.init(jax.random.key(0), pictures, np.zeros((1, network.styles), np.float32))
         return network.init(jax.random.key(0), pictures, method="reconstruct")
 
@@ -127,7 +130,7 @@ def check_folder(folder: str | os.PathLike) -> None:
 
 def described(model: StyleModel) -> dict[str, Any]:
     """The contents of `config.json`."""
-    kind = next(name for name, of in NETWORKS.items() if isinstance(model.network, of))
+    kind = next(name for name, of in NETWORKS.items() if type(model.network) is of)
     fields = {name: getattr(model.network, name) for name in settings(NETWORKS[kind])}
     head = {"format": FORMAT, "version": VERSION, "kind": kind}
     return {**head, "network": fields, "styles": list(model.styles), "notes": model.notes}
@@ -138,17 +141,21 @@ def settings(network: Any) -> list[str]:
     return [field.name for field in dataclasses.fields(network) if field.name not in ("parent", "name", "dtype")]
 
 
-def load_model(folder: str | os.PathLike) -> StyleModel:
+def load_model(folder: str | os.PathLike, direction: str = "") -> StyleModel:
     """Reads a model's folder, or the newest checkpoint of the training whose workdir it is.
 
+    Args:
+      folder: A model's, or a workdir.
+      direction: Of the workdir of a translation, the domain to translate to: `"a"` or `"b"`.
+
     Raises:
-      JaxstyleError: There is none, or it is damaged, of another version, or not whole.
+      JaxstyleError: There is none, or it is damaged, of another version, or not whole; or it has no such direction.
     """
     if buckets.in_bucket(folder):
         buckets.check("the model", folder)
         if not is_workdir(epath.Path(folder)):
             raise JaxstyleError(f"{str(folder)!r} is not the workdir of a training; copy a model's folder to this disk")
-        return trained_model(folder)
+        return trained_model(folder, direction=direction)
     path = pathlib.Path(folder)
     if not os.path.isdir(path):
         what = "a file" if os.path.exists(path) else "missing"
@@ -156,7 +163,9 @@ def load_model(folder: str | os.PathLike) -> StyleModel:
             f"the model {str(folder)!r} is {what}; name a folder that `jaxstyle models convert` or a training made"
         )
     if is_workdir(path):
-        return trained_model(path)
+        return trained_model(path, direction=direction)
+    if direction:
+        raise one_way(folder, direction)
     config = read_config(path)
     tensors, _ = read_tensors(path / PARAMS)
     try:
@@ -215,23 +224,43 @@ def frozen(value: Any) -> Any:
     return tuple(map(frozen, value)) if isinstance(value, list) else value
 
 
-def trained_model(workdir: str | os.PathLike, checkpoint: str | int = "newest") -> StyleModel:
+def one_way(folder: str | os.PathLike, direction: str) -> JaxstyleError:
+    """The error for a direction of a model that has none."""
+    return JaxstyleError(
+        f"{os.fspath(folder)!r} is no training of a translation: leave the direction {direction!r} out"
+    )
+
+
+def trained_model(workdir: str | os.PathLike, checkpoint: str | int = "newest", direction: str = "") -> StyleModel:
     """The network that a training has made so far; it needs neither photos nor paintings.
 
     Args:
-      workdir: Of a finished or running training of `jaxstyle.tasks.fast_style` or `any_style`.
+      workdir: Of a finished or running training of `jaxstyle.tasks.fast_style`, `any_style` or `translate`.
       checkpoint: `"newest"`, `"best"` or a step.
+      direction: See `load_model`.
 
     Returns:
-      The model, its styles named after their files.
+      The model, its styles named after their files; that of a translation is named after its direction.
 
     Raises:
-      JaxstyleError: There is no such run or checkpoint, or it trains no style network.
+      JaxstyleError: There is no such run, checkpoint or direction, or it trains no network that makes pictures of
+        pictures.
     """
     from jaxstyle.inference.run import open_run  # late: orbax takes seconds to import
-    from jaxstyle.training.task import Stylizes
+    from jaxstyle.training.task import Stylizes, Translates
 
     run = open_run(workdir, checkpoint)
+    if isinstance(run.task, Translates):
+        to = direction or (run.task.made[0] if len(run.task.made) == 1 else "")
+        if to not in run.task.made:
+            known = "choose the direction, a or b" if not to else did_you_mean(to, run.task.made)
+            raise JaxstyleError(f"the run in {os.fspath(workdir)!r} has no direction {to!r}; {known}")
+        network, params = run.task.translator(run.state, to)
+        model = StyleModel(network, jax.device_get(params), (to,), {"steps": str(int(run.state.step))})
+        model.check()
+        return model
+    if direction:
+        raise one_way(workdir, direction)
     if not isinstance(run.task, Stylizes):
         raise JaxstyleError(f"the run in {os.fspath(workdir)!r} is of {run.config.task}, which makes no style network")
     network, params, styles = run.task.style_network(run.state)

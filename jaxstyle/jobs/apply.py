@@ -50,6 +50,7 @@ def apply_files(
     fps: float | None = None,
     bad_frames: str = "stop",
     bad_pictures: str = "stop",
+    direction: str = "",
     progress: bool | None = None,
 ) -> Iterator[pathlib.Path]:
     """Stylises pictures and films from files to files.
@@ -66,6 +67,7 @@ def apply_files(
       bad_frames: `"stop"` refuses to start where a frame of a film cannot be read; `"skip"` names it on stderr and goes
         on without.
       bad_pictures: The same, of pictures.
+      direction: Of the workdir of a translation; see `load_model`.
       progress: True shows the bar, with pictures a second; False does not; None shows it on a terminal.
 
     Yields:
@@ -79,7 +81,7 @@ def apply_files(
     if size is not None and not MIN_SIDE <= size <= MAX_SIDE:
         raise JaxstyleError(f"--size is {size}; it must be from {MIN_SIDE} to {MAX_SIDE}")
     check_fps(fps)
-    stylizer = Stylizer(load_model(model), options)
+    stylizer = Stylizer(load_model(model, direction), options)
     contents = list(files.sources["contents"])
     films, photos = part_films(contents, files.output)
     reels = open_reels(films, files, options, size, fps)

@@ -15,11 +15,14 @@ import jax
 import jax.numpy as jnp
 
 from jaxstyle.errors import JaxstyleError, did_you_mean
-from jaxstyle.ops import normalization, reflected
+from jaxstyle.ops import normalization, reflected, strided
 from jaxstyle.ops.normalization import InstanceStatistics
 
+HE = nn.initializers.he_normal()
 OUTPUTS = ("sigmoid", "tanh", "linear")
 CONVOLUTIONS = {1: reflected.convolve, Fraction(1, 2): reflected.convolve_half, 2: reflected.convolve_double}
+ZERO_CONVOLUTIONS = {Fraction(1, 2): strided.halve_by_three, 2: strided.double_by_three}
+"""Those that continue a picture by zeros, of 3×3 kernels."""
 
 
 class Layer(NamedTuple):
@@ -33,6 +36,7 @@ class Layer(NamedTuple):
       opens: Whether it begins a residual block, whose shortcut is its input.
       closes: Whether it ends a residual block: the shortcut is added to its normalised output, without a nonlinearity.
       normed: Whether an instance normalisation follows; if not, it has a bias.
+      zeros: Whether the picture continues by zeros, not by reflection; a doubling is then a transposed convolution.
     """
 
     name: str
@@ -42,6 +46,7 @@ class Layer(NamedTuple):
     opens: bool = False
     closes: bool = False
     normed: bool = True
+    zeros: bool = False
 
 
 class Segment(NamedTuple):
@@ -135,7 +140,10 @@ class StyleNetwork(nn.Module):
         inputs = 3
         for layer in self.plan:
             styles = self.styles if layer.normed else 0
-            made = ConvolutionNorm(inputs, layer.features, layer.size, layer.scale, styles, self.dtype)
+            # Where nothing normalises their sum, blocks that begin as the identity keep it as large as it was.
+            init = HE if layer.normed or not layer.closes else nn.initializers.zeros
+            geometry = (inputs, layer.features, layer.size, layer.scale)
+            made = ConvolutionNorm(*geometry, styles, self.dtype, layer.zeros, init)
             setattr(self, layer.name, made)
             inputs = layer.features
 
@@ -201,6 +209,8 @@ class ConvolutionNorm(nn.Module):
       scale: Factor of the sides; a key of `CONVOLUTIONS`.
       styles: S; 0 for a bias and no normalisation.
       dtype: Dtype of the convolution.
+      zeros: See `Layer`.
+      kernel_init: Initialiser of the kernel.
     """
 
     inputs: int
@@ -209,10 +219,12 @@ class ConvolutionNorm(nn.Module):
     scale: int | Fraction
     styles: int
     dtype: Any
+    zeros: bool = False
+    kernel_init: Any = HE
 
     def setup(self) -> None:
         shape = (self.size, self.size, self.inputs, self.features)
-        self.kernel = self.param("kernel", nn.initializers.he_normal(), shape)
+        self.kernel = self.param("kernel", self.kernel_init, shape)
         if self.styles:
             self.gamma = self.param("gamma", nn.initializers.ones, (self.styles, self.features))
             self.beta = self.param("beta", nn.initializers.zeros, (self.styles, self.features))
@@ -221,7 +233,8 @@ class ConvolutionNorm(nn.Module):
 
     def convolve(self, x: jax.Array) -> jax.Array:
         """`[N, h, w, inputs]` -> `[N, scale h, scale w, features]`."""
-        return CONVOLUTIONS[self.scale](x.astype(self.dtype), self.kernel.astype(self.dtype))
+        convolve = (ZERO_CONVOLUTIONS if self.zeros else CONVOLUTIONS)[self.scale]
+        return convolve(x.astype(self.dtype), self.kernel.astype(self.dtype))
 
     def finish(
         self, x: jax.Array, statistics: InstanceStatistics | None = None, styles: jax.Array | None = None

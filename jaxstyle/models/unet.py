@@ -10,31 +10,34 @@ import jax.numpy as jnp
 
 from jaxstyle.ops.convolution import Conv
 from jaxstyle.ops.functional import max_pool
-from jaxstyle.ops.normalization import BatchNorm
+from jaxstyle.ops.normalization import BatchNorm, InstanceNorm
 from jaxstyle.ops.resampling import depth_to_space
 
 INIT = nn.initializers.he_normal()
 
 
 class Pair(nn.Module):
-    """Two 3×3 convolutions, each with batch normalisation and ReLU.
+    """Two 3×3 convolutions, each with batch or instance normalisation and ReLU.
 
     Attributes:
       features: Output channels.
       dtype: Dtype of the computation; parameters are float32.
       axis: Name of the `pmap` axis, for batch normalisation.
+      instance: Whether each picture is normalised by itself.
     """
 
     features: int
     dtype: Any = jnp.float32
     axis: str | None = "batch"
+    instance: bool = False
 
     @nn.compact
     def __call__(self, x: jax.Array, train: bool) -> jax.Array:
         """`[N, H, W, C]` -> `[N, H, W, features]`; in training by the batch's own statistics."""
         for _ in range(2):
             x = Conv(self.features, (3, 3), use_bias=False, kernel_init=INIT, dtype=self.dtype)(x)
-            x = nn.relu(BatchNorm(0, self.axis, self.dtype)(x, None, train))
+            x = InstanceNorm()(x) if self.instance else BatchNorm(0, self.axis, self.dtype)(x, None, train)
+            x = nn.relu(x)
         return x
 
 
@@ -52,6 +55,7 @@ class UNet(nn.Module):
       dtype: Dtype of the computation; parameters and logits are float32.
       remat: Whether the backward pass recomputes the convolutions of each scale instead of keeping their activations.
       axis: Name of the `pmap` axis, for batch normalisation.
+      instance: Whether each picture is normalised by itself, not with its batch.
 
     References:
       Ronneberger, Fischer & Brox 2015, "U-Net: Convolutional Networks for Biomedical Image Segmentation", figure 1.
@@ -63,6 +67,7 @@ class UNet(nn.Module):
     dtype: Any = jnp.float32
     remat: bool = False
     axis: str | None = "batch"
+    instance: bool = False
 
     @property
     def factor(self) -> int:
@@ -92,14 +97,14 @@ class UNet(nn.Module):
         pair = nn.remat(Pair, static_argnums=(2,)) if self.remat else Pair
         x, skips = padded(images.astype(self.dtype) * 2 - 1, self.factor), []
         for level in range(self.levels):
-            x = pair(self.width << level, self.dtype, self.axis, name=f"down{level}")(x, train)
+            x = pair(self.width << level, self.dtype, self.axis, self.instance, name=f"down{level}")(x, train)
             skips.append(x)
             x = max_pool(x)
-        x = pair(self.width << self.levels, self.dtype, self.axis, name="bottom")(x, train)
+        x = pair(self.width << self.levels, self.dtype, self.axis, self.instance, name="bottom")(x, train)
         for level in reversed(range(self.levels)):
             up = nn.Dense(4 * self.width << level, use_bias=False, dtype=self.dtype, name=f"double{level}")(x)
             x = jnp.concatenate([skips[level], depth_to_space(up)], -1)
-            x = pair(self.width << level, self.dtype, self.axis, name=f"up{level}")(x, train)
+            x = pair(self.width << level, self.dtype, self.axis, self.instance, name=f"up{level}")(x, train)
         logits = nn.Dense(self.classes, dtype=self.dtype, name="logits")(x)
         return logits[:, :height, :width].astype(jnp.float32)
 

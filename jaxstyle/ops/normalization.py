@@ -221,3 +221,13 @@ def instance_norm(x: jax.Array, statistics: InstanceStatistics, scale: jax.Array
     factor = scale * lax.rsqrt(statistics.variance + EPSILON)
     offset = shift - statistics.mean * factor
     return x * factor[:, None, None].astype(x.dtype) + offset[:, None, None].astype(x.dtype)
+
+
+class InstanceNorm(nn.Module):
+    """Instance normalisation of whole pictures, without a scale and a shift."""
+
+    @nn.compact
+    def __call__(self, x: jax.Array) -> jax.Array:
+        """`[N, H, W, C]` -> same shape, mean 0 and variance 1 in every channel of every picture."""
+        statistics = instance_statistics(x)
+        return instance_norm(x, statistics, jnp.ones_like(statistics.mean), jnp.zeros_like(statistics.mean))

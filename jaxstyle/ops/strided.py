@@ -127,6 +127,24 @@ double.defvjp(lambda y, k: (double(y, k), (y, k)), lambda saved, x: (halve(x, sa
 overlap.defvjp(lambda x, y: (overlap(x, y), (x, y)), lambda saved, k: (double(saved[1], k), halve(saved[0], k)))
 
 
+def halve_by_three(x: jax.Array, kernel: jax.Array) -> jax.Array:
+    """Convolution with stride 2 and one pixel of zero padding: `[N, H, W, C]`, `[3, 3, C, D]` -> `[N, H/2, W/2, D]`."""
+    return halve(x, jnp.pad(kernel, ((0, 1), (0, 1), (0, 0), (0, 0))))
+
+
+def double_by_three(x: jax.Array, kernel: jax.Array) -> jax.Array:
+    """Transposed convolution with stride 2, PyTorch's `ConvTranspose2d(…, 3, 2, 1, output_padding=1)`.
+
+    Args:
+      x: `[N, H, W, C]`.
+      kernel: `[3, 3, C, D]`.
+
+    Returns:
+      `[N, 2 H, 2 W, D]`.
+    """
+    return double(x, jnp.pad(kernel, ((0, 1), (0, 1), (0, 0), (0, 0))).swapaxes(2, 3))
+
+
 def doubled_kernel(kernel: jax.Array) -> jax.Array:
     """Sums a zero-padded 3×3 kernel over 2×2 windows, to fuse a convolution with pooling or upsampling.
 

@@ -42,6 +42,7 @@ class OptimizerConfig:
     name: str = "adam"
     learning_rate: float = 1e-3
     schedule: str = "constant"
+    hold: float = 0.0  # share of the run, after the warm-up, before the learning rate begins to fall
     final: float = 0.0  # share of the learning rate that is left at the end
     warmup_steps: int = 0
     warmup_examples: int = 0

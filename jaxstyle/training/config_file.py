@@ -23,10 +23,10 @@ C = TypeVar("C", bound=TrainingConfig)
 FREE = ("data.bad_pictures", "data.data_dir", "data.eval_split", "data.resident_megabytes")
 """Fields of `data` that can change when a run goes on: the network does not depend on them."""
 
-PLACES = ("data.folder", "data.masks")
+PLACES = ("data.folder", "data.folder_b", "data.masks")
 """Fields of `data` that can change where the contents are the same: see `jaxstyle.training.same_data`."""
 
-PATHS = ("folder", "masks", "data_dir")
+PATHS = ("folder", "folder_b", "masks", "data_dir")
 """Fields of `data` that are paths."""
 
 NAMES = ("features", "styles")
@@ -139,8 +139,8 @@ def moved_data(data: DataConfig, place: str | os.PathLike | None) -> DataConfig:
 
     Args:
       data: Of the run.
-      place: Folder of pictures, or of TFDS's datasets, whichever the run has; None leaves it. A folder of masks is
-        looked for at the same place relative to the pictures first.
+      place: Folder of pictures, or of TFDS's datasets, whichever the run has; None leaves it. A folder of masks or of a
+        second domain is looked for at the same place relative to the pictures first.
 
     Raises:
       JaxstyleError: There is no such folder.
@@ -154,8 +154,12 @@ def moved_data(data: DataConfig, place: str | os.PathLike | None) -> DataConfig:
         raise JaxstyleError(f"there is no folder {os.fspath(place)!r}, which {named('data')} names")
     if not data.folder:
         return dataclasses.replace(data, data_dir=folder)
-    beside = os.path.normpath(os.path.join(folder, os.path.relpath(data.masks, data.folder))) if data.masks else ""
-    return dataclasses.replace(data, folder=folder, masks=beside if os.path.isdir(beside) else data.masks)
+    moved: dict[str, Any] = {"folder": folder}
+    for name in ("masks", "folder_b"):
+        if given := getattr(data, name):
+            beside = os.path.normpath(os.path.join(folder, os.path.relpath(given, data.folder)))
+            moved[name] = beside if os.path.isdir(beside) else given
+    return dataclasses.replace(data, **moved)
 
 
 def is_repeated(workdir: epath.Path, config: TrainingConfig) -> bool:

@@ -15,8 +15,11 @@ from etils import epath
 from jaxstyle.data import pipeline
 from jaxstyle.data.config import DataConfig
 from jaxstyle.data.dataset import Dataset
+from jaxstyle.data.domains import SECOND
 from jaxstyle.data.opening import open_dataset
 from jaxstyle.data.order import padded_batches
+from jaxstyle.errors import JaxstyleError
+from jaxstyle.runtime.settings import named
 from jaxstyle.training import step as steps
 from jaxstyle.training.config import TrainingConfig
 from jaxstyle.training.state import TrainState
@@ -39,7 +42,13 @@ def open_split(data: DataConfig, split: str, workdir: epath.Path, fields: Sequen
       workdir: Absolute.
       fields: Names of the example's fields that the task wants.
       tell: False says nothing.
+
+    Raises:
+      JaxstyleError: See `open_dataset`; or a second domain is named, and the task has no use for it.
     """
+    if data.two_domains and not any(name.endswith(SECOND) for name in fields):
+        name = named(f"data.{'folder_b' if data.folder_b else 'name_b'}")
+        raise JaxstyleError(f"{name} names a second domain, which is for translation: leave it out")
     data_dir = data.data_dir.replace("{workdir}", os.fspath(workdir))
     dataset = open_dataset(dataclasses.replace(data, data_dir=data_dir), split, labels="label" in fields)
     if tell and jax.process_index() == 0:

@@ -19,7 +19,8 @@ from etils import epath
 from ml_collections import ConfigDict
 
 from jaxstyle.data import pipeline
-from jaxstyle.data.fingerprints import fingerprint
+from jaxstyle.data.dataset import Dataset
+from jaxstyle.data.fingerprints import fingerprints
 from jaxstyle.data.order import Order
 from jaxstyle.errors import Diverged, JaxstyleError, did_you_mean
 from jaxstyle.runtime import atomic
@@ -113,12 +114,12 @@ class Training:
         source, held_out = leader_first(
             lambda: [open_split(config.data, split, workdir, fields, tell) for split in splits]
         )
-        extent = Extent(source.count, config.batch_size)
+        extent = Extent(max(one.count for one in source.sources), config.batch_size)
         self.total = extent.steps(config, "train")
         if not self.total:
             names = [named(f"train_{unit}") for unit in UNITS]
             raise JaxstyleError(f"the config gives no length: set {names[0]}, {names[1]} or {names[2]}")
-        data = {split: fingerprint(dataset) for split, dataset in zip(splits, (source, held_out), strict=True)}
+        data = fingerprints(splits[0], source) | fingerprints(splits[1], held_out)
         self.info = RunInfo(extent, self.total, pipeline.example_spec(source, fields), source.classes, data)
         same_data.check_going_on(workdir, config, self.info)
         self.task = module.make(config, self.info)
@@ -126,14 +127,22 @@ class Training:
             self.info = dataclasses.replace(self.info, class_counts=held_out.class_counts())
         parts = self.task.parts if isinstance(self.task, SplitsBatches) else 1
         check_share(config.batch_size, len(self.devices), parts)
-        self.data = pipeline.place(source, fields, self.devices, config.data.resident_megabytes)
-        pipeline.check_classes(self.data, source.classes)
-        self.order = Order(source.count, config.batch_size, config.seed)
+        self.sources = [
+            (Order(one.count, config.batch_size, config.seed, number), self.placed(one, fields))
+            for number, one in enumerate(source.sources)
+        ]
         self.init_key, self.train_key = (jax.random.fold_in(jax.random.key(config.seed), i) for i in range(2))
         self.train_step = steps.compile_train(self.task, self.devices)
         self.evaluation = Evaluation(self.task, config, self.info, held_out, self.devices)
         if config.best:
             self.check_best()
+
+    def placed(self, source: Dataset, fields: Sequence[str]) -> pipeline.Batches:
+        """Batches of a source's own fields among those that the task wants."""
+        own = [name for name in fields if name in source.read(0)]
+        data = pipeline.place(source, own, self.devices, self.config.data.resident_megabytes)
+        pipeline.check_classes(data, source.classes)
+        return data
 
     def check_best(self) -> None:
         """Raises `JaxstyleError` where the evaluation does not give what checkpoints are to be chosen by."""
@@ -178,12 +187,15 @@ class Training:
 
     def batch(self, step: int) -> pipeline.Batch:
         """This process's share of the batch of a step, `[devices, per device, …]`."""
-        return self.data(pipeline.local_slice(self.order.indices(step), len(self.devices)))
+        count = len(self.devices)
+        parts = [data(pipeline.local_slice(order.indices(step), count)) for order, data in self.sources]
+        return {name: value for part in parts for name, value in part.items()}
 
     def train(self, stop: Callable[[], bool], checkpoints: Checkpoints, writers: Writers) -> bool:
         """Takes the steps that are left; False when it was asked to stop before the last."""
         every = {name: self.info.extent.steps(self.config, name) for name in ("eval", "checkpoint")}
-        batches = pipeline.Prefetcher(self.batch, self.total) if isinstance(self.data, pipeline.Streamed) else None
+        streamed = any(isinstance(data, pipeline.Streamed) for _, data in self.sources)
+        batches = pipeline.Prefetcher(self.batch, self.total) if streamed else None
         meter = Meter(self.config.batch_size, int(self.state.step))
         step = meter.step
         profiler = Profiler(self.workdir / "profile", step, self.total, self.config.profile_steps)

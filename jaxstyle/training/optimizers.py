@@ -23,7 +23,7 @@ DECAYING = ("adamw", "sgd")
 
 LIMITS = {
     **dict.fromkeys(("learning_rate", "final", "weight_decay", "clip_norm", "eps"), math.inf),
-    **dict.fromkeys(("b1", "b2", "momentum"), 1),
+    **dict.fromkeys(("b1", "b2", "momentum", "hold"), 1),
 }
 """Numbers and the limits they must be below; all are at least 0."""
 

@@ -198,6 +198,25 @@ class Stylizes(Protocol):
         ...
 
 
+@runtime_checkable
+class Translates(Protocol):
+    """The training of networks that translate pictures between two domains, `a` and `b`.
+
+    Attributes:
+      made: Domains of which it makes pictures: both, or `b` alone.
+    """
+
+    @property
+    def made(self) -> tuple[str, ...]: ...
+    def translator(self, state: TrainState, to: str) -> tuple[Any, Any]:
+        """The network that makes pictures of a domain, and its parameters."""
+        ...
+
+    def translate(self, state: TrainState, pictures: jax.Array, to: str) -> jax.Array:
+        """Pictures `[N, H, W, 3]` in [0, 1] of one domain as pictures of another, `to`."""
+        ...
+
+
 def fixed_of(task: Task) -> Any:
     """The arrays that a task's steps read and never change, or None."""
     return task.fixed() if isinstance(task, HasFixed) else None

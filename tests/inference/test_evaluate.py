@@ -12,7 +12,7 @@ import jaxstyle
 from jaxstyle import cli, metrics
 from jaxstyle.cli.evaluate import table
 from jaxstyle.errors import JaxstyleError
-from jaxstyle.inference import evaluate, feature_space
+from jaxstyle.inference import evaluate, feature_sets, feature_space
 from jaxstyle.inference.run import open_run
 from jaxstyle.inference.sample_metrics import FeatureSet, label_check
 from jaxstyle.training.config_file import absolute
@@ -199,7 +199,8 @@ def test_real_pictures_are_of_all_classes_where_they_lie_one_after_the_other(wor
     read, every = evaluation.data, np.arange(100)[None].repeat(len(evaluation.devices), 0)
     order = np.argsort(np.asarray(read(every)["label"])[0], kind="stable")
     evaluation.data = lambda places: read(order[places])
-    seen = evaluate.real_features(evaluation, feature_space.classifier_space(workdir), 50)
+    places = feature_sets.drawn_places(50, evaluation.count)
+    seen = feature_sets.real_features(evaluation, feature_space.classifier_space(workdir), places)
     assert len(set(seen.labels.tolist())) == 10 and len(seen.features) == 50
 
 
