@@ -4,19 +4,12 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 from jaxstyle._version import __version__
-from jaxstyle.api import Result, dream, stylize, synthesize_texture, visualize
-from jaxstyle.errors import Diverged, Interrupted, JaxstyleError
-from jaxstyle.features import Features
-from jaxstyle.features import load as load_features
-from jaxstyle.media.image_decoding import Picture
-from jaxstyle.media.image_reading import read_picture, read_settings
-from jaxstyle.media.image_writing import write_picture
-from jaxstyle.pixels.dream import DreamConfig
-from jaxstyle.pixels.stylize import StyleTransferConfig
-from jaxstyle.pixels.texture import TextureConfig
-from jaxstyle.pixels.visualize import VisualizationConfig
 
 if TYPE_CHECKING:
+    from jaxstyle.api import Result, dream, stylize, synthesize_texture, visualize
+    from jaxstyle.errors import Diverged, Interrupted, JaxstyleError
+    from jaxstyle.features import Features
+    from jaxstyle.features import load as load_features
     from jaxstyle.inference.apply import apply_style
     from jaxstyle.inference.evaluate import evaluate
     from jaxstyle.inference.forecast import forecast
@@ -24,6 +17,13 @@ if TYPE_CHECKING:
     from jaxstyle.inference.sample import sample
     from jaxstyle.inference.segment import segment
     from jaxstyle.inference.style_model import load_model
+    from jaxstyle.media.image_decoding import Picture
+    from jaxstyle.media.image_reading import read_picture, read_settings
+    from jaxstyle.media.image_writing import write_picture
+    from jaxstyle.pixels.dream import DreamConfig
+    from jaxstyle.pixels.stylize import StyleTransferConfig
+    from jaxstyle.pixels.texture import TextureConfig
+    from jaxstyle.pixels.visualize import VisualizationConfig
 
 __all__ = [
     "Diverged",
@@ -54,21 +54,34 @@ __all__ = [
     "write_picture",
 ]
 
-_LATER = {
-    "apply_style": "jaxstyle.inference.apply",
-    "evaluate": "jaxstyle.inference.evaluate",
-    "forecast": "jaxstyle.inference.forecast",
-    "load_model": "jaxstyle.inference.style_model",
-    "predict": "jaxstyle.inference.predict",
-    "sample": "jaxstyle.inference.sample",
-    "segment": "jaxstyle.inference.segment",
+_HOMES = {
+    "jaxstyle.api": ("Result", "dream", "stylize", "synthesize_texture", "visualize"),
+    "jaxstyle.errors": ("Diverged", "Interrupted", "JaxstyleError"),
+    "jaxstyle.features": ("Features", "load_features"),
+    "jaxstyle.inference.apply": ("apply_style",),
+    "jaxstyle.inference.evaluate": ("evaluate",),
+    "jaxstyle.inference.forecast": ("forecast",),
+    "jaxstyle.inference.predict": ("predict",),
+    "jaxstyle.inference.sample": ("sample",),
+    "jaxstyle.inference.segment": ("segment",),
+    "jaxstyle.inference.style_model": ("load_model",),
+    "jaxstyle.media.image_decoding": ("Picture",),
+    "jaxstyle.media.image_reading": ("read_picture", "read_settings"),
+    "jaxstyle.media.image_writing": ("write_picture",),
+    "jaxstyle.pixels.dream": ("DreamConfig",),
+    "jaxstyle.pixels.stylize": ("StyleTransferConfig",),
+    "jaxstyle.pixels.texture": ("TextureConfig",),
+    "jaxstyle.pixels.visualize": ("VisualizationConfig",),
 }
 
 
 def __getattr__(name: str) -> Any:
-    """Imports, when it is first used, what needs the training's libraries, which take a second to import."""
-    if name in _LATER:
-        return getattr(import_module(_LATER[name]), name)
+    """Imports a public name when it is first used: JAX takes a second, which `jaxstyle --help` need not wait."""
+    for module, names in _HOMES.items():
+        if name in names:
+            value = getattr(import_module(module), "load" if name == "load_features" else name)
+            globals()[name] = value
+            return value
     raise AttributeError(f"module 'jaxstyle' has no attribute {name!r}")
 
 

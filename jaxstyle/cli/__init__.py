@@ -1,6 +1,7 @@
-"""The command line: `jaxstyle COMMAND …`. A command has `HELP`, `add_arguments` and `run`.
+"""The command line: `jaxstyle COMMAND …`. A command has `add_arguments` and `run`.
 
-The commands of pixel jobs are made from the jobs (`pixel_jobs.py`), each of the others is a module of its own.
+The commands of pixel jobs are made from the jobs (`pixel_jobs.py`), each of the others is a module of its own. Only the
+one that is called is imported, so that help comes at once.
 """
 
 from __future__ import annotations
@@ -9,22 +10,47 @@ import argparse
 import difflib
 import importlib
 import sys
+import textwrap
 from collections.abc import Sequence
 from typing import Any, NoReturn
 
 from jaxstyle._version import __version__
-from jaxstyle.cli.pixel_jobs import commands as pixel_commands
 from jaxstyle.errors import JaxstyleError
 from jaxstyle.runtime.output import lasting_output
-from jaxstyle.runtime.platforms import existing_platform
 from jaxstyle.runtime.settings import OPTION, spelled
 
 ABOUT = "Stylise and generate pictures with JAX, on CPU, GPU and TPU."
-COMMANDS = (
-    *("stylize", "apply", "dream", "visualize", "texture", "train"),
-    *("sample", "predict", "segment", "forecast", "evaluate"),
-    *("features", "models", "export", "studio"),
-)
+PIXEL_JOBS = ("stylize", "texture", "dream", "visualize")
+GROUPS = {
+    "make pictures": {
+        "stylize": "paint photos and films in the style of paintings",
+        "apply": "stylise pictures and films at once, by a trained network",
+        "texture": "synthesise a texture that looks like a picture, or like a mixture of several",
+        "dream": "dream on a picture: more of what a network recognises in it",
+        "visualize": "paint what channels of a network respond to: one picture, or a labelled atlas",
+        "studio": "make pictures on a page in the browser, with live preview",
+    },
+    "train networks": {
+        "train": "train a network, or run any other recipe",
+        "evaluate": "score a trained network, and the pictures it draws",
+    },
+    "use what was trained": {
+        "sample": "draw pictures from a trained VAE or GAN",
+        "predict": "tell what pictures or clips show, by a trained classifier",
+        "segment": "mark what a trained segmentation finds in pictures",
+        "forecast": "foresee the frames that follow a film",
+    },
+    "manage networks": {
+        "features": "list, fetch, verify and convert the pretrained networks that look at pictures",
+        "models": "show style models, and convert trainings and published weights into one",
+        "export": "write a style model as StableHLO or ONNX, to run without jaxstyle",
+    },
+    "look after the installation": {
+        "doctor": "tell versions, devices, caches and optional parts, and what adds those that are missing",
+        "completion": "print a script by which a shell completes commands and options",
+    },
+}
+COMMANDS = {name: text for group in GROUPS.values() for name, text in group.items()}
 
 
 class Parser(argparse.ArgumentParser):
@@ -51,20 +77,15 @@ def main(argv: Sequence[str] | None = None) -> int:
     Returns:
       The exit status: 0 done, 2 bad input, 130 interrupted.
     """
-    parser = Parser(prog="jaxstyle", description=ABOUT)
-    parser.add_argument("--version", action="version", version=f"jaxstyle {__version__}")
-    commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
-    pixel_jobs = pixel_commands()
-    for name in COMMANDS:
-        module: Any = pixel_jobs.get(name) or importlib.import_module(f"jaxstyle.cli.{name}")
-        command = commands.add_parser(name, help=module.HELP, description=module.HELP)
-        module.add_arguments(command)
-        command.set_defaults(run=module.run)
+    argv = sys.argv[1:] if argv is None else list(argv)
+    parser, commands = parsers(next((word for word in argv if not word.startswith("-")), ""))
     args, unknown = parser.parse_known_args(argv)
     if unknown and args.command == "train":
         args.flags = unknown
     elif unknown:
-        commands.choices[args.command].reject(unknown[0])
+        commands[args.command].reject(unknown[0])
+    from jaxstyle.runtime.platforms import existing_platform  # late, as it imports JAX
+
     try:
         with lasting_output(), spelled(OPTION), existing_platform():
             return args.run(args)
@@ -74,3 +95,42 @@ def main(argv: Sequence[str] | None = None) -> int:
     except KeyboardInterrupt:
         print("jaxstyle: interrupted", file=sys.stderr)
         return 130
+
+
+def parsers(*names: str) -> tuple[Parser, dict[str, Parser]]:
+    """The parser of all commands, and those of each; only commands among `names` have their arguments."""
+    parser = Parser(
+        prog="jaxstyle",
+        usage="jaxstyle COMMAND … [options]",
+        description=ABOUT,
+        epilog=overview(),
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("--version", action="version", version=f"jaxstyle {__version__}")
+    commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND", help=argparse.SUPPRESS)
+    found: dict[str, Parser] = {}
+    for name, text in COMMANDS.items():
+        found[name] = commands.add_parser(name, description=text[0].upper() + text[1:] + ".")
+        if name in names:
+            module = load(name)
+            module.add_arguments(found[name])
+            found[name].set_defaults(run=module.run)
+    return parser, found
+
+
+def load(name: str) -> Any:
+    """A command: a module, or what is made of a pixel job."""
+    if name in PIXEL_JOBS:
+        return importlib.import_module("jaxstyle.cli.pixel_jobs").commands()[name]
+    return importlib.import_module(f"jaxstyle.cli.{name}")
+
+
+def overview() -> str:
+    """All commands by what one wants to do."""
+    lines = []
+    for title, group in GROUPS.items():
+        lines.append(f"{title}:")
+        for name, text in group.items():
+            lines += textwrap.wrap(text, 78, initial_indent=f"  {name:12}", subsequent_indent=" " * 14)
+        lines.append("")
+    return "\n".join([*lines, "`jaxstyle COMMAND --help` tells of one."])

@@ -10,8 +10,6 @@ from jaxstyle.errors import JaxstyleError
 from jaxstyle.jobs import bad_pictures
 from jaxstyle.media.image_reading import read_mask
 
-HELP = "stylise pictures and films at once, by a trained network"
-
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Files, the style, and what the network is to leave alone."""

@@ -9,7 +9,6 @@ from typing import Any
 
 from jaxstyle.errors import JaxstyleError
 
-HELP = "score a trained network, and the pictures it draws"
 TITLES = {
     "kid": "kernel distance (KID's)",
     "precision": "precision (k = 3)",

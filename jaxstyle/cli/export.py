@@ -9,8 +9,6 @@ from typing import Any
 from jaxstyle.cli.options import DIRECTION
 from jaxstyle.errors import JaxstyleError
 
-HELP = "write a style model as StableHLO or ONNX, to run without jaxstyle"
-
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The model, the file, and the style that goes into it."""

@@ -23,7 +23,6 @@ from jaxstyle.media.paths import picture_paths
 from jaxstyle.runtime.caching import cache_folder
 
 PRUNE_SIDE = 224  # pixels
-HELP = "list, fetch, verify and convert the pretrained networks that look at pictures"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

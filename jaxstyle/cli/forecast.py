@@ -10,8 +10,6 @@ import numpy as np
 from jaxstyle.errors import JaxstyleError
 from jaxstyle.media.film_writing import check_film, write_frames
 
-HELP = "foresee the frames that follow a film"
-
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """What to go on with, and where to write it."""

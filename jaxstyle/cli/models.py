@@ -7,8 +7,6 @@ import dataclasses
 
 from jaxstyle.cli.options import DIRECTION, keep_compiled
 
-HELP = "show style models, and convert trainings and published weights into one"
-
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Adds the actions `show` and `convert`."""

@@ -24,7 +24,7 @@ FILM_OPTIONS = ("fps", "flow", "bad_frames")
 
 
 class Command:
-    """The command of one job, with the `HELP`, `add_arguments` and `run` that every command has.
+    """The command of one job, with the `add_arguments` and `run` that every command has.
 
     Args:
       job: The job.
@@ -32,7 +32,7 @@ class Command:
     """
 
     def __init__(self, job: PixelJob, film: PixelJob | None = None):
-        self.job, self.film, self.HELP = job, film, job.help
+        self.job, self.film = job, film
 
     def add_arguments(self, parser: argparse.ArgumentParser) -> None:
         """Adds words, files, what to keep of a run, and an option for every setting."""

@@ -12,8 +12,6 @@ from jaxstyle.jobs import bad_pictures
 from jaxstyle.jobs.files import tell_folders
 from jaxstyle.media.paths import list_pictures
 
-HELP = "tell what pictures or clips show, by a trained classifier"
-
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """What to look at, and how much to tell."""

@@ -11,8 +11,6 @@ import numpy as np
 from jaxstyle.errors import JaxstyleError
 from jaxstyle.media.image_writing import check_writable, write_picture
 
-HELP = "draw pictures from a trained VAE or GAN"
-
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """What to draw, and where to."""

@@ -13,8 +13,6 @@ from jaxstyle.media.image_reading import read_visible
 from jaxstyle.media.image_writing import write_mask, write_picture
 from jaxstyle.media.paths import list_pictures
 
-HELP = "mark what a trained segmentation finds in pictures"
-
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """What to look at, and where results go."""

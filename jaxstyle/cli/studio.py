@@ -8,8 +8,6 @@ from jaxstyle.cli.options import keep_compiled
 from jaxstyle.errors import JaxstyleError
 from jaxstyle.runtime.settings import spelled
 
-HELP = "make pictures on a page in the browser, with live preview"
-
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Where the page is served, and where results are kept."""

@@ -19,8 +19,6 @@ from jaxstyle.runtime.output import lasting_output
 from jaxstyle.runtime.platforms import existing_platform
 from jaxstyle.runtime.settings import FLAG, spelled
 
-HELP = "train a network, or run any other recipe"
-
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Adds the recipe; settings and other flags are parsed as `train.py` does."""

@@ -100,26 +100,45 @@ def memory_in_use() -> dict[str, int]:
 
 
 class Progress:
-    """A progress bar on stderr over all scales.
+    """A progress bar on stderr over all scales; where stderr is no terminal, a line every tenth of a long run.
 
     Args:
       plan: The run's stages.
       done: Steps that an earlier run has taken.
-      shown: None shows the bar only where stderr is a terminal.
+      shown: None shows the bar only where stderr is a terminal, and lines elsewhere; False shows nothing.
     """
+
+    LEAST = 10.0
+    """Seconds between two lines."""
 
     def __init__(self, plan: Sequence[Stage], done: int = 0, shown: bool | None = None):
         total = iterations_before(plan, len(plan))
         disable = None if shown is None else not shown
         self.bar = tqdm(total=total, initial=done, unit="it", disable=disable, dynamic_ncols=True, desc="compiling")
+        self.lines = shown is None and self.bar.disable
+        self.tenth, self.began = 10 * done // max(1, total), time.monotonic()
+        self.told = self.began
 
     def __call__(self, report: Report) -> None:
         stage = report.plan[report.stage]
         self.bar.set_description(f"{stage.width}×{stage.height}", refresh=False)
         self.bar.set_postfix(loss=f"{np.mean(report.terms[-1]['loss']):.4g}", refresh=False)
-        self.bar.update(iterations_before(report.plan, report.stage) + report.iteration - self.bar.n)
+        done = iterations_before(report.plan, report.stage) + report.iteration
+        self.bar.update(done - self.bar.n)
+        if self.lines:
+            self.tell(done, stage)
         if report.iteration == stage.iterations and report.stage + 1 < len(report.plan):
             self.bar.set_description("compiling")
+
+    def tell(self, done: int, stage: Stage) -> None:
+        """Prints a line where another tenth of the steps is done, and the last line is not just printed."""
+        now, tenth = time.monotonic(), 10 * done // max(1, self.bar.total)
+        if tenth > self.tenth and now - self.told >= self.LEAST:
+            seconds = f"{now - self.began:.0f} s"
+            print(
+                f"jaxstyle: {10 * tenth} % done, {stage.width}×{stage.height}, {seconds}", file=sys.stderr, flush=True
+            )
+            self.tenth, self.told = tenth, now
 
     def __enter__(self) -> Progress:
         return self

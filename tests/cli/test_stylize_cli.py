@@ -119,6 +119,7 @@ def test_a_whole_command_in_a_process_of_its_own(pictures, tiny_features, tmp_pa
     environment["JAXSTYLE_CACHE"] = str(tmp_path / "cache")
     command = [sys.executable, "-m", "jaxstyle.cli", "stylize", *words]
     done = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True, timeout=120)
-    assert (done.returncode, done.stdout, done.stderr) == (0, "out.png\n", "")
+    told = [line for line in done.stderr.splitlines() if "% done" not in line]  # of a slow machine
+    assert (done.returncode, done.stdout, told) == (0, "out.png\n", [])
     assert jaxstyle.read_picture(tmp_path / "out.png").rgb.shape == (26, 34, 3)
     assert any((tmp_path / "cache" / "compiled").iterdir())
