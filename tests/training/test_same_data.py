@@ -160,6 +160,14 @@ def test_masks_move_with_their_pictures(tmp_path, place):
     assert moved_data(data, tmp_path / "b" / "pictures").masks == data.masks  # they stayed
 
 
+def test_a_second_domain_moves_with_the_first(tmp_path):
+    data = DataConfig(folder=str(tmp_path / "a" / "horses"), folder_b=str(tmp_path / "a" / "zebras"))
+    for name in ("horses", "zebras"):
+        (tmp_path / "b" / name).mkdir(parents=True)
+    moved = moved_data(data, tmp_path / "b" / "horses")
+    assert (moved.folder, moved.folder_b) == (str(tmp_path / "b" / "horses"), str(tmp_path / "b" / "zebras"))
+
+
 def test_prepared_datasets_may_lie_elsewhere_too(tiny_run, shapes_dir, tmp_path):
     shutil.copytree(shapes_dir, tmp_path / "moved")
     assert jaxstyle.evaluate(tiny_run, data=tmp_path / "moved") == jaxstyle.evaluate(tiny_run)

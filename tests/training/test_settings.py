@@ -71,6 +71,14 @@ def test_schedules(schedule, expected):
     np.testing.assert_allclose([rate(step) for step in (0, 5, 10, 60, 110)], expected, atol=1e-6)
 
 
+def test_a_learning_rate_is_held_before_it_falls():
+    held = settings(learning_rate=1.0, schedule="linear", warmup_steps=10, hold=0.5, final=0.2)
+    rate = make_schedule(held, EXTENT, 110)
+    np.testing.assert_allclose([rate(step) for step in (0, 10, 60, 85, 110)], [0.0, 1.0, 1.0, 0.6, 0.2], atol=1e-6)
+    with pytest.raises(JaxstyleError, match=r"optimizer\.hold is 1; it must be from 0 to below 1"):
+        make_optimizer(settings(hold=1.0), EXTENT, 10)
+
+
 def test_bad_schedules():
     with pytest.raises(JaxstyleError, match=r"unknown optimizer.schedule 'cosin'; did you mean 'cosine'?"):
         make_optimizer(settings(schedule="cosin"), EXTENT, 10)
