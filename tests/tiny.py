@@ -18,7 +18,7 @@ WIDTHS = (4, 8, 8, 8, 8)
 TAPS = ("relu1_1", "relu2_1", "relu3_1", "relu4_1", "relu5_1")
 SMALL = {
     "size": 48,
-    "min_size": 34,
+    "min_size": 25,
     "initial_iterations": 4,
     "iterations": 3,
     "style_loss": "mean-std",

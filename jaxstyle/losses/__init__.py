@@ -8,6 +8,7 @@ from jaxstyle.losses.matching import (
     matching_distance,
     nearest_distance,
     relaxed_transport_distance,
+    self_similarity,
     self_similarity_distance,
 )
 from jaxstyle.losses.style import gram_distance, gram_matrix, mean_std_distance, wasserstein_distance, wasserstein_root
@@ -47,6 +48,7 @@ __all__ = [
     "nearest_distance",
     "r1_penalty",
     "relaxed_transport_distance",
+    "self_similarity",
     "self_similarity_distance",
     "smoothed_labels",
     "straight_through",

@@ -6,7 +6,7 @@ import jax
 import jax.numpy as jnp
 
 from jaxstyle.errors import JaxstyleError
-from jaxstyle.ops.matching import cosines, unit
+from jaxstyle.ops.matching import FLOOR, cosines, unit
 
 
 def matching_distance(features: jax.Array, targets: jax.Array, weights: jax.Array | None = None) -> jax.Array:
@@ -29,7 +29,9 @@ def matching_distance(features: jax.Array, targets: jax.Array, weights: jax.Arra
     """
     if features.shape != targets.shape:
         raise JaxstyleError(f"features {features.shape} and targets {targets.shape} differ in shape")
-    apart = 1 - jnp.sum(unit(features) * jax.lax.stop_gradient(targets), -1)
+    features = features.astype(jnp.float32)
+    along = jnp.sum(features * jax.lax.stop_gradient(targets), -1)  # divided after the sum: there are C times fewer
+    apart = 1 - along * jax.lax.rsqrt(jnp.maximum(jnp.sum(jnp.square(features), -1), FLOOR))
     return jnp.mean(apart if weights is None else weights * apart, (-2, -1))
 
 
@@ -68,26 +70,24 @@ def relaxed_transport_distance(features: jax.Array, vectors: jax.Array) -> jax.A
     return jnp.maximum(jnp.mean(1 - jnp.max(found, 1)), jnp.mean(1 - jnp.max(found, 0)))
 
 
-def self_similarity_distance(features: jax.Array, reference: jax.Array) -> jax.Array:
+def self_similarity(features: jax.Array) -> jax.Array:
+    """Cosine distances `[N, N]` between features `[N, C]`; rows sum to one, or to nought where all are."""
+    vectors = unit(features)
+    apart = jnp.maximum(1 - cosines(vectors, vectors), 0)
+    return apart / jnp.maximum(jnp.sum(apart, 1, keepdims=True), 1e-8)
+
+
+def self_similarity_distance(features: jax.Array, target: jax.Array) -> jax.Array:
     """How far the picture's pattern of which place resembles which is from the photo's.
 
     Args:
       features: `[N, C]` of the picture, at some places.
-      reference: `[N, C]` of the photo, at the same places.
+      target: `[N, N]`, the `self_similarity` of the photo's features at the same places. No gradient goes there.
 
     Returns:
-      A float32 scalar: the mean absolute difference of the matrices of cosine distances, each with columns of sum one,
-      times N.
+      A float32 scalar: the mean absolute difference of both matrices, times N.
 
     References:
       Kolkin, Salavon & Shakhnarovich 2019, eq. 7 (there a sum over N², divided by N).
     """
-    ours, theirs = pattern(features), jax.lax.stop_gradient(pattern(reference))
-    return jnp.mean(jnp.abs(ours - theirs)) * len(features)
-
-
-def pattern(features: jax.Array) -> jax.Array:
-    """Cosine distances `[N, N]` between features `[N, C]`; columns sum to one, or to nought where all are."""
-    vectors = unit(features)
-    apart = jnp.maximum(1 - cosines(vectors, vectors), 0)
-    return apart / jnp.maximum(jnp.sum(apart, 0, keepdims=True), 1e-8)
+    return jnp.mean(jnp.abs(self_similarity(features) - jax.lax.stop_gradient(target))) * len(features)

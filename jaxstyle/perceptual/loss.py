@@ -87,7 +87,7 @@ class PerceptualLoss:
     def content_targets(self, image: jax.Array, params: Any) -> dict[str, Content]:
         """The targets of the content layers that a photo `[H, W, 3]` sets."""
         found = self.extract(image, params, self.content_layers)
-        return {layer: content_target(features) for layer, features in found.items()}
+        return {layer: content_target(features, self.structure) for layer, features in found.items()}
 
     def style_moments(self, image: jax.Array, params: Any, mask: jax.Array | None = None) -> dict[str, Moments]:
         """Moments of a painting `[H, W, 3]`, where its mask `[H, W]` is set."""

@@ -82,6 +82,11 @@ def find(features: jax.Array, target: Matching) -> jax.Array:
     return jnp.stack([nearest(queries, vectors) for vectors in target.bag.vectors]).reshape(-1, height, width)
 
 
+def taken(vectors: jax.Array, places: jax.Array) -> jax.Array:
+    """The vectors `[h, w, C]` that indices `[h, w]` into a bag `[K, C]` name."""
+    return jnp.asarray(vectors).at[places].get(mode="promise_in_bounds")
+
+
 def matched_distance(features: jax.Array, target: Matching) -> jax.Array:
     """The sum over regions of the weighted distance `[h, w, C]` to the vectors found; a float32 scalar in [0, 2].
 
@@ -91,7 +96,7 @@ def matched_distance(features: jax.Array, target: Matching) -> jax.Array:
     if target.nearest is None:
         raise ValueError("the places are not matched yet: see Objective.having")
     distances = [
-        losses.matching_distance(features.astype(jnp.float32) - mean[None, None], vectors[places], weight)
+        losses.matching_distance(features.astype(jnp.float32) - mean[None, None], taken(vectors, places), weight)
         for mean, vectors, places, weight in zip(*target.bag, target.nearest, target.weight, strict=True)
     ]
     return jnp.sum(jnp.stack(distances))

@@ -40,19 +40,27 @@ class Style(NamedTuple):
 
 
 class Content(NamedTuple):
-    """The content target of a layer: activations `[h, w, C]` to stay near to, and their mean square."""
+    """The content target of a layer.
+
+    Attributes:
+      features: `[h, w, C]`, the photo's activation.
+      energy: Its mean square.
+      pattern: `[N, N]`, which of its N `cells` resembles which; None where the structure is not compared.
+    """
 
     features: jax.Array
     energy: jax.Array
+    pattern: Any = None
 
 
-CELLS = 32
-"""Cells along the longer side of a layer between which `structure_distance` compares: at most 1024 in all."""
+CELLS = 24
+"""Cells along the longer side of a layer between which `structure_distance` compares: at most 576 in all."""
 
 
-def content_target(features: jax.Array) -> Content:
-    """The target that a photo's activation `[h, w, C]` is."""
-    return Content(features, mean_square(features))
+def content_target(features: jax.Array, structure: bool = False) -> Content:
+    """The target that a photo's activation `[h, w, C]` is; its pattern is taken for the structure's sake alone."""
+    pattern = losses.self_similarity(cells(features)) if structure else None
+    return Content(features, mean_square(features), pattern)
 
 
 def content_distance(features: jax.Array, target: Content) -> jax.Array:
@@ -65,7 +73,7 @@ def structure_distance(features: jax.Array, target: Content) -> jax.Array:
 
     Places are means over equal cells, so that all of the picture is compared at every step.
     """
-    return losses.self_similarity_distance(cells(features), cells(target.features))
+    return losses.self_similarity_distance(cells(features), target.pattern)
 
 
 def cells(features: jax.Array) -> jax.Array:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import functools
 import time
 from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any, NamedTuple, Protocol
 
 import jax
@@ -31,6 +32,7 @@ from jaxstyle.pixels.method import (
     start,
 )
 from jaxstyle.pixels.schedule import Stage
+from jaxstyle.runtime.compiling import Program
 from jaxstyle.runtime.sharding import BatchSharding, sharded_map
 
 REPORT_EVERY = 25  # steps
@@ -116,7 +118,7 @@ def compiled(
     devices: tuple[jax.Device, ...],
     in_axes: tuple[int | None, ...] = (0,),
     donate: tuple[int, ...] = (),
-) -> Callable[..., Any]:
+) -> Program:
     """`sharded_map(partial(function, *static), …)`, made once: a second run of equal shapes compiles nothing."""
     return sharded_map(functools.partial(function, *static), devices, in_axes, donate)
 
@@ -150,21 +152,24 @@ def optimize(
     Raises:
       Diverged: A loss, gradient or update became NaN or infinite; it names the iteration and the term.
     """
-    sharding = BatchSharding(len(problem.start), devices)
-    run = Run(problem, sharding, callbacks, stop, pause_every)
-    shared, hyper = sharding.replicate(problem.shared), sharding.scatter(problem.hyper)
+    run = Run(problem, BatchSharding(len(problem.start), devices), callbacks, stop, pause_every)
     if resume is None:
-        run.state = run.compiled(start)(sharding.scatter(problem.start))
+        run.state = run.compiled(start)(run.sharding.scatter(problem.start))
     else:
-        run.stage, run.iteration, run.state = resume.stage, resume.iteration, sharding.scatter(resume.state)
-    while run.go_on(hyper, sharding.scatter(problem.data(run.place)), shared):
-        before = run.place
-        run.stage, run.iteration = run.stage + 1, 0
-        run.state = run.compiled(enlarge, run.place.height, run.place.width)(run.state)
-        if problem.detail is not None:
-            detail = sharding.scatter(problem.detail(before, run.place))
-            run.state = run.compiled(add_detail, in_axes=(0, 0))(run.state, detail)
-    return Outcome(run.pictures(), None if run.finished else run.snapshot())
+        run.stage, run.iteration, run.state = resume.stage, resume.iteration, run.sharding.scatter(resume.state)
+    # A stage's data and programs are made while the one before it runs: compiling takes as long as a small stage does.
+    ahead = ThreadPoolExecutor(1, "next stage")
+    try:
+        data = run.data(run.stage)
+        while True:
+            coming = None if run.last else ahead.submit(run.prepare, run.stage + 1, run.next_shapes())
+            run.take_steps(data)
+            if coming is None or run.iteration < run.place.iterations or stop():
+                return Outcome(run.pictures(), None if run.finished else run.snapshot())
+            run.enlarge()
+            data = coming.result()
+    finally:
+        ahead.shutdown(wait=False, cancel_futures=True)
 
 
 class Run:
@@ -182,6 +187,7 @@ class Run:
     ):
         self.problem, self.sharding, self.callbacks, self.stop = problem, sharding, callbacks, stop
         self.pause_every = pause_every
+        self.shared, self.hyper = sharding.replicate(problem.shared), sharding.scatter(problem.hyper)
         self.stage = self.iteration = 0
         self.pending: list[Terms] = []
         self.began = self.looked = time.perf_counter()
@@ -192,23 +198,64 @@ class Run:
         return self.problem.stages[self.stage]
 
     @property
+    def last(self) -> bool:
+        """Whether this stage is the last."""
+        return self.stage == len(self.problem.stages) - 1
+
+    @property
     def finished(self) -> bool:
         """Whether the last stage is done."""
-        return self.stage == len(self.problem.stages) - 1 and self.iteration == self.place.iterations
+        return self.last and self.iteration == self.place.iterations
 
-    def compiled(self, function: Callable[..., Any], *static: Any, **options: Any) -> Callable[..., Any]:
+    def compiled(self, function: Callable[..., Any], *static: Any, **options: Any) -> Program:
         """A function of a picture's state, compiled for this run's devices."""
         return compiled(function, (self.problem.method, *static), tuple(self.sharding.devices), **options)
 
-    def go_on(self, hyper: HyperParameters, data: Any, shared: Any) -> bool:
-        """Takes the steps left in this stage; True when there is a next stage to go to."""
-        step = self.compiled(advance, in_axes=(0, 0, 0, None), donate=(0,))
-        rematch = self.compiled(match, in_axes=(0, 0, None), donate=(0,))
-        every = self.problem.method.match_every
+    @property
+    def step(self) -> Program:
+        """The program of a step, `(state, hyper-parameters, data, shared) -> (state, terms)`."""
+        return self.compiled(advance, in_axes=(0, 0, 0, None), donate=(0,))
+
+    @property
+    def match(self) -> Program:
+        """The program that matches pictures anew, `(state without matches, data, shared) -> state`."""
+        return self.compiled(match, in_axes=(0, 0, None), donate=(0,))
+
+    def next_shapes(self) -> Any:
+        """Shapes of the state with which the next stage begins."""
+        stage = self.problem.stages[self.stage + 1]
+        return self.compiled(enlarge, stage.height, stage.width).shapes(self.state)
+
+    def data(self, stage: int) -> Any:
+        """The data of a stage, by index, on the devices."""
+        return self.sharding.scatter(self.problem.data(self.problem.stages[stage]))
+
+    def prepare(self, stage: int, state: Any) -> Any:
+        """The data of a stage; its programs are compiled for a state of such shapes."""
+        data = self.data(stage)
+        if self.problem.method.match_every:
+            state = state._replace(matches=())
+            self.match.prepare(state, data, self.shared)
+            state = self.match.shapes(state, data, self.shared)
+        self.step.prepare(state, self.hyper, data, self.shared)
+        return data
+
+    def enlarge(self) -> None:
+        """Goes on to the next stage."""
+        before = self.place
+        self.stage, self.iteration = self.stage + 1, 0
+        self.state = self.compiled(enlarge, self.place.height, self.place.width)(self.state)
+        if self.problem.detail is not None:
+            detail = self.sharding.scatter(self.problem.detail(before, self.place))
+            self.state = self.compiled(add_detail, in_axes=(0, 0))(self.state, detail)
+
+    def take_steps(self, data: Any) -> None:
+        """Takes the steps left in this stage."""
+        step, every = self.step, self.problem.method.match_every
         while self.iteration < self.place.iterations and not self.stop():
             if every and self.iteration % every == 0:
-                self.state = rematch(self.state, data, shared)
-            self.state, terms = step(self.state, hyper, data, shared)
+                self.state = self.match(self.state._replace(matches=()), data, self.shared)
+            self.state, terms = step(self.state, self.hyper, data, self.shared)
             self.iteration += 1
             self.pending.append(terms)
             waited = time.perf_counter() - self.looked
@@ -217,7 +264,6 @@ class Run:
             elif len(self.pending) > 1 and (len(self.pending) > REPORT_EVERY or waited > REPORT_SECONDS):
                 self.report(self.pending[:-1])
         self.report(self.pending)
-        return self.iteration == self.place.iterations and not self.finished and not self.stop()
 
     def report(self, steps: list[Terms]) -> None:
         """Fetches the terms of some steps, checks them, and tells the callbacks."""

@@ -31,9 +31,9 @@ class OptimizationConfig(Settings):
 
     size: int | str = setting(512, "of the result, pixels")
     min_size: int = setting(
-        128, "longer side of the first, smallest scale, pixels; each next one is √2 larger", least=16
+        128, "longer side of the first, smallest scale, about, pixels; each next one is twice as large", least=16
     )
-    iterations: int = setting(100, "optimiser steps at each scale but the first", least=0)
+    iterations: int = setting(150, "optimiser steps at each scale but the first", least=0)
     initial_iterations: int = setting(250, "optimiser steps at the first scale", least=1)
     style_weights: tuple[float, ...] = setting(
         (), "the blend of several styles, one number each (default: equal)", least=0

@@ -1,7 +1,12 @@
-"""The scale schedule: from a small picture to the final one, each some √2 larger than the one before."""
+"""The scale schedule: from a small picture to the final one, each twice as large as the one before.
+
+Every scale is a program to compile. Steps of √2 with two thirds of the iterations gave the same pictures (512 px,
+starry_night and shipwreck: all six numbers of structure, content and style within 3 %), with five programs for three.
+"""
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
@@ -27,14 +32,13 @@ class Stage(NamedTuple):
     iterations: int
 
 
-def scales(smallest: int, largest: int) -> list[int]:
-    """`largest` divided by powers of √2, rounded, down to `smallest`; ascending, and never empty."""
-    found = {largest}
-    halvings = 1
-    while (scale := round(largest / 2 ** (halvings / 2))) >= max(1, smallest):
-        found.add(scale)
-        halvings += 1
-    return sorted(found)
+def scales(first: int, last: int, least: int = 1) -> list[int]:
+    """`last` divided by powers of two, rounded, down to that nearest to `first` by ratio; ascending, and never empty.
+
+    None but `last` is below `least`.
+    """
+    halvings = max(0, round(math.log2(last / first)))
+    return [scale for i in range(halvings, 0, -1) if (scale := round(last / 2**i)) >= least] + [last]
 
 
 def least_scale(size: int, shape: Sequence[int], least_side: int) -> int:
@@ -73,9 +77,8 @@ def stages(config: Any, size: int, least_side: int, height: int, width: int, mul
       JaxstyleError: The picture is too narrow at its final size.
     """
     least = least_scale(size, (height, width), least_side)
-    smallest = min(max(config.min_size, least), size)
     found = []
-    for i, scale in enumerate(scales(smallest, size)):
+    for i, scale in enumerate(scales(config.min_size, size, least)):
         high, wide = (max(1, round(side / multiple)) * multiple for side in fit_size(height, width, scale))
         found.append(Stage(scale, high, wide, config.initial_iterations if i == 0 else config.iterations))
     return found

@@ -69,6 +69,15 @@ class Program:
             self.compiled[key] = self.lower(*arguments).compile(compiler_options=options(self.platform))
         return self.compiled[key]
 
+    def prepare(self, *arguments: Any) -> None:
+        """Compiles it for arguments of such shapes, before they are at hand; not with several processes."""
+        if jax.process_count() == 1:
+            self.compile(*arguments)
+
+    def shapes(self, *arguments: Any) -> Any:
+        """Shapes of the result for arguments of such shapes."""
+        return jax.eval_shape(self.mapped, *arguments)
+
     def __call__(self, *arguments: Any) -> Any:
         """Calls it; with several processes as it is, since `jax.pmap` alone joins what each of them holds."""
         return (self.mapped if jax.process_count() > 1 else self.compile(*arguments))(*arguments)

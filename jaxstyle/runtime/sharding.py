@@ -72,7 +72,7 @@ def sharded_map(
     devices: Sequence[jax.Device],
     in_axes: tuple[int | None, ...],
     donate: tuple[int, ...] = (),
-) -> Callable[..., Any]:
+) -> compiling.Program:
     """`function` of one picture, `vmap`ped over the pictures of a device and `pmap`ped over the devices.
 
     Args:

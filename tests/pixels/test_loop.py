@@ -1,6 +1,7 @@
 """The loop on a toy objective: convergence, reports, divergence, stopping, resuming, devices, transfers."""
 
 import functools
+import threading
 from typing import NamedTuple
 
 import jax
@@ -8,7 +9,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from jaxstyle.errors import Diverged
+from jaxstyle.errors import Diverged, JaxstyleError
 from jaxstyle.pixels import loop, optimizers, parametrizations
 from jaxstyle.pixels.loop import Problem, optimize
 from jaxstyle.pixels.method import HyperParameters, Method, enlarge, picture, start
@@ -240,6 +241,21 @@ def test_a_second_run_of_equal_shapes_compiles_nothing():
         assert not compiled
     finally:
         jax.monitoring.unregister_event_duration_listener(listen)
+
+
+def test_the_next_stage_is_made_ready_while_one_runs():
+    posed, asked = problem(), []
+
+    def data(stage):
+        asked.append((stage.scale, threading.current_thread().name))
+        if stage.scale == 16:
+            raise JaxstyleError("no such painting")
+        return posed.data(stage)
+
+    with pytest.raises(JaxstyleError, match="no such painting"):
+        optimize(posed._replace(data=data), jax.devices()[:1])
+    assert [scale for scale, _ in asked] == [8, 12, 16]
+    assert asked[0][1] == "MainThread" and all(name.startswith("next stage") for _, name in asked[1:])
 
 
 def test_a_step_moves_nothing_between_host_and_devices(monkeypatch):

@@ -201,9 +201,9 @@ def test_a_flat_exemplar_has_the_statistics_of_no_frame():
 @pytest.mark.parametrize(
     ("size", "style_size", "expected"),
     [
-        ("48", None, [(29, 40), (40, 56)]),
-        ("48", 96, [(49, 68), (69, 96)]),
-        ("96", None, [(20, 28), (29, 40), (40, 56)]),
+        ("48", None, [(40, 56)]),
+        ("48", 96, [(69, 96)]),
+        ("96", None, [(20, 28), (40, 56)]),
     ],
 )
 def test_the_exemplars_are_seen_at_their_own_size_in_the_end(size, style_size, expected):
@@ -214,7 +214,7 @@ def test_the_exemplars_are_seen_at_their_own_size_in_the_end(size, style_size, e
 
 def test_stages_are_multiples_of_the_stride_and_the_last_is_large_enough():
     found = texture.plan(config(size="50x47", min_size=34), FEATURES)
-    assert found == [Stage(37, 32, 36, 4), Stage(52, 48, 52, 3)]
+    assert found == [Stage(26, 24, 24, 4), Stage(52, 48, 52, 3)]
     made = np.zeros((48, 52, 3))
     assert texture.finish(config(size="50x47"), made, tiny.inputs()).shape == (47, 50, 3)
 
