@@ -1,4 +1,24 @@
-"""Fill outlined shapes with their colour, and outline filled ones, without a pair to learn from: CycleGAN."""
+"""Fill outlined shapes with their colour, and outline filled ones, without a pair to learn from: CycleGAN.
+
+    python train.py --config configs/translate_shapes.py --workdir runs/cycle
+
+10,000 steps of .06 to .07 s on one core that nothing else uses, a quarter of an hour with the evaluations. Peak
+signal-to-noise ratio against the true translations of 1,000 test pictures in dB, and SSIM:
+
+                                                to filled      to outlined
+    untranslated                               12.3  0.60      12.3  0.60
+    after 4,000 steps                          19.2            19.2
+    after 6,000 steps                          23.3            21.4
+    after 8,000 steps                          24.6  0.82      22.9  0.76
+    with instance normalisation, 10,000 steps  16.6            18.8
+
+The error of a picture translated there and back is the same after 8 bits and noise in between (0.0786 and 0.0786): no
+colour is hidden. The last row had a learning rate of 3e-4 that did not fall yet; instance normalisation removes what
+tells plain colours apart, and at first all shapes became blue.
+
+No download is needed. `--config configs/translate_shapes.py:test` takes seconds. Run again with the same workdir, it
+goes on where it was stopped.
+"""
 
 from ml_collections import ConfigDict
 
