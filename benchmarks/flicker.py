@@ -1,8 +1,8 @@
 """How much stylised films flicker: what is left of each frame when the one before is moved along the film's motion.
 
     python benchmarks/flicker.py moving photo.jpg pan/ --motion pan          # pan/frames/ and pan/flow/
-    jaxstyle apply calm pan/frames -o calm/%04d.png                          # or jaxstyle stylize, any two ways
-    jaxstyle apply wild pan/frames -o wild/%04d.png
+    jaxstyle apply pan/frames --model calm -o calm/%04d.png                  # or jaxstyle stylize, any two ways
+    jaxstyle apply pan/frames --model wild -o wild/%04d.png
     python benchmarks/flicker.py compare pan/frames wild/ calm/ --flow pan/flow
 
 Without `--flow` OpenCV finds the motion of the unstylised film. Compared are mean warping errors, over places where the

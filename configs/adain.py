@@ -4,8 +4,8 @@
         --config.styles="('PAINTINGS',)"
 
 PHOTOS is a folder of some hundred photos or more, a fifth of which is for testing; PAINTINGS are pictures or
-folders, the more varied the better. `jaxstyle apply runs/any photo.jpg -o out.png --style painting.jpg` uses the
-workdir as it is, `jaxstyle models convert runs/any models/any` makes a folder of its own of it.
+folders, the more varied the better. `jaxstyle apply photo.jpg --model runs/any --style painting.jpg -o out.png` uses
+the workdir as it is, `jaxstyle models convert runs/any models/any` makes a folder of its own of it.
 
 `--config configs/adain.py:test` learns two example paintings from drawn shapes in seconds. Run again with the same
 workdir, it goes on where it was stopped.

@@ -28,11 +28,12 @@ from jaxstyle.training.config import as_config
 def get_config(variant: str = "") -> ConfigDict:
     """The recipe; `"test"` is its seconds-long variant."""
     config = as_config(Config())
-    config.data.update(name="", size=256)
+    config.data.update(name="", size=224)
     config.styles = ("example:brushwork", "example:mosaic")
+    config.style_size = 384
     config.batch_size = 4
-    config.train_epochs = 17.0
-    config.eval_epochs = config.checkpoint_epochs = 2.0
+    config.train_steps = 3000
+    config.eval_steps = config.checkpoint_steps = 500
     config.ema_decay = 0.995
     config.content_weight = 0.03
     config.augment.update(crop=128, flip=True)

@@ -3,10 +3,10 @@
     python train.py --config configs/fast_style.py --workdir runs/starry --config.data.folder=PHOTOS \\
         --config.styles="('starry_night.jpg',)"
 
-PHOTOS is a folder of some hundred photos or more; a fifth is for testing. `jaxstyle apply runs/starry
-photo.jpg -o out.png` uses the workdir as it is, `jaxstyle models convert runs/starry models/starry` makes a folder of
-its own of it. The loss is that of `jaxstyle stylize`: `--config.content_weight` keeps more or less of the photo.
-Several devices want a photo each: `--config.batch_size=8`.
+PHOTOS is a folder of some hundred photos or more; a fifth is for testing. `jaxstyle apply photo.jpg
+--model runs/starry -o out.png` uses the workdir as it is, `jaxstyle models convert runs/starry models/starry` makes a
+folder of its own of it. The loss is that of `jaxstyle stylize`: `--config.content_weight` keeps more or less of the
+photo. Several devices want a photo each: `--config.batch_size=8`.
 
 Some 37 minutes on two cores, with 950 photos (0.46 s a step). After 4,500 steps for starry_night, on 20 photos never
 seen, 256 px, by the original VGG-19 (relu1_1, relu2_1, relu3_1): Wasserstein-2 distance to the painting 0.081 of the

@@ -4,7 +4,7 @@
         --config.styles="('starry_night.jpg', 'mosaic.jpg', 'the_scream.jpg', 'wave.jpg')"
 
 PHOTOS is a folder of some hundred photos or more; a fifth is for testing. The styles are called as their
-files: `jaxstyle apply runs/varied photo.jpg -o out.png --style mosaic`, or `--interpolate mosaic:0.3,wave:0.7`.
+files: `jaxstyle apply photo.jpg --model runs/varied --style mosaic -o out.png`, or `--interpolate mosaic:0.3,wave:0.7`.
 Several devices want a photo each: `--config.batch_size=8`.
 
 Half an hour on two cores for four styles and 950 photos. After 3,500 steps, as `fast_style` is judged: distance to the

@@ -1,4 +1,4 @@
-"""`jaxstyle apply`: stylise pictures and films at once, by a trained network."""
+"""`jaxstyle apply`: stylise pictures and films at once, by the network that comes with jaxstyle or another one."""
 
 from __future__ import annotations
 
@@ -13,16 +13,21 @@ from jaxstyle.media.image_reading import read_mask
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Files, the style, and what the network is to leave alone."""
-    parser.add_argument(
-        "model", metavar="MODEL", help="a style model's folder (`jaxstyle models`), or the workdir of its training"
+    what = (
+        "photos, folders of photos or of numbered frames, animations, films where ffmpeg is installed; '-' is a film "
+        "through a pipe, as y4m or Motion JPEG"
     )
-    what = "photos, folders of photos or of numbered frames, animations, and films where ffmpeg is installed"
     parser.add_argument("pictures", nargs="+", metavar="PICTURE", help=what)
-    target = "a folder; for one photo also PNG, JPEG, WebP or TIFF; for one film also .mp4, .gif or frames/%%04d.png"
+    target = (
+        "a folder; for one photo also PNG, JPEG, WebP or TIFF; for one film also .mp4, .gif or frames/%%04d.png; '-' "
+        "writes y4m, from '-' alone"
+    )
     parser.add_argument("-o", "--output", required=True, metavar="OUT", help=target)
     parser.add_argument("--direction", default="", metavar="a|b", help=DIRECTION)
-    which = "a style's name or number; for a model of any style, a painting; repeat for equal parts"
+    which = "a painting; for a model that has learnt its styles, one's name or number; repeat for equal parts"
     parser.add_argument("--style", action="append", default=[], metavar="STYLE", help=which)
+    other = "a style model (`jaxstyle models`), or the workdir of its training (default: one of any style, within)"
+    parser.add_argument("--model", metavar="MODEL", help=other)
     parser.add_argument("--interpolate", metavar="A:0.3,B:0.7", help="a blend of styles, with their weights")
     some = "of a model of any style, from 0 (the photo) to 1 (default: 1)"
     parser.add_argument("--strength", type=float, default=1.0, metavar="X", help=some)

@@ -20,9 +20,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "pytorch/examples' fast_neural_style or of a generator of pytorch-CycleGAN-and-pix2pix"
     )
     convert.add_argument("source", metavar="IN", help=what)
-    convert.add_argument("target", metavar="OUT", help="the model's folder, a new one")
+    convert.add_argument("target", metavar="OUT", help="the model's folder, a new one; or one file, .safetensors")
     convert.add_argument("--direction", default="", metavar="a|b", help=DIRECTION)
     convert.add_argument("--names", metavar="A,B,…", help="names of all styles, in their order")
+    note = "kept with it, such as licence=MIT; repeat for several"
+    convert.add_argument("--note", action="append", default=[], metavar="NAME=TEXT", help=note)
 
 
 def run(args: argparse.Namespace) -> int:
@@ -58,8 +60,11 @@ def _convert(args: argparse.Namespace) -> int:
     if args.names:
         converted = dataclasses.replace(converted, styles=tuple(name.strip() for name in args.names.split(",")))
         converted.check()
+    notes = dict(note.partition("=")[::2] for note in args.note)
+    converted = dataclasses.replace(converted, notes={**converted.notes, **notes})
     keep_compiled()
-    style_model.save_model(args.target, converted, apply.preview(converted))
+    preview = None if args.target.endswith(style_model.FILE_SUFFIX) else apply.preview(converted)
+    style_model.save_model(args.target, converted, preview)
     styles = "any style" if converted.any_style else f"{len(converted.styles)} style(s)"
     print(f"{args.target}: {styles} of {args.source}")
     return 0

@@ -15,13 +15,16 @@ import numpy as np
 
 from jaxstyle.errors import JaxstyleError, did_you_mean
 from jaxstyle.inference import strips
-from jaxstyle.inference.style_model import StyleModel, load_model
-from jaxstyle.inference.styles import blend_of, encode_styles, known_weights, read_paintings, usual_size
+from jaxstyle.inference.size_buckets import bucket, in_bucket
+from jaxstyle.inference.style_model import StyleModel, check_no_model, load_model
+from jaxstyle.inference.styles import MOST, blend_of, encode_styles, known_weights, read_paintings, usual_size
 from jaxstyle.media import colors
 from jaxstyle.media.contact_sheet import contact_sheet
 from jaxstyle.media.image_reading import PictureLike, read_mask, read_visible
 from jaxstyle.media.image_resizing import MIN_SIDE, check_mask, check_size, fit_size, resize
-from jaxstyle.ops.reflected import pad_to_multiple
+from jaxstyle.models.adain import AdaIN
+from jaxstyle.models.transport_network import TransportNetwork
+from jaxstyle.ops import reflected
 from jaxstyle.runtime import memory
 from jaxstyle.runtime.sharding import BatchSharding, choose_devices, sharded_map
 
@@ -118,10 +121,16 @@ class Stylizer:
         """The number of pictures of a size that are best stylised at once, over all devices."""
         return len(self.devices) * max(1, AT_ONCE // (height * width))
 
+    def together(self, height: int, width: int) -> tuple[int, ...]:
+        """Equal for photos of sizes that can be stylised at once, by one compiled program."""
+        if not self.model.any_style:
+            return height, width
+        return bucket(height), bucket(width), self.options.style_size or min(max(height, width), MOST)
+
     def __call__(
         self, photos: Sequence[np.ndarray], alphas: Sequence[np.ndarray | None] | None = None
     ) -> list[np.ndarray]:
-        """Stylises photos of one size.
+        """Stylises photos of one size, or of sizes that go `together`.
 
         Args:
           photos: `[H, W, 3]` in [0, 1].
@@ -145,14 +154,18 @@ class Stylizer:
         masks = np.stack([resize(mask, *photo.shape[:2]) for mask in self.options.masks], -1)
         return photo, masks / np.maximum(1, masks.sum(-1, keepdims=True))
 
-    def whole(self, carries: Sequence[tuple[np.ndarray, ...]], style: Any) -> np.ndarray:
+    def whole(self, carries: Sequence[tuple[np.ndarray, ...]], style: Any) -> list[np.ndarray]:
         """All at once, spread over the devices."""
         spread, arguments = self.placed(carries, style)
-        return spread.gather(program(self.model.network, tuple(spread.devices))(*arguments))
+        made = spread.gather(program(self.model.network, tuple(spread.devices))(*arguments))
+        sizes = [carry[0].shape[:2] for carry in carries]
+        return [picture[:height, :width] for picture, (height, width) in zip(made, sizes, strict=True)]
 
     def placed(self, carries: Sequence[tuple[np.ndarray, ...]], style: Any) -> tuple[BatchSharding, Any]:
         """The sharding of a batch, and the arguments of its program."""
         spread = BatchSharding(len(carries), self.devices)
+        if self.model.any_style:
+            carries = [in_bucket(carry, self.model.network.multiple) for carry in carries]
         batch = spread.scatter(tuple(np.stack(leaves) for leaves in zip(*carries, strict=True)))
         return spread, (batch, *spread.replicate((self.model.params, style)))
 
@@ -160,7 +173,9 @@ class Stylizer:
         """One at a time, a strip at a time."""
         height, width = carry[0].shape[:2]
         network = self.model.network
-        batch = tuple(np.asarray(pad_to_multiple(jnp.asarray(leaf[None]), network.multiple)) for leaf in carry)
+        batch = tuple(
+            np.asarray(reflected.pad_to_multiple(jnp.asarray(leaf[None]), network.multiple)) for leaf in carry
+        )
         return strips.run(network, self.model.params, batch, style, rows)[0, :height, :width]
 
     def short_of_memory(self, carries: Sequence[tuple[np.ndarray, ...]], style: Any) -> int | None:
@@ -193,18 +208,25 @@ def in_segments(model: StyleModel) -> bool:
 
 @functools.lru_cache(maxsize=8)
 def program(network: Any, devices: tuple[jax.Device, ...]) -> Any:
-    """`(carry [devices, per_device, H, W, …], params, style) -> [devices, per_device, H, W, 3]`."""
+    """`(carry [devices, per_device, H, W, …], params, style) -> [devices, per_device, H, W, 3]`.
+
+    Of a network of any style the carry ends in the sides of the pictures, see `in_bucket`.
+    """
 
     def stylise(carry: Any, params: Any, style: Any) -> jax.Array:
-        return network.apply({"params": params}, *(leaf[None] for leaf in carry), style)[0]
+        if not isinstance(network, (TransportNetwork, AdaIN)):
+            return network.apply({"params": params}, carry[0][None], style)[0]
+        photo, shares, sides = carry
+        with reflected.inside(sides, photo.shape[:2]):
+            return network.apply({"params": params}, photo[None], shares[None], style)[0]
 
     return sharded_map(stylise, devices, in_axes=(0, None, None))
 
 
 def apply_style(
-    model: StyleModel | str | os.PathLike,
     picture: PictureLike,
     style: Any = None,
+    model: StyleModel | str | os.PathLike | None = None,
     *,
     strength: float = 1.0,
     masks: Sequence[PictureLike] = (),
@@ -215,10 +237,11 @@ def apply_style(
     """Stylises a picture of any size in one pass of a trained network.
 
     Args:
-      model: Its folder, or the model already loaded (`jaxstyle.load_model`).
       picture: The photo: a path, a PIL image, or floats `[H, W, 3]` in [0, 1].
-      style: Of a model that has learnt its styles, a name or number; of a model of any style, a painting. Or several,
-        `["a", "b"]` for equal parts or `[("a", 0.3), ("b", 0.7)]`.
+      style: A painting likewise; of a model that has learnt its styles, a name or number. Or several, `["a", "b"]` for
+        equal parts or `[("a", 0.3), ("b", 0.7)]`.
+      model: Its folder or file, or the model already loaded (`jaxstyle.load_model`); None takes the network of any
+        style that comes with the package.
       strength: Of a model of any style, from 0 to 1.
       masks: Of a model of any style, one a style: where in the photo it goes.
       preserve_color: `"none"`, `"luminance"` or `"histogram"`.
@@ -233,6 +256,7 @@ def apply_style(
     Raises:
       JaxstyleError: An input that cannot be, told in one sentence.
     """
+    check_no_model(picture)
     model = model if isinstance(model, StyleModel) else load_model(model)
     read = [read_mask(mask) for mask in masks]
     options = StyleOptions(style, strength, read, preserve_color, style_size, tile_size)

@@ -12,7 +12,8 @@ import numpy as np
 
 from jaxstyle.errors import JaxstyleError
 from jaxstyle.features.weights.readers import read_tensors
-from jaxstyle.inference.style_model import Network, StyleModel, is_workdir, load_model, one_way
+from jaxstyle.inference.model_config import Network, is_workdir
+from jaxstyle.inference.style_model import StyleModel, load_model, one_way
 from jaxstyle.models.adain import AdaIN
 from jaxstyle.models.residual_generator import ResidualGenerator
 from jaxstyle.models.style_network import Layer, StyleNetwork

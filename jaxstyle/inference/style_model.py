@@ -1,8 +1,13 @@
-"""A trained stylisation network in one folder: `config.json`, `params.safetensors`, `preview.png`."""
+"""A trained stylisation network: in a folder (`config.json`, `params.safetensors`, `preview.png`), or in one file.
+
+The file is `params.safetensors` in float16 with the config among its metadata. One comes with the package, `BUNDLED`: a
+network of any style, trained by `configs/any_style.py`.
+"""
 
 from __future__ import annotations
 
 import dataclasses
+import functools
 import json
 import os
 import pathlib
@@ -14,24 +19,30 @@ import jax
 import numpy as np
 from etils import epath
 
-from jaxstyle.errors import JaxstyleError, did_you_mean
+from jaxstyle.errors import JaxstyleError
 from jaxstyle.features.weights.files import encode
 from jaxstyle.features.weights.readers import read_tensors
-from jaxstyle.media.image_writing import write_picture
+from jaxstyle.inference.model_config import (
+    CONFIG,
+    FORMAT,
+    NETWORKS,
+    VERSION,
+    Network,
+    check_config,
+    check_numbers,
+    frozen,
+    is_workdir,
+    read_config,
+)
+from jaxstyle.media.image_writing import write_picture, write_whole
 from jaxstyle.models.adain import AdaIN
-from jaxstyle.models.residual_generator import ResidualGenerator
-from jaxstyle.models.style_network import StyleNetwork
 from jaxstyle.models.transport_network import TransportNetwork
-from jaxstyle.models.unet_generator import UNetGenerator
 from jaxstyle.runtime import buckets
-from jaxstyle.runtime.regular import read_json
 
-FORMAT, VERSION = "jaxstyle-style-model", 1
-CONFIG, PARAMS, PREVIEW = "config.json", "params.safetensors", "preview.png"
+PARAMS, PREVIEW = "params.safetensors", "preview.png"
 FILES = (CONFIG, PARAMS, PREVIEW)
-NETWORKS: dict[str, Any] = {"style-network": StyleNetwork, "transport": TransportNetwork, "adain": AdaIN}
-NETWORKS |= {"residual": ResidualGenerator, "unet": UNetGenerator}
-Network = StyleNetwork | TransportNetwork | AdaIN | UNetGenerator
+FILE_SUFFIX = ".safetensors"  # of a model in one file
+BUNDLED = pathlib.Path(__file__).with_name("any_style.safetensors")
 MAX_PROBLEMS = 4  # that one error message lists
 
 
@@ -91,30 +102,36 @@ def flat(tree: Any) -> dict[str, Any]:
     return flax.traverse_util.flatten_dict(tree, sep="/")
 
 
-def save_model(folder: str | os.PathLike, model: StyleModel, preview: np.ndarray) -> None:
-    """Writes a model's folder, under a temporary name that is then its own.
+def save_model(path: str | os.PathLike, model: StyleModel, preview: np.ndarray | None = None) -> None:
+    """Writes a model's folder or file, under a temporary name that is then its own.
 
     Args:
-      folder: There must be none of that name, but its parent.
+      path: There must be nothing of that name, but its parent. One that ends in `.safetensors` is a file, whose
+        parameters are float16.
       model: What to save.
-      preview: `[H, W, 3]` in [0, 1], what it makes (`jaxstyle.inference.apply.preview`).
+      preview: `[H, W, 3]` in [0, 1], what it makes (`jaxstyle.inference.apply.preview`); of a folder.
 
     Raises:
       JaxstyleError: The model is not whole, there is something of that name, or writing fails.
     """
     model.check()
-    target = pathlib.Path(folder)
+    target = pathlib.Path(path)
     check_folder(target)
+    if target.suffix == FILE_SUFFIX:
+        tensors = {name: np.asarray(leaf, np.float16) for name, leaf in sorted(flat(model.params).items())}
+        write_whole(target, encode(tensors, {"config": json.dumps(described(model))}))
+        return
     temporary = target.with_name(f".{target.name}.{os.getpid()}.tmp")
     try:
         temporary.mkdir()
         (temporary / CONFIG).write_text(json.dumps(described(model), indent=2) + "\n")
         tensors = {name: np.asarray(leaf, np.float32) for name, leaf in sorted(flat(model.params).items())}
         (temporary / PARAMS).write_bytes(encode(tensors, {}))
-        write_picture(temporary / PREVIEW, preview)
+        if preview is not None:
+            write_picture(temporary / PREVIEW, preview)
         temporary.rename(target)
     except OSError as error:
-        raise JaxstyleError(f"the model {str(folder)!r} cannot be written: {error.strerror or error}") from error
+        raise JaxstyleError(f"the model {str(path)!r} cannot be written: {error.strerror or error}") from error
     finally:
         shutil.rmtree(temporary, ignore_errors=True)
 
@@ -141,33 +158,58 @@ def settings(network: Any) -> list[str]:
     return [field.name for field in dataclasses.fields(network) if field.name not in ("parent", "name", "dtype")]
 
 
-def load_model(folder: str | os.PathLike, direction: str = "") -> StyleModel:
-    """Reads a model's folder, or the newest checkpoint of the training whose workdir it is.
+def load_model(folder: str | os.PathLike | None = None, direction: str = "") -> StyleModel:
+    """Reads a model's folder or file, or the newest checkpoint of the training whose workdir it is.
 
     Args:
-      folder: A model's, or a workdir.
+      folder: A model's, or a workdir; None is the network of any style that comes with the package.
       direction: Of the workdir of a translation, the domain to translate to: `"a"` or `"b"`.
 
     Raises:
       JaxstyleError: There is none, or it is damaged, of another version, or not whole; or it has no such direction.
     """
+    if folder is None:
+        if direction:
+            raise one_way("any style", direction)
+        return bundled_model()
     if buckets.in_bucket(folder):
         buckets.check("the model", folder)
         if not is_workdir(epath.Path(folder)):
             raise JaxstyleError(f"{str(folder)!r} is not the workdir of a training; copy a model's folder to this disk")
         return trained_model(folder, direction=direction)
     path = pathlib.Path(folder)
+    if path.suffix == FILE_SUFFIX and os.path.isfile(path):
+        return model_file(path)
     if not os.path.isdir(path):
         what = "a file" if os.path.exists(path) else "missing"
-        raise JaxstyleError(
-            f"the model {str(folder)!r} is {what}; name a folder that `jaxstyle models convert` or a training made"
-        )
+        makers = "`jaxstyle models convert` or a training"
+        raise JaxstyleError(f"the model {str(folder)!r} is {what}; name a folder or file that {makers} made")
     if is_workdir(path):
         return trained_model(path, direction=direction)
     if direction:
         raise one_way(folder, direction)
-    config = read_config(path)
-    tensors, _ = read_tensors(path / PARAMS)
+    return model_of(path / CONFIG, read_config(path), read_tensors(path / PARAMS)[0])
+
+
+@functools.cache
+def bundled_model() -> StyleModel:
+    """The network of any style that comes with the package."""
+    return model_file(BUNDLED)
+
+
+def model_file(path: pathlib.Path) -> StyleModel:
+    """Reads a model in one file; raises `JaxstyleError` where it is damaged, or weights of something else."""
+    tensors, metadata = read_tensors(path)
+    try:
+        config = json.loads(metadata["config"])
+    except (KeyError, ValueError, RecursionError) as error:
+        raise JaxstyleError(f"{str(path)!r} is no style model, it has no config among its metadata") from error
+    check_config(path, config)
+    return model_of(path, config, {name: tensor.astype(np.float32) for name, tensor in tensors.items()})
+
+
+def model_of(path: pathlib.Path, config: dict[str, Any], tensors: dict[str, np.ndarray]) -> StyleModel:
+    """The model of a config that was read at a path and has been checked, and of its parameters."""
     try:
         check_numbers(config["network"], max(len(tensors), *(max(t.shape, default=0) for t in tensors.values())))
         params = flax.traverse_util.unflatten_dict(tensors, sep="/")
@@ -179,49 +221,20 @@ def load_model(folder: str | os.PathLike, direction: str = "") -> StyleModel:
         model = StyleModel(network, params, tuple(config["styles"]), config["notes"])
         model.check()
     except (KeyError, TypeError, ValueError, ArithmeticError, AttributeError, IndexError, RecursionError) as error:
-        raise JaxstyleError(f"{str(path / CONFIG)!r} is damaged, or of another version ({error})") from error
+        raise JaxstyleError(f"{str(path)!r} is damaged, or of another version ({error})") from error
     except JaxstyleError as error:
-        raise JaxstyleError(f"the model {str(folder)!r}: {error}") from error
+        raise JaxstyleError(f"the model {str(path)!r}: {error}") from error
     return model
 
 
-def is_workdir(path: pathlib.Path | epath.Path) -> bool:
-    """True for the workdir of a training, by its `config.json`."""
-    try:
-        return "task" in read_json(path / CONFIG)
-    except (OSError, ValueError, TypeError):
-        return False
-
-
-def read_config(path: pathlib.Path) -> dict[str, Any]:
-    """`config.json` of a folder."""
-    try:
-        config = read_json(path / CONFIG)
-    except (OSError, ValueError) as error:
-        reason = "no config.json" if isinstance(error, FileNotFoundError) else "a config.json that cannot be read"
+def check_no_model(picture: Any) -> None:
+    """Raises `JaxstyleError` for a model in the place of a picture, where earlier versions had it."""
+    is_path = isinstance(picture, (str, os.PathLike))
+    if isinstance(picture, StyleModel) or (is_path and os.path.isfile(os.path.join(picture, CONFIG))):
+        name = repr(os.fspath(picture)) if is_path else "the picture"
         raise JaxstyleError(
-            f"{str(path)!r} is no style model, it has {reason}; `jaxstyle models convert` makes one of known weights"
-        ) from error
-    if not isinstance(config, dict) or config.get("format") != FORMAT or config.get("version") != VERSION:
-        raise JaxstyleError(f"{str(path / CONFIG)!r} is not of a style model of version {VERSION}")
-    kind = str(config.get("kind"))
-    if kind not in NETWORKS:
-        raise JaxstyleError(f"{str(path)!r}: unknown network {kind!r}; {did_you_mean(kind, NETWORKS)}")
-    return config
-
-
-def check_numbers(value: Any, most: int) -> None:
-    """Raises `ValueError` for a number in JSON beyond `most`: of channels, layers or styles a network has no more."""
-    if isinstance(value, (dict, list)):
-        for inner in value.values() if isinstance(value, dict) else value:
-            check_numbers(inner, most)
-    elif isinstance(value, (int, float)) and not value <= most:
-        raise ValueError(f"its network has {value}, and its parameters at most {most} of anything")
-
-
-def frozen(value: Any) -> Any:
-    """Lists as tuples, which can be hashed."""
-    return tuple(map(frozen, value)) if isinstance(value, list) else value
+            f"{name} is a model: name it by --model, or from Python as apply_style(picture, style, model)"
+        )
 
 
 def one_way(folder: str | os.PathLike, direction: str) -> JaxstyleError:

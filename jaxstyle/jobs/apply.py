@@ -15,9 +15,10 @@ from tqdm import tqdm
 from jaxstyle._version import __version__
 from jaxstyle.errors import JaxstyleError
 from jaxstyle.inference.apply import StyleOptions, Stylizer, check_photo
-from jaxstyle.inference.style_model import FILES, load_model
+from jaxstyle.inference.style_model import BUNDLED, FILES, check_no_model, load_model
 from jaxstyle.inference.styles import blend_of
 from jaxstyle.jobs.apply_films import Reel, open_reels, resized, stylise_film
+from jaxstyle.jobs.apply_pipe import apply_pipe, is_piped
 from jaxstyle.jobs.bad_pictures import readable, skipped
 from jaxstyle.jobs.files import Files, check_apart, check_new_folder, check_results, make_folder, stems_of, tell_folders
 from jaxstyle.jobs.film_files import check_fps, part_films
@@ -42,7 +43,7 @@ class Entry:
 
 
 def apply_files(
-    model: str | os.PathLike,
+    model: str | os.PathLike | None,
     files: Files,
     options: StyleOptions,
     *,
@@ -55,10 +56,11 @@ def apply_files(
 ) -> Iterator[pathlib.Path]:
     """Stylises pictures and films from files to files.
 
-    Everything that can be wrong with the input is found before the first picture is made.
+    Everything that can be wrong with the input is found before the first picture is made. The source `-` is a film that
+    comes through a pipe; see `apply_pipe`.
 
     Args:
-      model: The model's folder.
+      model: The model's folder or file; None is the one that comes with the package.
       files: Of which `output`, `bits` and the sources count: `contents`, and `styles` and `masks`, which must not be
         overwritten.
       options: How the model is applied.
@@ -81,14 +83,19 @@ def apply_files(
     if size is not None and not MIN_SIDE <= size <= MAX_SIDE:
         raise JaxstyleError(f"--size is {size}; it must be from {MIN_SIDE} to {MAX_SIDE}")
     check_fps(fps)
-    stylizer = Stylizer(load_model(model, direction), options)
     contents = list(files.sources["contents"])
+    for path in contents:
+        check_no_model(path)
+    piped = is_piped(files)
+    stylizer = Stylizer(load_model(model, direction), options)
+    if piped:
+        return apply_pipe(stylizer, files, size, fps, recorded(model, options), progress=progress)
     films, photos = part_films(contents, files.output)
     reels = open_reels(films, files, options, size, fps)
     for reel in reels:
         reel.film.check(bad_frames)
     entries = find_entries(files, photos, options, size, bad_pictures) if photos else []
-    own = [os.path.join(model, name) for name in FILES]
+    own = [] if model is None else [os.fspath(model), *(os.path.join(model, name) for name in FILES)]
     sources = (*itertools.chain(*files.sources.values()), *(entry.path for entry in entries), *own)
     if files.into_folder and not os.path.isdir(files.output):
         check_new_folder(pathlib.Path(files.output))
@@ -141,7 +148,7 @@ def stylised(
     settings: dict[str, Any],
     progress: bool | None,
 ) -> Iterator[pathlib.Path]:
-    """Photos of one shape together, as many at once as are best; then films. Written as they are made."""
+    """Photos whose shapes go together, as many at once as are best; then films. Written as they are made."""
     total = len(entries) + sum(reel.film.count for reel in reels)
     with tqdm(total=total, unit="picture", disable=None if progress is None else not progress) as bar:
         for entry, photo, made in stylised_photos(stylizer, entries):
@@ -156,19 +163,22 @@ def stylised(
 
 def stylised_photos(stylizer: Stylizer, entries: Sequence[Entry]) -> Iterator[tuple[Entry, Picture, np.ndarray]]:
     """Each photo with what is made of it."""
-    ordered = sorted(entries, key=lambda entry: entry.shape)  # stable: those of one shape keep their order
-    for shape, group in itertools.groupby(ordered, key=lambda entry: entry.shape):
-        for batch in evenly(list(group), stylizer.batch(*shape)):
+
+    def together(entry: Entry) -> tuple[int, ...]:
+        return stylizer.together(*entry.shape)
+
+    for shape, group in itertools.groupby(sorted(entries, key=together), key=together):  # stable
+        for batch in evenly(list(group), stylizer.batch(*shape[:2])):
             photos = [resized(read_large(entry.path, "content"), entry.shape) for entry in batch]
             yield from zip(batch, photos, stylizer(*zip(*photos, strict=True)), strict=True)
 
 
-def recorded(model: str | os.PathLike, options: StyleOptions) -> dict[str, Any]:
+def recorded(model: str | os.PathLike | None, options: StyleOptions) -> dict[str, Any]:
     """What a result depends on, without times, places or machines: it goes into the result's metadata."""
     styles = [[os.path.basename(str(style)), weight] for style, weight in blend_of(options.style)]
     return {
         "jaxstyle": __version__,
-        "model": os.path.basename(os.path.abspath(model)),
+        "model": os.path.basename(os.path.abspath(BUNDLED if model is None else model)),
         "styles": styles,
         "strength": options.strength,
         "masks": len(options.masks),

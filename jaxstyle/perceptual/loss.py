@@ -112,12 +112,12 @@ class PerceptualLoss:
             for layer in self.style_layers
         }
 
-    def bags(self, image: jax.Array, params: Any, mask: jax.Array | None = None) -> dict[str, Bag]:
-        """Bags of the vectors of a painting `[H, W, 3]`, where its mask `[H, W]` is set."""
+    def bags(self, image: jax.Array, params: Any, mask: jax.Array | None = None, count: int = BAG) -> dict[str, Bag]:
+        """Bags of so many vectors of a painting `[H, W, 3]` at most, where its mask `[H, W]` is set."""
         made = {}
         for layer, features in self.extract(image, params, self.matching_layers).items():
             weights = None if mask is None else shrink_mask(mask, features)
-            made[layer] = bag(features, moments(features, weights).mean, BAG, weights)
+            made[layer] = bag(features, moments(features, weights).mean, count, weights)
         return made
 
     def objective(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -18,9 +18,10 @@ from jaxstyle.features.vgg import VGG
 from jaxstyle.losses.temporal import temporal_distance
 from jaxstyle.media.image_reading import read_large
 from jaxstyle.media.image_resizing import resize
+from jaxstyle.ops.matching import Bag
 from jaxstyle.ops.warping import warp
 from jaxstyle.perceptual.config import PerceptualConfig
-from jaxstyle.perceptual.loss import PerceptualLoss, Weights, normalized
+from jaxstyle.perceptual.loss import PerceptualLoss, Weights, matching_targets, normalized
 from jaxstyle.perceptual.objective import Activations
 from jaxstyle.perceptual.sizes import painting_size
 from jaxstyle.perceptual.style import Style
@@ -32,7 +33,18 @@ from jaxstyle.training.task import Metrics
 SHARED = ("features", "content_layers", "style_layers", "layer_weights", "style_loss", "content_weight", "tv_weight")
 """Fields with the meaning and the defaults that they have for `jaxstyle stylize`."""
 
-Styles = dict[str, Style]  # layer -> target, with a leading axis of pictures
+VECTORS = 1024  # of a painting, in which places are looked up
+GUIDANCE = 0.75  # the photo's share in what is looked up, as of `stylize` at its usual strength
+
+
+class Styles(NamedTuple):
+    """The targets that paintings are, layer by layer, each with a leading axis of pictures."""
+
+    moments: dict[str, Style]
+    bags: dict[str, Bag]
+
+
+AT_LEAST_0 = ("style_size", "structure_weight", "matching_weight", "temporal_weight", "motion", "augment.crop")
 Stylize = Callable[[jax.Array], jax.Array]  # photos [N, H, W, 3] to pictures
 
 
@@ -56,6 +68,9 @@ class StyleConfig(TrainingConfig):
     style_loss: str = PerceptualConfig.style_loss
     content_weight: float = PerceptualConfig.content_weight
     tv_weight: float = PerceptualConfig.tv_weight
+    structure_weight: float = 0.0  # of the photo's composition, as for `jaxstyle stylize`
+    matching_weight: float = 0.0  # of being like the painting place by place, likewise
+    matching_layers: tuple[str, ...] = ("relu3_1", "relu4_1")
     temporal_weight: float = 0.0  # of flicker; above 0 every photo is stylised a second time, moved
     motion: float = 8.0  # pixels by which it is moved, see random_motion
     augment: StyleAugmentConfig = dataclasses.field(default_factory=StyleAugmentConfig)
@@ -82,7 +97,7 @@ def check_style(config: StyleConfig, paintings: Sequence[str]) -> None:
         raise JaxstyleError(f"there are no photos to train on: name a folder of them by {named('data.folder')}=DIR")
     if not paintings:
         raise JaxstyleError(f"there is no style to learn: name paintings by {named('styles')}=\"('painting.jpg',)\"")
-    at_least(config, {"style_size": 0, "temporal_weight": 0, "motion": 0, "augment.crop": 0})
+    at_least(config, dict.fromkeys(AT_LEAST_0, 0))
     if config.augment.pad:
         way_out = f"cut squares out of them by {named('augment.crop')}"
         raise JaxstyleError(f"{named('augment.pad')} puts black around photos; {way_out}")
@@ -131,9 +146,12 @@ class StylizationLoss:
 
         def one(picture: jax.Array, photo: jax.Array, style: Styles) -> Metrics:
             content = self.objective.content_targets(photo, params)
+            once = jnp.ones(1)
+            matching = matching_targets(self.objective, photo, params, [style.bags], once, None, jnp.float32(GUIDANCE))
             found = self.objective.extract(picture, params, self.objective.layers)
             activations = Activations(picture, {layer: x[None] for layer, x in found.items()}, {})
-            terms = self.objective.objective(content, style, self.weights).terms(activations)
+            objective = self.objective.objective(content, style.moments, self.weights, matching)
+            terms = objective.having(objective.matches(jax.lax.stop_gradient(activations))).terms(activations)
             groups: Metrics = {}
             for name, term in terms.items():
                 group = name.partition("/")[0]
@@ -171,7 +189,9 @@ class StylizationLoss:
 
         def one(painting: jax.Array) -> Styles:
             moments = self.objective.style_moments(painting, params)
-            return self.objective.style_targets([moments], jnp.ones(1), None, None)
+            bags = self.objective.bags(painting, params, count=VECTORS)
+            alike = {name: Bag(mean, jnp.resize(some, (VECTORS, len(mean)))) for name, (mean, some) in bags.items()}
+            return Styles(self.objective.style_targets([moments], jnp.ones(1), None, None), alike)
 
         return jax.vmap(one)(paintings)
 
@@ -202,17 +222,20 @@ def make_loss(config: StyleConfig, info: RunInfo) -> StylizationLoss:
     check_photos(config, info)
     settings = PerceptualConfig.from_mapping({name: getattr(config, name) for name in SHARED})
     features = load(settings.features)
-    features.check((*settings.content_layers, *settings.style_layers))
     layers = (settings.content_layers, settings.style_layers)
-    side, least = side_of(config, info), features.least_side((*layers[0], *layers[1]))
+    matched = config.matching_layers if config.matching_weight else ()
+    features.check((*layers[0], *layers[1], *matched))
+    side, least = side_of(config, info), features.least_side((*layers[0], *layers[1], *matched))
     if side < least:
         raise JaxstyleError(f"photos of {side} px are too small for the layers, which want {least}; cut larger ones")
     if config.remat and not isinstance(features.network, VGG):
         raise JaxstyleError(f"{named('remat')} is for features that are a VGG; leave it out for {settings.features!r}")
     network = features.network.clone(remat=True) if config.remat else features.network
-    objective = PerceptualLoss(network, *layers, settings.style_loss, config.dtype)
-    weights = normalized(settings.layer_weights)
-    weights_of_terms = Weights(np.float32(settings.content_weight), np.float32(settings.tv_weight), weights)
+    style_loss, structure = settings.style_loss, config.structure_weight > 0
+    objective = PerceptualLoss(network, *layers, style_loss, config.dtype, matched, structure)
+    scalars = (settings.content_weight, settings.tv_weight, config.matching_weight, config.structure_weight)
+    content, variation, matching, tied = map(np.float32, scalars)
+    weights_of_terms = Weights(content, variation, normalized(settings.layer_weights), matching, tied)
     return StylizationLoss(features, objective, weights_of_terms, config.temporal_weight, config.motion)
 
 

@@ -39,7 +39,7 @@ def here(tmp_path_factory):
 
 
 def call(model, style=None, photo=None, **options):
-    return jaxstyle.apply_style(model, tiny.picture(2, 24, 32) if photo is None else photo, style, **options)
+    return jaxstyle.apply_style(tiny.picture(2, 24, 32) if photo is None else photo, style, model, **options)
 
 
 def test_styles_by_name_number_and_blend():
@@ -74,6 +74,12 @@ def test_strips_are_taken_where_memory_is_short(monkeypatch):
     monkeypatch.setattr(apply.strips, "run", lambda *args: rows.append(args[-1]) or run(*args))
     np.testing.assert_allclose(stylizer([tiny.picture(2, 24, 32)])[0], whole, atol=1e-5)
     assert len(rows) == 1 and 8 <= rows[0] < 24
+
+
+def test_the_order_of_earlier_versions_is_told(here):
+    for model in (known_model(), str(here / "known")):
+        with pytest.raises(JaxstyleError, match=r"is a model: .* apply_style\(picture, style, model\)"):
+            jaxstyle.apply_style(model, here / "photo.png", 1)
 
 
 def test_masks_and_strength():
@@ -140,14 +146,14 @@ def test_a_folder_and_a_file(here, tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(here)
     out = tmp_path / "out"
     out.mkdir()
-    assert main(["apply", "known", "photos", "-o", str(out), "--interpolate", "red:1,blue:3"]) == 0
+    assert main(["apply", "--model", "known", "photos", "-o", str(out), "--interpolate", "red:1,blue:3"]) == 0
     assert {path.name for path in out.iterdir()} == {"a.png", "b.png"}
     assert capsys.readouterr().out == f"{out / 'a.png'}\n{out / 'b.png'}\n"
     assert read_settings(out / "a.png")["styles"] == [["red", 0.25], ["blue", 0.75]]
     expected = call(known_model(), {"red": 1, "blue": 3}, "photos/a.png")
     np.testing.assert_allclose(read_picture(out / "a.png").rgb, expected, atol=0.5 / 255 + 1e-5)
     words = ["any", "photo.png", "--style=painting.png", "--style=photo.png", "--mask=mask.png", "--mask=rest.png"]
-    assert main(["apply", *words, "-o", str(out / "c.png"), "--size=24", "--bits=16"]) == 0
+    assert main(["apply", "--model", *words, "-o", str(out / "c.png"), "--size=24", "--bits=16"]) == 0
     assert read_picture(out / "c.png").rgb.shape == (18, 24, 3)
 
 
@@ -199,7 +205,7 @@ def test_models_show(here, capsys):
 def test_bad_input_is_one_sentence(here, monkeypatch, capsys, words, message):
     monkeypatch.chdir(here)
     before = sorted(here.rglob("*"))
-    assert main(["apply", *words, "-o", "new.png"]) == 2
+    assert main(["apply", "--model", *words, "-o", "new.png"]) == 2
     captured = capsys.readouterr()
     assert captured.err.count("\n") == 1 and message in captured.err and captured.out == ""
     assert sorted(here.rglob("*")) == before
@@ -208,15 +214,28 @@ def test_bad_input_is_one_sentence(here, monkeypatch, capsys, words, message):
 def test_a_format_too_small_for_the_result_is_told_before_the_pass(here, tmp_path, monkeypatch, capsys):
     monkeypatch.setitem(image_writing.MAX_SIDE, "WEBP", 30)
     monkeypatch.setattr(apply.Stylizer, "__call__", None)
-    assert main(["apply", str(here / "known"), str(here / "photo.png"), "-o", f"{tmp_path}/a.webp", "--style=red"]) == 2
+    assert (
+        main(
+            [
+                "apply",
+                "--model",
+                str(here / "known"),
+                str(here / "photo.png"),
+                "-o",
+                f"{tmp_path}/a.webp",
+                "--style=red",
+            ]
+        )
+        == 2
+    )
     assert "WEBP holds at most 30 pixels a side" in capsys.readouterr().err
 
 
 def test_the_result_must_not_be_what_it_is_made_from(here, monkeypatch, capsys):
     monkeypatch.chdir(here)
-    assert main(["apply", "known", "photo.png", "-o", "photo.png", "--style=red"]) == 2
+    assert main(["apply", "--model", "known", "photo.png", "-o", "photo.png", "--style=red"]) == 2
     assert "would overwrite 'photo.png'" in capsys.readouterr().err
-    assert main(["apply", "known", "photo.png", "-o", "known/preview.png", "--style=red"]) == 2
+    assert main(["apply", "--model", "known", "photo.png", "-o", "known/preview.png", "--style=red"]) == 2
     assert "would overwrite 'known/preview.png'" in capsys.readouterr().err
 
 
@@ -235,5 +254,5 @@ def test_magentas_model_is_made_and_applied(real_data, tmp_path, monkeypatch, ca
     assert main(["models", "convert", str(source), str(target), "--names", ",".join(f"s{i}" for i in range(32))]) == 0
     photo = shutil.copy(real_data / "images" / "content" / "tubingen.jpg", tmp_path)
     words = [str(target), str(photo), "-o", str(tmp_path / "out.png"), "--style=s22", "--size=96"]
-    assert main(["apply", *words]) == 0
+    assert main(["apply", "--model", *words]) == 0
     assert read_picture(tmp_path / "out.png").rgb.std() > 0.1

@@ -11,6 +11,7 @@ from style_reference import convolved, enlarged, normalised
 from torch_writer import contiguous, ordered, zip_form
 
 from jaxstyle.errors import JaxstyleError
+from jaxstyle.features.weights.files import encode
 from jaxstyle.inference.converters import convert
 from jaxstyle.inference.style_model import StyleModel, check_folder, flat, load_model, save_model
 from jaxstyle.models.adain import Styles
@@ -42,6 +43,36 @@ def test_a_model_comes_back(saved):
         np.testing.assert_array_equal(flat(loaded.params)[name], leaf)
     assert sorted(path.name for path in saved.iterdir()) == ["config.json", "params.safetensors", "preview.png"]
     assert [path.name for path in saved.parent.iterdir()] == ["tiny"]  # nothing temporary is left
+
+
+def test_a_model_in_one_file_comes_back_in_half_precision(tmp_path):
+    model, path = tiny_model(), tmp_path / "tiny.safetensors"
+    save_model(path, model)
+    loaded = load_model(path)
+    assert (loaded.network, loaded.styles, loaded.notes) == (model.network, model.styles, model.notes)
+    for name, leaf in flat(model.params).items():
+        np.testing.assert_allclose(flat(loaded.params)[name], leaf, rtol=2**-11, atol=1e-7)
+        assert flat(loaded.params)[name].dtype == np.float32
+    assert [path.name for path in tmp_path.iterdir()] == ["tiny.safetensors"]
+    with pytest.raises(JaxstyleError, match="is there already"):
+        save_model(path, model)
+
+
+@pytest.mark.parametrize(
+    ("config", "message"),
+    [
+        (None, "is no style model, it has no config among its metadata"),
+        ("[", "is no style model, it has no config among its metadata"),
+        ("[]", "is not of a style model of version 1"),
+        ('{"format": "jaxstyle-style-model", "version": 1, "kind": "x"}', "unknown network 'x'"),
+        ('{"format": "jaxstyle-style-model", "version": 1, "kind": "adain"}', "is damaged, or of another version"),
+    ],
+)
+def test_files_that_are_no_model(tmp_path, config, message):
+    path = tmp_path / "a.safetensors"
+    path.write_bytes(encode({"a/kernel": np.ones(3, np.float16)}, {} if config is None else {"config": config}))
+    with pytest.raises(JaxstyleError, match=message):
+        load_model(path)
 
 
 def config_of(folder, **changes):

@@ -45,7 +45,7 @@ def test_a_workdir_is_applied_and_converted(workdir, tmp_path, capsys):
     model = load_model(workdir)
     assert model.styles == ("wave", "candy") and model.notes["steps"] == "2"
     photo = tiny.picture(3, 20, 24)
-    made = jaxstyle.apply_style(str(workdir), photo, "candy")
+    made = jaxstyle.apply_style(photo, "candy", str(workdir))
     forward = jax.jit(lambda params, *given: model.network.apply({"params": params}, *given))
     expected = forward(model.params, photo[None], np.array([[0, 1]], np.float32))[0]
     np.testing.assert_allclose(made, np.clip(expected, 0, 1), atol=1e-5)

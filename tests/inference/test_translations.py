@@ -72,11 +72,11 @@ def test_each_direction_is_a_model_of_any_size(workdir, tmp_path):
     run, photo = open_run(workdir), tiny.picture(0, 30, 22)
     for to in "ab":
         model = style_model.load_model(workdir, to)
-        made = jaxstyle.apply_style(model, photo)
+        made = jaxstyle.apply_style(photo, model=model)
         padded = np.pad(photo, ((0, 2), (0, 2), (0, 0)), mode="reflect")
         expected = np.asarray(run.task.translate(run.state, padded[None], to))[0, :30, :22]
         np.testing.assert_allclose(made, expected, atol=1e-5)
-        np.testing.assert_allclose(jaxstyle.apply_style(model, photo, tile_size=16), made, atol=1e-4)
+        np.testing.assert_allclose(jaxstyle.apply_style(photo, model=model, tile_size=16), made, atol=1e-4)
         style_model.save_model(tmp_path / to, model, photo)
         again = style_model.load_model(tmp_path / to)
         assert again.network == model.network and again.styles == (to,)
@@ -91,9 +91,9 @@ def test_each_direction_is_a_model_of_any_size(workdir, tmp_path):
 
 def test_the_command_translates(workdir, tmp_path, capsys):
     write_picture(tmp_path / "photo.png", tiny.picture(0, 30, 22))
-    command = ["apply", str(workdir), str(tmp_path / "photo.png"), "-o", str(tmp_path / "out.png")]
+    command = ["apply", str(tmp_path / "photo.png"), "--model", str(workdir), "-o", str(tmp_path / "out.png")]
     assert cli.main([*command, "--direction", "b"]) == 0
-    expected = jaxstyle.apply_style(style_model.load_model(workdir, "b"), tmp_path / "photo.png")
+    expected = jaxstyle.apply_style(tmp_path / "photo.png", model=style_model.load_model(workdir, "b"))
     np.testing.assert_allclose(read_picture(tmp_path / "out.png").rgb, expected, atol=1 / 255)
     assert cli.main(command) == 2
     assert "choose the direction" in capsys.readouterr().err
@@ -105,7 +105,7 @@ def test_a_unet_has_one_direction_and_no_strips(tmp_path):
     loop.run(override(CONFIGS["translate"](None), {**ONE, **changes}), tmp_path / "run")
     model = style_model.load_model(tmp_path / "run")
     assert model.styles == ("b",)
-    made = jaxstyle.apply_style(model, tiny.picture(0, 31, 22))
+    made = jaxstyle.apply_style(tiny.picture(0, 31, 22), model=model)
     assert made.shape == (31, 22, 3)
     with pytest.raises(JaxstyleError, match="a U-Net takes a picture whole"):
-        jaxstyle.apply_style(model, tiny.picture(0, 31, 22), tile_size=16)
+        jaxstyle.apply_style(tiny.picture(0, 31, 22), model=model, tile_size=16)

@@ -50,7 +50,7 @@ def here(tmp_path, monkeypatch, model):
 
 def apply(*words):
     """The command, on one device."""
-    return main(["apply", "model", *words, "--devices=1"])
+    return main(["apply", "--model", "model", *words, "--devices=1"])
 
 
 def expected(model, frames):
@@ -124,7 +124,7 @@ def test_only_some_frames_are_in_memory(model, monkeypatch):
 
 
 def test_batches_make_no_difference(here, model):
-    assert main(["apply", "model", "film.gif", "-o", "out/%d.png", "--devices=2"]) == 0
+    assert main(["apply", "--model", "model", "film.gif", "-o", "out/%d.png", "--devices=2"]) == 0
     np.testing.assert_allclose(read_film("out"), expected(model, read_film("film.gif")), atol=0.5 / 255 + 1e-4)
 
 

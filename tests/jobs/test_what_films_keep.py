@@ -33,7 +33,7 @@ def stylise(request, tmp_path, monkeypatch):
     network = StyleNetwork(1, 4, 0)
     params = jax.jit(network.init)(jax.random.key(0), np.zeros((1, 8, 8, 3), np.float32), np.ones((1, 1), np.float32))
     save_model("model", StyleModel(network, jax.device_get(params["params"]), ("only",)), np.zeros((8, 8, 3)))
-    return lambda source, output: main(["apply", "model", source, "-o", output, "--devices=1"])
+    return lambda source, output: main(["apply", "--model", "model", source, "-o", output, "--devices=1"])
 
 
 def animation(path):

@@ -61,7 +61,7 @@ def test_a_command_goes_on(style_model, tmp_path, reader):
     for name in ("photos/caf\u00e9.png", "photos/\u0416.png"):
         (tmp_path / "photos").mkdir(exist_ok=True)
         write_picture(tmp_path / name, np.full((16, 16, 3), 0.5))
-    words = ["-m", "jaxstyle.cli", "apply", str(style_model), "photos", "-o", "out/", "--devices=1"]
+    words = ["-m", "jaxstyle.cli", "apply", "--model", str(style_model), "photos", "-o", "out/", "--devices=1"]
     environment = os.environ | {"PYTHONIOENCODING": "cp1252", "PYTHONUTF8": "0"}
     read, write = os.pipe()
     if reader == "has left":

@@ -12,6 +12,8 @@ from jaxstyle.inference.evaluate import reopened
 from jaxstyle.inference.run import open_run
 from jaxstyle.media.image_reading import read_picture
 from jaxstyle.media.image_resizing import fit_size, resize
+from jaxstyle.perceptual.loss import matching_targets
+from jaxstyle.perceptual.objective import Activations
 from jaxstyle.pixels.objectives import ObjectiveLoss, StageObjective
 from jaxstyle.tasks import fast_style
 from jaxstyle.training import loop, step
@@ -62,6 +64,7 @@ def test_rematerialised_terms_and_gradients_are_the_same(whole):
 
 def test_the_terms_are_those_of_pixel_stylisation(whole):
     whole.update(style_loss="wasserstein", style_size=40)
+    whole.update(matching_weight=0.3, structure_weight=0.1, matching_layers=LAYERS[1:])
     task, config = task_of(whole), whole
     fixed, loss_of = task.fixed(), task.loss
     photos, made = (jnp.stack([tiny.picture(seed + i, 16, 16) for i in range(2)]) for seed in (0, 5))
@@ -72,7 +75,12 @@ def test_the_terms_are_those_of_pixel_stylisation(whole):
         seen = loss_of.objective.style_moments(painting, fixed.features)
         style = loss_of.objective.style_targets([seen], jnp.ones(1), None, None)
         content = loss_of.objective.content_targets(photo, fixed.features)
-        stage = StageObjective(loss_of.objective.objective(content, style, loss_of.weights))
+        bags = [loss_of.objective.bags(painting, fixed.features)]
+        matching = matching_targets(loss_of.objective, photo, fixed.features, bags, jnp.ones(1), None, 0.75)
+        stage = StageObjective(loss_of.objective.objective(content, style, loss_of.weights, matching))
+        found = loss_of.objective.extract(picture, fixed.features, LAYERS)
+        seen = Activations(picture, {layer: x[None] for layer, x in found.items()}, {})
+        stage = stage._replace(objective=stage.objective.having(stage.objective.matches(seen)))
         loss = ObjectiveLoss(loss_of.objective.network, descends=True)  # as `jaxstyle stylize` has it
         return loss(picture, stage, fixed.features, jax.random.key(0))
 
@@ -83,6 +91,7 @@ def test_the_terms_are_those_of_pixel_stylisation(whole):
         np.testing.assert_allclose(terms["loss"][i], loss, rtol=1e-4)
         styles = [value for name, value in parts.items() if name.startswith("style/")]
         np.testing.assert_allclose(terms["style"][i], sum(styles), rtol=1e-4)
+        assert terms["matching"][i] > 0.01 and terms["structure"][i] > 1e-4
 
 
 @pytest.mark.slow
