@@ -22,4 +22,4 @@ def in_bucket(carry: tuple[np.ndarray, ...], multiple: int) -> tuple[np.ndarray,
     rest = [bucket(side) - side - added for side, added in zip((height, width), more, strict=True)]
     frames = [[(0, rows), (0, columns), (0, 0)] for rows, columns in (more, rest)]
     padded = (np.pad(np.pad(leaf, frames[0], mode="reflect"), frames[1]) for leaf in carry)
-    return *padded, np.int32([height + more[0], width + more[1]])
+    return *padded, np.array([height + more[0], width + more[1]], np.int32)

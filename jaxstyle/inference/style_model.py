@@ -19,7 +19,7 @@ import jax
 import numpy as np
 from etils import epath
 
-from jaxstyle.errors import JaxstyleError
+from jaxstyle.errors import JaxstyleError, did_you_mean
 from jaxstyle.features.weights.files import encode
 from jaxstyle.features.weights.readers import read_tensors
 from jaxstyle.inference.model_config import (

@@ -115,7 +115,7 @@ def jpegs(file: BinaryIO) -> Generator[np.ndarray]:
     """The pictures of Motion JPEG of one size; the end of each is the beginning of the next."""
     data, shape = JPEG, None
     while data:
-        more, end = True, data.find(JPEG_END, 2)
+        more, end = JPEG, data.find(JPEG_END, 2)
         while more and end < 0 and len(data) <= MOST_JPEG:
             at = max(2, len(data) - 3)
             more = file.read1(CHUNK) if isinstance(file, io.BufferedReader) else file.read(CHUNK)
