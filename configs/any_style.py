@@ -10,8 +10,9 @@ file of it.
 
 The network that comes with jaxstyle was trained so on one core, which it shared, at 0.36 s a step where it had the core
 for itself: 724 photos (`train/` and `test/` in one folder); as paintings twice two folders of 27 and 30 of them, and
-238 of the photos once. Its first 781 steps had `--config.content_weight=0.03 --config.train_steps=3000`: photos dissolved
-(content 0.65 of what the painting pasted there is), and the heavier weight mended that without harm to the style.
+238 of the photos once. Its first 781 steps had `--config.content_weight=0.03 --config.train_steps=3000`: photos
+dissolved, and the heavier weight mended that without harm to
+the style.
 
 `--config configs/any_style.py:test` learns two example paintings from drawn shapes in seconds. Run again with the same
 workdir, it goes on where it was stopped.
@@ -31,8 +32,8 @@ def get_config(variant: str = "") -> ConfigDict:
     config.styles = ("example:brushwork", "example:mosaic")
     config.style_size = 384
     config.batch_size = 4
-    config.train_steps = 1900
-    config.eval_steps = config.checkpoint_steps = 500
+    config.train_epochs = 10.5
+    config.eval_epochs = config.checkpoint_epochs = 2.0
     config.ema_decay = 0.995
     config.content_weight = 0.08
     config.augment.update(crop=128, flip=True)
