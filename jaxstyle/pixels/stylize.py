@@ -67,7 +67,7 @@ class StyleTransferConfig(PerceptualConfig, OptimizationConfig):
     pooling: str = setting("smooth", "how the network pools", POOLING_SCALE)
     padding: str = setting("replicate", "what the network's first layer sees beyond the frame", ("replicate", "zeros"))
     structure_weight: float = setting(
-        0.015, "weight of the photo's composition: which of its places resemble each other", least=0
+        0.022, "weight of the photo's composition: which of its places resemble each other", least=0
     )
     matching_weight: float = setting(
         0.3, "weight of being like the painting place by place, beside its statistics; 0 takes those alone", least=0
