@@ -47,14 +47,18 @@ class Block(nn.Module):
         return x + self.layers(x)
 
 
+class Unit(nn.Module):
+    """Pictures in [-1, 1] as those in [0, 1] that the first kernel is for; Adam moves a kernel by its own scale."""
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return (x + 1) / 2
+
+
 def generator(params: dict[str, Any]) -> nn.Module:
     """`jaxstyle.models.residual_generator.ResidualGenerator`, pictures in [-1, 1]."""
-    first = {**params["contract1"], "kernel": params["contract1"]["kernel"] / 2}
-    layers: list[nn.Module] = [
-        convolution(first, padding=3, padding_mode="reflect"),
-        norm(first),
-        nn.ReLU(inplace=True),
-    ]
+    first = params["contract1"]
+    layers: list[nn.Module] = [Unit(), convolution(first, padding=3, padding_mode="reflect"), norm(first)]
+    layers.append(nn.ReLU(inplace=True))
     for name in ("contract2", "contract3"):
         layers += [convolution(params[name], stride=2, padding=1), norm(params[name]), nn.ReLU(inplace=True)]
     for i in range(1, sum(bool(re.fullmatch(r"residual\d+_1", name)) for name in params) + 1):

@@ -9,12 +9,14 @@ signal-to-noise ratio against the true translations of 1,000 test pictures in dB
     untranslated                               12.3  0.60      12.3  0.60
     after 4,000 steps                          19.2            19.2
     after 6,000 steps                          23.3            21.4
-    after 8,000 steps                          24.6  0.82      22.9  0.76
+    after 9,000, the learning rate at zero     24.8  0.83      23.3  0.77
     with instance normalisation, 10,000 steps  16.6            18.8
 
-The error of a picture translated there and back is the same after 8 bits and noise in between (0.0786 and 0.0786): no
-colour is hidden. The last row had a learning rate of 3e-4 that did not fall yet; instance normalisation removes what
-tells plain colours apart, and at first all shapes became blue.
+Colours are kept in 99.8 % of translations both ways, colour and shape in 94.6 %, by a classifier of the dataset
+`shapes_outlined/both` that is right for 95.3 % of the true filled and 96.8 % of the true outlined pictures; KID by its
+features is .07 and .03 of the untranslated. The error of a picture translated there and back is the same after 8 bits
+and noise in between (0.0769 and 0.0770): nothing is hidden. The last row had a learning rate of 3e-4 that did not fall
+yet; instance normalisation removes what tells plain colours apart, and at first all shapes became blue.
 
 No download is needed. `--config configs/translate_shapes.py:test` takes seconds. Run again with the same workdir, it
 goes on where it was stopped.
