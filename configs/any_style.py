@@ -10,9 +10,12 @@ file of it.
 
 The network that comes with jaxstyle was trained so on one core, which it shared, at 0.36 s a step where it had the core
 for itself: 724 photos (`train/` and `test/` in one folder); as paintings twice two folders of 27 and 30 of them, and
-238 of the photos once. Its first 781 steps had `--config.content_weight=0.03 --config.train_steps=3000`: photos
-dissolved, and the heavier weight mended that without harm to
-the style.
+238 of the photos once. It was stopped after 1,500 of the 1,900 steps. The first 781 had
+`--config.content_weight=0.03 --config.train_steps=3000`: photos dissolved, and the heavier weight mended that.
+
+On two photos and six paintings never seen, 256 px, by the original VGG-19 (relu1_1, relu2_1, relu3_1): Wasserstein-2
+distance to the painting 0.26 of the photo's, distance to the photo 0.42 of that of the painting pasted there. After 300
+steps `jaxstyle stylize` has 0.06 and 0.40 (three photos in the style of starry_night): more steps are wanted.
 
 `--config configs/any_style.py:test` learns two example paintings from drawn shapes in seconds. Run again with the same
 workdir, it goes on where it was stopped.
