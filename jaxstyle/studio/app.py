@@ -68,9 +68,7 @@ class Studio:
     async def session(self, request: Request) -> Response:
         """All that does not change: the tools and their dials."""
         described = [tools.described(tool) for tool in tools.TOOLS.values()]
-        return JSONResponse(
-            {"version": __version__, "tools": described, "missing": tools.missing(), "max_bytes": MAX_BYTES}
-        )
+        return JSONResponse({"version": __version__, "tools": described, "max_bytes": MAX_BYTES})
 
     async def layers(self, request: Request) -> Response:
         """The layers of a network."""

@@ -90,8 +90,9 @@ def words(order: Order) -> Iterator[str]:
     """The pictures and options of the command line."""
     for kind in order.tool.reads:
         names = [called(entry) for entry in order.pictures.get(kind.name, ())]
+        option = "style" if order.tool.name == "apply" and kind.name == "styles" else kind.option
         if not kind.setting:
-            yield from (word for name in names for word in ((f"--{kind.option}", name) if kind.option else (name,)))
+            yield from (word for name in names for word in ((f"--{option}", name) if option else (name,)))
     for name, value in order.changed.items():
         option = f"--{name.replace('_', '-')}"
         if value is True:

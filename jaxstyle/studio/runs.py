@@ -13,18 +13,15 @@ from typing import Any
 
 import numpy as np
 
-from jaxstyle._version import __version__
 from jaxstyle.errors import Diverged, Interrupted, JaxstyleError
-from jaxstyle.inference.apply import apply_style
+from jaxstyle.inference.apply import StyleOptions
+from jaxstyle.jobs.apply import apply_files
 from jaxstyle.jobs.callbacks import iterations_before
 from jaxstyle.jobs.execution import Observer
 from jaxstyle.jobs.files import Files, make_folder
 from jaxstyle.jobs.registry import JOBS
 from jaxstyle.jobs.runner import run_job
 from jaxstyle.media.contact_sheet import contact_sheet
-from jaxstyle.media.image_reading import read_visible
-from jaxstyle.media.image_resizing import fit_size, resize
-from jaxstyle.media.image_writing import write_picture
 from jaxstyle.pixels.loop import Report
 from jaxstyle.studio import orders
 from jaxstyle.studio.library import jpeg
@@ -222,14 +219,10 @@ def target(run: Run) -> str:
 
 
 def make_at_once(run: Run) -> None:
-    """Stylises a picture in one pass of the network that the package ships."""
-    photo, alpha = read_visible(run.order.sources["contents"][0])
-    size = fit_size(photo.shape[0], photo.shape[1], run.order.config.size)
-    asked: dict[str, Any] = {"picture": resize(photo, *size), "style": run.order.sources["styles"]}
-    made = apply_style(**asked, strength=run.order.config.strength, preserve_color=run.order.config.preserve_color)
-    names = {name: [entry.name for entry in some] for name, some in run.order.pictures.items()}
-    settings = {"jaxstyle": __version__, **names, **dataclasses.asdict(run.order.config)}
-    write_picture(target(run), made, alpha=None if alpha is None else resize(alpha, *size), settings=settings)
+    """Stylises a picture in one pass of the network that the package ships, as `jaxstyle apply` does."""
+    config, sources = run.order.config, run.order.sources
+    options = StyleOptions(sources["styles"], config.strength, preserve_color=config.preserve_color)
+    list(apply_files(None, Files(sources, target(run)), options, progress=False))
 
 
 def natural(path: pathlib.Path) -> list[Any]:

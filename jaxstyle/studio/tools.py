@@ -10,7 +10,6 @@ from typing import Any, NamedTuple
 from jaxstyle.errors import JaxstyleError
 from jaxstyle.features import load
 from jaxstyle.features.weights import registry
-from jaxstyle.inference import style_model
 from jaxstyle.inference.apply import PRESERVE
 from jaxstyle.jobs.registry import JOBS
 from jaxstyle.pixels.job import Reads
@@ -27,7 +26,6 @@ class AtOnceConfig(Settings):
     """How a picture is stylised in one pass of the network."""
 
     strength: float = setting(1.0, "how much painting: 0 keeps the photo", least=0, most=1)
-    size: int = setting(512, "longer side of the result, pixels", least=16, most=4096)
     preserve_color: str = setting("none", "keep the photo's colours", PRESERVE)
 
 
@@ -82,7 +80,7 @@ AT_ONCE = Tool(
     "At once",
     AtOnceConfig,
     tuple(kind for kind in JOBS["stylize"].reads if kind.least),
-    {"strength": (0, 1, 0.05), "size": SIZE, "preserve_color": None},
+    {"strength": (0, 1, 0.05), "preserve_color": None},
 )
 TOOLS: dict[str, Tool] = {
     name: Tool(name, title, JOBS[name].config, JOBS[name].reads, dials) for name, (title, dials) in SHOWN.items()
@@ -186,11 +184,3 @@ def read_config(tool: Tool, values: Mapping[str, Any], files: Mapping[str, Seque
         if kind.setting and files.get(kind.name):
             given[kind.setting] = files[kind.name][0]
     return tool.config.from_mapping(given)
-
-
-def missing() -> dict[str, str]:
-    """Why tools cannot be used, a sentence by the tool's name."""
-    network = getattr(style_model, "BUNDLED", None)
-    if network is None or not network.is_file():
-        return {"apply": "This version of jaxstyle carries no network that stylises at once."}
-    return {}

@@ -2,6 +2,7 @@
 
 import io
 import pathlib
+import shlex
 import time
 
 import numpy as np
@@ -11,6 +12,7 @@ from PIL import Image
 from studio.conftest import until
 
 import jaxstyle
+from jaxstyle.cli import main
 from jaxstyle.jobs.files import Files
 from jaxstyle.jobs.registry import JOBS
 from jaxstyle.jobs.runner import run_job
@@ -139,6 +141,18 @@ def test_an_atlas_has_a_picture_a_channel(runs):
     run = runs.add(Order(tool, {}, config))
     until(lambda: over(run), 120)
     assert [path.name for path in run.results] == ["atlas.png", *(f"relu2_1-{i}.png" for i in range(3))]
+
+
+def test_at_once_is_what_the_command_makes(runs, order, pictures, tmp_path):
+    made = order()
+    config = tools.read_config(tools.TOOLS["apply"], {"strength": 0.7}, {})
+    run = runs.add(made._replace(tool=tools.TOOLS["apply"], config=config))
+    until(lambda: over(run), 120)
+    assert (run.status, run.message) == ("finished", "")
+    words = run.described()["command"].replace("photo.png", str(pictures / "photo.png"))
+    words = words.replace("painting.png", str(pictures / "painting.png")).replace("out.png", str(tmp_path / "out.png"))
+    assert main(shlex.split(words)[1:]) == 0
+    assert run.results[0].read_bytes() == (tmp_path / "out.png").read_bytes()
 
 
 def test_closing_stops_what_runs(tmp_path, order):

@@ -34,8 +34,6 @@ function showTool(name) {
   slots.show(tool.pictures);
   dials.show(tool, $("dials"), $("more").querySelector(".dials"));
   $("at-once").hidden = name !== "stylize";
-  $("at-once").disabled = "apply" in session.missing;
-  $("why").textContent = name === "stylize" ? session.missing.apply ?? "" : "";
   $("make").textContent = { stylize: "Paint it", texture: "Make a texture", dream: "Dream", visualize: "Look inside" }[name];
   describe();
 }
