@@ -46,6 +46,7 @@ DAMAGES = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", ["dataset_info.json", "features.json", "array_record"])
 @pytest.mark.parametrize("damage", DAMAGES)
 def test_prepared_datasets(train, here, shapes_dir, kind, damage):
