@@ -5,6 +5,7 @@ It is PyTorch at its best without compilation: channels last, fused Adam, all co
 
 from __future__ import annotations
 
+import abc
 from typing import Any
 
 import numpy as np
@@ -23,7 +24,7 @@ def assigned(layer: Any, values: dict[str, Any]) -> Any:
     return layer
 
 
-class Training:
+class Training(abc.ABC):
     """A training under way; `play` of a subclass gives the loss of its `network` for its `batch`.
 
     Attributes:
@@ -46,9 +47,9 @@ class Training:
         self.batch = {name: torch.from_numpy(array).to(self.device) for name, array in batch.items()}
         self.first_losses = [self.update(), self.update()]
 
+    @abc.abstractmethod
     def play(self) -> torch.Tensor:
         """The loss, with its graph."""
-        raise NotImplementedError
 
     def step(self) -> None:
         """An update, on the same examples every time."""

@@ -112,14 +112,11 @@ def shape_reader(domain: int, split: str, read_digits: Callable[[], Digits]) -> 
 
 def digit_reader(domain: int, split: str, read_digits: Callable[[], Digits]) -> Read:
     """Makes the function index -> example of a split of digits; each domain has half of the training digits."""
-    kept: list[Digits] = []
 
     def read(index: int) -> Example:
-        if not kept:
-            kept.append(read_digits())
         number = 2 * index + domain if split == "train" and domain != BOTH else index
         rng = np.random.default_rng((3, split == "test", number))
-        return digit_example(kept[0], rng, index % 2 if domain == BOTH else domain, number)
+        return digit_example(read_digits(), rng, index % 2 if domain == BOTH else domain, number)
 
     return read
 

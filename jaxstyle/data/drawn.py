@@ -26,7 +26,7 @@ class Drawn(NamedTuple):
     Attributes:
       counts: Split -> number of examples.
       reader: (split, function that returns MNIST's digits of that split) -> (index -> example). An example depends on
-        split and index only; the digits are read at the first example that wants them.
+        split and index only; the function reads the digits once.
       classes: Names of the labels; empty where there are none.
       of_digits: Whether the digits of MNIST are wanted.
     """

@@ -26,12 +26,9 @@ def reader(count: int, split: str, read_digits: Callable[[], Digits]) -> Read:
     Examples have `video` `[20, 64, 64, 1]` uint8 of `count` digits and, where that is 1, `label`.
     """
     number = SPLITS.index(split)
-    kept: list[Digits] = []
 
     def read(index: int) -> Example:
-        if not kept:
-            kept.append(read_digits())
-        images, labels = kept[0]
+        images, labels = read_digits()
         rng = np.random.default_rng((number, index))
         chosen = rng.integers(0, len(images), count)
         video = film(rng, images[chosen, ..., 0])[..., None]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import importlib.util
 import logging
 import os
@@ -99,6 +100,7 @@ def drawn_dataset(name: str, split: str, data_dir: str = "") -> Dataset:
     first, last = part.from_ or 0, drawn.counts[part.splitname] if part.to is None else part.to
     digits = tfds_dataset("mnist", part.splitname, data_dir) if drawn.of_digits else None
 
+    @functools.cache
     def read_digits() -> Digits:
         examples = [digits.read(i) for i in range(digits.count)] if digits else []
         return Digits(*(np.stack([one[name] for one in examples]) for name in ("image", "label")))

@@ -16,14 +16,12 @@ import numpy as np
 from jaxstyle.errors import JaxstyleError, did_you_mean
 from jaxstyle.inference import strips
 from jaxstyle.inference.size_buckets import bucket, in_bucket
-from jaxstyle.inference.style_model import StyleModel, check_no_model, load_model
+from jaxstyle.inference.style_model import StyleModel, check_no_model, load_model, takes_paintings
 from jaxstyle.inference.styles import MOST, blend_of, encode_styles, known_weights, read_paintings, usual_size
 from jaxstyle.media import colors
 from jaxstyle.media.contact_sheet import contact_sheet
 from jaxstyle.media.image_reading import PictureLike, read_mask, read_visible
 from jaxstyle.media.image_resizing import MIN_SIDE, check_mask, check_size, fit_size, resize
-from jaxstyle.models.adain import AdaIN
-from jaxstyle.models.transport_network import TransportNetwork
 from jaxstyle.ops import reflected
 from jaxstyle.runtime import memory
 from jaxstyle.runtime.sharding import BatchSharding, choose_devices, sharded_map
@@ -214,7 +212,7 @@ def program(network: Any, devices: tuple[jax.Device, ...]) -> Any:
     """
 
     def stylise(carry: Any, params: Any, style: Any) -> jax.Array:
-        if not isinstance(network, (TransportNetwork, AdaIN)):
+        if not takes_paintings(network):
             return network.apply({"params": params}, carry[0][None], style)[0]
         photo, shares, sides = carry
         with reflected.inside(sides, photo.shape[:2]):

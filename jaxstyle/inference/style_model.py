@@ -65,7 +65,7 @@ class StyleModel:
     @property
     def any_style(self) -> bool:
         """True where it takes paintings, not styles that it has learnt."""
-        return isinstance(self.network, (TransportNetwork, AdaIN))
+        return takes_paintings(self.network)
 
     def check(self) -> None:
         """Raises `JaxstyleError` unless all parameters are there, rightly shaped and finite, and styles are named."""
@@ -85,12 +85,17 @@ class StyleModel:
             raise JaxstyleError(f"{len(set(self.styles))} different names for {count} styles; give one each")
 
 
+def takes_paintings(network: Network) -> bool:
+    """True for networks of any style, whose argument is paintings and not styles that they have learnt."""
+    return isinstance(network, (TransportNetwork, AdaIN))
+
+
 def template(network: Network) -> dict[str, Any]:
     """The shapes of a network's parameters."""
     pictures = jax.ShapeDtypeStruct((1, 64, 64, 3), np.float32)
 
     def init(pictures: jax.Array) -> Any:
-        if not isinstance(network, (TransportNetwork, AdaIN)):
+        if not takes_paintings(network):
             return network.init(jax.random.key(0), pictures, np.zeros((1, network.styles), np.float32))
         return network.init(jax.random.key(0), pictures, method="reconstruct")
 

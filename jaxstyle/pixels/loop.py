@@ -222,9 +222,9 @@ class Run:
         return self.compiled(match, in_axes=(0, 0, None), donate=(0,))
 
     def next_shapes(self) -> Any:
-        """Shapes of the state with which the next stage begins."""
+        """Shapes of the state with which the next stage begins, whose program is compiled."""
         stage = self.problem.stages[self.stage + 1]
-        return self.compiled(enlarge, stage.height, stage.width).shapes(self.state)
+        return self.compiled(enlarge, stage.height, stage.width).prepare(self.state)
 
     def data(self, stage: int) -> Any:
         """The data of a stage, by index, on the devices."""
@@ -235,8 +235,7 @@ class Run:
         data = self.data(stage)
         if self.problem.method.match_every:
             state = state._replace(matches=())
-            self.match.prepare(state, data, self.shared)
-            state = self.match.shapes(state, data, self.shared)
+            state = self.match.prepare(state, data, self.shared)
         self.step.prepare(state, self.hyper, data, self.shared)
         return data
 

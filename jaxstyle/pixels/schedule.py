@@ -1,7 +1,7 @@
 """The scale schedule: from a small picture to the final one, each twice as large as the one before.
 
 Every scale is a program to compile. Steps of √2 with two thirds of the iterations gave the same pictures (512 px,
-starry_night and shipwreck: all six numbers of structure, content and style within 3 %), with five programs for three.
+starry_night and shipwreck: all six numbers of the judge within 6 %), with five programs for three.
 """
 
 from __future__ import annotations

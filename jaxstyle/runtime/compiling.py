@@ -61,22 +61,23 @@ class Program:
         self.lower = mapped.lower
         self.compiled: dict[Any, Any] = {}
 
-    def compile(self, *arguments: Any) -> Any:
-        """The compiled program for arguments of such shapes."""
+    def entry(self, *arguments: Any) -> tuple[Any, Any]:
+        """The compiled program for arguments of such shapes, and the shapes of its result."""
         leaves, structure = jax.tree.flatten(arguments)
         key = (structure, *((leaf.shape, leaf.dtype) for leaf in leaves))
         if key not in self.compiled:
-            self.compiled[key] = self.lower(*arguments).compile(compiler_options=options(self.platform))
+            lowered = self.lower(*arguments)
+            self.compiled[key] = lowered.compile(compiler_options=options(self.platform)), lowered.out_info
         return self.compiled[key]
 
-    def prepare(self, *arguments: Any) -> None:
-        """Compiles it for arguments of such shapes, before they are at hand; not with several processes."""
-        if jax.process_count() == 1:
-            self.compile(*arguments)
+    def compile(self, *arguments: Any) -> Any:
+        """The compiled program for arguments of such shapes."""
+        return self.entry(*arguments)[0]
 
-    def shapes(self, *arguments: Any) -> Any:
-        """Shapes of the result for arguments of such shapes."""
-        return jax.eval_shape(self.mapped, *arguments)
+    def prepare(self, *arguments: Any) -> Any:
+        """Compiles it for arguments of such shapes before they are at hand; returns the shapes of the result."""
+        several = jax.process_count() > 1  # what is compiled here would not be called
+        return jax.eval_shape(self.mapped, *arguments) if several else self.entry(*arguments)[1]
 
     def __call__(self, *arguments: Any) -> Any:
         """Calls it; with several processes as it is, since `jax.pmap` alone joins what each of them holds."""

@@ -203,7 +203,7 @@ VIDEOS = {
     "a picture": (".mp4", lambda films: FRAME),
     "a playlist of a file elsewhere": (
         ".mp4",
-        lambda films: b"#EXTM3U\n#EXTINF:1,\nfile:///work/a.mp4\n#EXT-X-ENDLIST\n",
+        lambda films: b"#EXTM3U\n#EXTINF:1,\nfile:///elsewhere/a.mp4\n#EXT-X-ENDLIST\n",
     ),
     "a playlist of an address": (
         ".mp4",
