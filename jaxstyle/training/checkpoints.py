@@ -182,27 +182,48 @@ class Checkpoints:
 
     def read(self, template: Any, step: int, way_out: str = "", begin: Begin | None = None) -> Any:
         """The state of one step; see `restore`."""
-        where = f"the checkpoint of step {step} in {os.fspath(self.folder)!r}"
+        where = self.title(step)
         older = [s for s in self.steps() if s < step]
         option = way_out or (f"--checkpoint {older[-1]}" if older else "")
         hint = f" ({option} takes the one before)" if older else ""
-        try:
-            metadata = self.manager.item_metadata(step)
-            stored = getattr(metadata, "tree", metadata)
+        with self.reading(where, hint):
+            stored = self.stored(step)
             known, wanted = restoring.described(stored), restoring.described(template)
             differences = restoring.differences(known, wanted) if known else ["nothing in it can be read"]
-        except Exception as error:  # orbax, tensorstore and JSON each have their own
-            raise JaxstyleError(f"{where} cannot be read, it is torn: {unwritable.first_line(error)}{hint}") from error
         if differences:
             more = f"; and {len(differences) - SHOWN} more" if len(differences) > SHOWN else ""
             raise JaxstyleError(f"{where} is of another network: {'; '.join(differences[:SHOWN])}{more}")
-        try:
-            arrays = jax.tree.map(lambda leaf: np.zeros(leaf.shape, leaf.dtype), stored)
-            values = self.manager.restore(step, args=ocp.args.StandardRestore(arrays))
-        except Exception as error:
-            raise JaxstyleError(f"{where} cannot be read, it is torn: {unwritable.first_line(error)}{hint}") from error
+        with self.reading(where, hint):
+            values = self.values(step, stored)
         pairs, clauses = restoring.sources(known, template)
         return restoring.filled(begin(clauses) if begin and clauses else template, values, pairs)
+
+    def arrays(self, step: int) -> Any:
+        """Reads all arrays of a checkpoint, whatever its network; a pytree as `TrainState`'s, of dicts."""
+        with self.reading(self.title(step)):
+            return self.values(step, self.stored(step))
+
+    def title(self, step: int) -> str:
+        """Names a checkpoint in a sentence."""
+        return f"the checkpoint of step {step} in {os.fspath(self.folder)!r}"
+
+    def stored(self, step: int) -> Any:
+        """Shapes and dtypes of all that a checkpoint has."""
+        metadata = self.manager.item_metadata(step)
+        return getattr(metadata, "tree", metadata)
+
+    def values(self, step: int, stored: Any) -> Any:
+        """Reads the arrays of a checkpoint, of which `stored` has told the shapes."""
+        arrays = jax.tree.map(lambda leaf: np.zeros(leaf.shape, leaf.dtype), stored)
+        return self.manager.restore(step, args=ocp.args.StandardRestore(arrays))
+
+    @contextlib.contextmanager
+    def reading(self, where: str, hint: str = "") -> Iterator[None]:
+        """Raises `JaxstyleError` where a checkpoint cannot be read."""
+        try:
+            yield
+        except Exception as error:  # orbax, tensorstore and JSON each have their own
+            raise JaxstyleError(f"{where} cannot be read, it is torn: {unwritable.first_line(error)}{hint}") from error
 
     def move_newer(self, step: int, folder: epath.Path) -> None:
         """Moves the checkpoints newer than a step to another folder; every process calls this."""

@@ -55,6 +55,10 @@ class OptimizerConfig:
     nesterov: bool = False
     clip_norm: float = 0.0  # of the gradient; 0 clips nothing
     accumulate: int = 1  # steps whose gradients make one update
+    freeze: str = ""  # regular expression; parameters whose names begin so are not trained
+    rates: tuple[
+        str, ...
+    ] = ()  # `REGEX=FACTOR` of the learning rate of parameters whose names begin so; the first counts
 
 
 @dataclasses.dataclass(frozen=True)
@@ -88,6 +92,7 @@ class TrainingConfig:
     keep: int = 2  # newest checkpoints kept; the best one is kept besides
     best: str = ""  # metric of the evaluation by which a checkpoint is best
     best_mode: str = "max"
+    init_from: str = ""  # run, or file of weights, with whose parameters a run begins, as far as they fit
     resume_step: int = 0  # of a kept checkpoint from which the run goes on; 0 is the newest
     fallback: bool = False  # whether a broken newest checkpoint is passed over for the one before it
     profile_steps: int = 0  # traced for TensorBoard's profile page; 0 is none

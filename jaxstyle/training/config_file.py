@@ -29,8 +29,8 @@ PLACES = ("data.folder", "data.folder_b", "data.masks")
 PATHS = ("folder", "folder_b", "masks", "data_dir")
 """Fields of `data` that are paths."""
 
-NAMES = ("features", "styles")
-"""Fields that some tasks have, of one name or several: of files, or of what jaxstyle knows (`example:mosaic`)."""
+NAMES = ("features", "init_from", "styles")
+"""Fields that tasks may have, of one name or several: of files, or of what jaxstyle knows (`example:mosaic`)."""
 
 
 def absolute(workdir: str | os.PathLike) -> epath.Path:

@@ -27,7 +27,7 @@ from jaxstyle.runtime import atomic
 from jaxstyle.runtime.interrupts import interruptible
 from jaxstyle.runtime.locks import only_run_in
 from jaxstyle.runtime.settings import named
-from jaxstyle.training import branches, config_file, run_info, same_data, unwritable
+from jaxstyle.training import branches, config_file, run_info, same_data, starting, unwritable
 from jaxstyle.training import step as steps
 from jaxstyle.training.checkpoints import Checkpoints, remove_unfinished
 from jaxstyle.training.config import TrainingConfig, check_common
@@ -108,6 +108,7 @@ class Training:
         self.config, self.workdir = config, workdir
         module = load_task(config.task)
         module.check(config)
+        self.arrays = starting.arrays_for(config.init_from, workdir)
         self.devices = choose_devices(config.devices, config.batch_size)
         fields, splits = module.fields(config), (config.data.split, config.data.eval_split)
         tell = config.progress != "off"
@@ -136,6 +137,8 @@ class Training:
         self.evaluation = Evaluation(self.task, config, self.info, held_out, self.devices)
         if config.best:
             self.check_best()
+        if self.arrays is not None:
+            starting.check_fits(jax.eval_shape(self.task.init, self.init_key), self.arrays, config.init_from)
 
     def placed(self, source: Dataset, fields: Sequence[str]) -> pipeline.Batches:
         """Batches of a source's own fields among those that the task wants."""
@@ -162,6 +165,8 @@ class Training:
             branches.set_newer_aside(self.workdir, checkpoints, int(state.step))
         else:
             state = self.first_state()
+            if self.arrays is not None:
+                state = starting.started(state, self.arrays, self.config.init_from)
             if jax.process_index() == 0 and self.config.progress != "off":
                 print(parameter_table(state.params), file=sys.stderr)
         self.state = steps.on_all(state.with_fixed(fixed_of(self.task)), self.devices)

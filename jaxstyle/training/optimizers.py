@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import dataclasses
 import math
+import re
+from collections.abc import Sequence
 from typing import Any
 
 import jax
@@ -129,6 +131,8 @@ def make_optimizer(
     transform = steps_of[config.name]()
     if config.clip_norm:
         transform = clipped(transform, config.clip_norm)
+    if parts := rates_by_part(config, name):
+        transform = by_part(transform, parts, name)
     if every > 1:
         transform = optax.MultiSteps(transform, every).gradient_transformation()
     return Optimizer(transform, schedule, every, ema_decay)
@@ -144,11 +148,77 @@ def clipped(transform: optax.GradientTransformation, most: float) -> optax.Gradi
     return optax.GradientTransformation(transform.init, update)
 
 
+def by_part(
+    transform: optax.GradientTransformation, parts: Sequence[tuple[re.Pattern, float]], name: str
+) -> optax.GradientTransformation:
+    """Multiplies the updates of parts of the parameters, of which 0 leaves them as they are, also by weight decay.
+
+    The state is that of `transform`, so that a run can begin to freeze, and to train what was frozen.
+
+    Args:
+      transform: Of all parameters. Gradients of frozen ones do not count for it, nor for the norm by which it clips.
+      parts: Pattern of the beginning of names, such as `stem/kernel`, and factor; the first that matches counts.
+      name: Field of the recipe, for error messages.
+    """
+
+    def factors(params: Any) -> Any:
+        def factor(path: Any, _: Any) -> float:
+            where = jax.tree_util.keystr(path, simple=True, separator="/")
+            return next((number for pattern, number in parts if pattern.match(where)), 1.0)
+
+        return jax.tree_util.tree_map_with_path(factor, params)
+
+    def init(params: Any) -> Any:
+        names = [
+            jax.tree_util.keystr(path, simple=True, separator="/") for path, _ in jax.tree.leaves_with_path(params)
+        ]
+        for pattern, _ in parts:
+            if not any(map(pattern.match, names)):
+                near = did_you_mean(pattern.pattern, sorted({each.partition("/")[0] for each in names}))
+                fields = f"{named(f'{name}.freeze')} and {named(f'{name}.rates')}"
+                raise JaxstyleError(f"no parameter's name begins with {pattern.pattern!r}, of {fields}; {near}")
+        if not any(jax.tree.leaves(factors(params))):
+            raise JaxstyleError(f"{named(f'{name}.freeze')} and {named(f'{name}.rates')} leave no parameter to train")
+        return transform.init(params)
+
+    def scaled(factor: float, leaf: jax.Array) -> jax.Array:
+        return factor * leaf if factor else jnp.zeros_like(leaf)
+
+    def update(updates: Any, state: Any, params: Any = None) -> tuple[Any, Any]:
+        each = factors(updates)
+        moving = jax.tree.map(lambda factor, leaf: leaf if factor else jnp.zeros_like(leaf), each, updates)
+        updates, state = transform.update(moving, state, params)
+        return jax.tree.map(scaled, each, updates), state
+
+    return optax.GradientTransformation(init, update)
+
+
+def rates_by_part(config: OptimizerConfig, name: str = "optimizer") -> list[tuple[re.Pattern, float]]:
+    """Reads `freeze` and `rates`: patterns of names, and factors of the learning rate.
+
+    Raises:
+      JaxstyleError: One is no regular expression, or no factor.
+    """
+    entries = [(f"{name}.freeze", config.freeze, f"{config.freeze}=0", "a regular expression")] if config.freeze else []
+    entries += [(f"{name}.rates", each, each, "REGEX=FACTOR, as in ('encoder=0.1',)") for each in config.rates]
+    parts = []
+    for field, given, entry, wanted in entries:
+        pattern, _, factor = entry.rpartition("=")
+        try:
+            parts.append((re.compile(pattern), float(factor)))
+        except (re.error, ValueError):
+            parts.append((re.compile(""), math.nan))
+        if not (pattern and 0 <= parts[-1][1] < math.inf):
+            raise JaxstyleError(f"{named(field)} has {given!r}; write {wanted}")
+    return parts
+
+
 def check_optimizer(config: OptimizerConfig, name: str = "optimizer") -> None:
     """Raises `JaxstyleError` for an unknown optimiser or schedule, or a number that cannot be."""
     for field, known in (("name", OPTIMIZERS), ("schedule", SCHEDULES)):
         if (given := getattr(config, field)) not in known:
             raise JaxstyleError(f"unknown {named(f'{name}.{field}')} {given!r}; {did_you_mean(given, known)}")
+    rates_by_part(config, name)
     if config.accumulate < 1:
         raise JaxstyleError(f"{named(f'{name}.accumulate')} is {config.accumulate}; it must be at least 1")
     for field, limit in LIMITS.items():
