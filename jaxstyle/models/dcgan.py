@@ -24,6 +24,39 @@ from jaxstyle.ops.strided import Double, Halve
 from jaxstyle.runtime.settings import named
 
 INIT = nn.initializers.normal(0.02)
+OPTIONS = ("hidden", "self_modulation", "batch_norm")
+"""Fields of a GAN's `model` for these networks that others may lack."""
+
+
+def build(config: Any, shape: tuple[int, ...], classes: int) -> tuple[Generator, Discriminator]:
+    """Makes the networks of a GAN.
+
+    Args:
+      config: The recipe: its `model`, `dtype` and `remat`.
+      shape: Of a picture, `(H, W, C)`.
+      classes: Number of labels that both are conditioned on; 0 for none.
+
+    Returns:
+      Generator and discriminator.
+
+    Raises:
+      JaxstyleError: They make no pictures of this size.
+    """
+    levels_of(shape)
+    model = config.model
+    common = {"hidden": model.hidden, "dtype": jnp.dtype(config.dtype), "remat": config.remat}
+    return (
+        Generator(
+            shape,
+            model.generator_width,
+            classes=classes or model.codes,
+            self_modulation=model.self_modulation,
+            **common,
+        ),
+        Discriminator(
+            shape, model.discriminator_width, classes=classes, codes=model.codes, norm=model.batch_norm, **common
+        ),
+    )
 
 
 def levels_of(shape: tuple[int, ...], least: int = 2) -> int:

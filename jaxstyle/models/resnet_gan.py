@@ -21,6 +21,19 @@ from jaxstyle.ops.normalization import BatchNorm
 from jaxstyle.ops.strided import Double, Halve
 
 INIT = nn.initializers.xavier_uniform()
+OPTIONS = ("self_modulation",)
+"""Fields of a GAN's `model` for these networks that others may lack."""
+
+
+def build(config: Any, shape: tuple[int, ...], classes: int) -> tuple[Generator, Discriminator]:
+    """Makes the networks of a GAN, as `dcgan.build`."""
+    levels_of(shape)
+    model = config.model
+    common = {"dtype": jnp.dtype(config.dtype), "remat": config.remat}
+    return (
+        Generator(shape, model.generator_width, classes or model.codes, model.self_modulation, **common),
+        Discriminator(shape, model.discriminator_width, classes, model.codes, **common),
+    )
 
 
 def convolution(features: int, side: int, dtype: Any, bias: bool = True) -> nn.Conv:

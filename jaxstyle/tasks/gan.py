@@ -16,10 +16,9 @@ from jax import lax
 
 from jaxstyle.errors import JaxstyleError
 from jaxstyle.losses.adversarial import ADVERSARIAL_LOSSES
-from jaxstyle.models import dcgan, resnet_gan
 from jaxstyle.ops import spectral_norm
 from jaxstyle.ops.conditioning import sample_codes
-from jaxstyle.tasks.gan_config import Config, check
+from jaxstyle.tasks.gan_config import ARCHITECTURES, Config, check
 from jaxstyle.tasks.gan_networks import LATENTS, Minibatch, Networks, great_circle
 from jaxstyle.training import step
 from jaxstyle.training.optimizers import Optimizer, make_optimizer
@@ -60,21 +59,12 @@ def make(config: Config, info: RunInfo) -> GAN:
 
 def make_networks(config: Config, info: RunInfo) -> Networks:
     """Makes the networks of a config; raises `JaxstyleError` for a size of pictures that they cannot have."""
-    model, shape = config.model, info.spec["image"].shape
-    dcgan.levels_of(shape)
-    architecture: Any = {"dcgan": dcgan, "resnet": resnet_gan}[model.architecture]
-    common: dict[str, Any] = {"shape": shape, "dtype": jnp.dtype(config.dtype), "remat": config.remat}
-    common |= {"hidden": model.hidden} if model.architecture == "dcgan" else {}
-    classes = len(info.classes) if model.conditional else 0
-    norm = {"norm": True} if model.batch_norm else {}
+    model, classes = config.model, len(info.classes) if config.model.conditional else 0
+    generator, discriminator = ARCHITECTURES[model.architecture].build(config, info.spec["image"].shape, classes)
     terms = ("latents", "codes", "information", "spectral_norm", "r1", "gradient_penalty", "penalty_every", "augment")
     return Networks(
-        generator=architecture.Generator(
-            width=model.generator_width, classes=classes or model.codes, self_modulation=model.self_modulation, **common
-        ),
-        discriminator=architecture.Discriminator(
-            width=model.discriminator_width, classes=classes, codes=model.codes, **common, **norm
-        ),
+        generator=generator,
+        discriminator=discriminator,
         objective=ADVERSARIAL_LOSSES[model.objective],
         **{name: getattr(model, name) for name in terms},
     )

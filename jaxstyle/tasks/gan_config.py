@@ -4,16 +4,20 @@ from __future__ import annotations
 
 import dataclasses
 import math
+from typing import Any
 
 from ml_collections import ConfigDict
 
 from jaxstyle.errors import JaxstyleError
 from jaxstyle.losses.adversarial import ADVERSARIAL_LOSSES
+from jaxstyle.models import dcgan, resnet_gan
 from jaxstyle.ops.diff_augment import check_policy
 from jaxstyle.runtime.settings import named
 from jaxstyle.training.config import OptimizerConfig, TrainingConfig, at_least, one_of, unused
 
-ARCHITECTURES = ("dcgan", "resnet")
+ARCHITECTURES: dict[str, Any] = {"dcgan": dcgan, "resnet": resnet_gan}
+"""Modules with a `build` and `OPTIONS`, as those of `models/dcgan.py`."""
+
 UPDATES = ("alternating", "simultaneous")
 
 
@@ -61,7 +65,7 @@ def check(config: Config) -> None:
     """Raises `JaxstyleError` for fields that cannot be, alone or together."""
     model = config.model
     known = {
-        "model.architecture": ARCHITECTURES,
+        "model.architecture": tuple(ARCHITECTURES),
         "model.objective": tuple(ADVERSARIAL_LOSSES),
         "model.updates": UPDATES,
     }
@@ -89,11 +93,13 @@ def check(config: Config) -> None:
 
 def check_architecture(model: ModelConfig) -> None:
     """Raises `JaxstyleError` for fields that do not suit the architecture, or each other."""
-    if model.hidden < 0 or (model.hidden and model.architecture != "dcgan"):
-        raise JaxstyleError(f"{named('model.hidden')} is {model.hidden}; it is for the architecture 'dcgan', from 0")
-    if model.batch_norm and model.architecture != "dcgan":
-        way_out = f"'resnet' takes {named('model.spectral_norm')}"
-        raise JaxstyleError(f"{named('model.batch_norm')} is for the architecture 'dcgan'; {way_out}")
+    for name in sorted({name for module in ARCHITECTURES.values() for name in module.OPTIONS}):
+        able = [repr(key) for key, module in ARCHITECTURES.items() if name in module.OPTIONS]
+        if repr(model.architecture) not in able and getattr(model, name) != getattr(ModelConfig(), name):
+            one = f"{named(f'model.{name}')} is {getattr(model, name)}, but {model.architecture!r} has none"
+            raise JaxstyleError(f"{one}; it is for the architecture {' or '.join(able)}")
+    if model.hidden < 0:
+        raise JaxstyleError(f"{named('model.hidden')} is {model.hidden}; it must be from 0")
     if model.batch_norm and (model.r1 > 0 or model.gradient_penalty > 0):
         raise JaxstyleError(
             "a penalty on the discriminator's gradient takes each picture for itself, and batch normalisation mixes "

@@ -1,7 +1,10 @@
 """GANs: the updates of a step, codes, samples, and bad input; `test_contract.py` has the rest."""
 
 import dataclasses
+import math
+import types
 
+import flax.linen as nn
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -10,7 +13,7 @@ import scipy.special
 
 from jaxstyle.errors import JaxstyleError
 from jaxstyle.losses.adversarial import r1_penalty
-from jaxstyle.tasks import gan
+from jaxstyle.tasks import gan, gan_config
 from jaxstyle.tasks.gan_networks import LATENTS, Minibatch, great_circle
 from jaxstyle.training import loop
 from jaxstyle.training.config import override, typed
@@ -261,7 +264,10 @@ def test_the_way_between_two_noises_keeps_their_length():
         ({"r1": -1.0}, "model.r1 is -1"),
         ({"codes": 9}, "model.codes is 9; it must be from 2 to model.latents, 8, or 0"),
         ({"codes": 4, "conditional": True}, "model.codes are in place of labels: set them to 0"),
-        ({"architecture": "resnet", "hidden": 9}, "model.hidden is 9; it is for the architecture 'dcgan'"),
+        (
+            {"architecture": "resnet", "hidden": 9},
+            "model.hidden is 9, but 'resnet' has none; it is for",
+        ),
         ({"batch_norm": True, "r1": 1.0}, "batch normalisation mixes them: set model.batch_norm to False"),
     ],
 )
@@ -274,6 +280,27 @@ def test_a_batch_that_devices_and_parts_cannot_share_is_told(config, tmp_path):
     config = changed(config, discriminator_steps=3)
     with pytest.raises(JaxstyleError, match=r"batch_size 16 cannot be shared by 8 devices and 3 parts .*; 24 and its"):
         loop.Training(typed(gan.Config, config), absolute(tmp_path))
+
+
+class Linear(nn.Module):
+    """Both networks of a toy architecture: one dense layer each."""
+
+    shape: tuple[int, ...]
+    classes: int = 0
+
+    @nn.compact
+    def __call__(self, x, labels, train):
+        return nn.Dense(math.prod(self.shape))(x.reshape(len(x), -1)).reshape(-1, *self.shape)
+
+
+def test_an_architecture_is_a_module_with_build_and_options(config, monkeypatch):
+    toy = types.SimpleNamespace(OPTIONS=("codes",), build=lambda config, shape, classes: (Linear(shape), Linear(())))
+    monkeypatch.setitem(gan_config.ARCHITECTURES, "toy", toy)
+    config = changed(config, architecture="toy", r1=0.5)
+    _, first, state, metrics = stepped(config)
+    assert distance(first.params, state.params) > 0 and {"r1", "generator_loss"} < set(metrics)
+    with pytest.raises(JaxstyleError, match="codes is 3, but 'dcgan' has none"):
+        made(changed(config, architecture="dcgan", codes=3))
 
 
 def test_data_that_does_not_fit_is_told(config):
