@@ -16,8 +16,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     show.add_argument("--direction", default="", metavar="a|b", help=DIRECTION)
     convert = actions.add_parser("convert", help="make a model of a training's workdir, or of published weights")
     what = (
-        "a workdir, a folder of magenta's image stylization weights or of pytorch-AdaIN's two .pth, or a .pth of "
-        "pytorch/examples' fast_neural_style or of a generator of pytorch-CycleGAN-and-pix2pix"
+        "a workdir, a folder of magenta's image stylization weights or of pytorch-AdaIN's two .pth, a .pth of "
+        "pytorch/examples' fast_neural_style, gordicaleksa's or a generator of pytorch-CycleGAN-and-pix2pix, or a "
+        ".ckpt of fast-style-transfer"
     )
     convert.add_argument("source", metavar="IN", help=what)
     convert.add_argument("target", metavar="OUT", help="the model's folder, a new one; or one file, .safetensors")

@@ -1,4 +1,4 @@
-"""Converters of published networks: weights of magenta, pytorch/examples, pytorch-AdaIN and CycleGAN's generators."""
+"""Converters of published networks to style models."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import os
 import pathlib
 import re
 from collections.abc import Iterator
+from typing import Any
 
 import flax.traverse_util
 import numpy as np
@@ -15,6 +16,7 @@ from jaxstyle.features.weights.readers import read_tensors
 from jaxstyle.inference.model_config import Network, is_workdir
 from jaxstyle.inference.style_model import StyleModel, load_model, one_way
 from jaxstyle.models.adain import AdaIN
+from jaxstyle.models.padded_network import PaddedNetwork
 from jaxstyle.models.residual_generator import ResidualGenerator
 from jaxstyle.models.style_network import Layer, StyleNetwork
 from jaxstyle.runtime.buckets import in_bucket
@@ -23,6 +25,8 @@ from jaxstyle.runtime.regular import check_regular
 MAGENTA_LAST = "transformer_expand_conv3_conv_InstanceNorm_beta"  # whose size gives the number of styles
 WIDTH, BLOCKS = 32, 5
 GENERATOR_BLOCK = ".conv_block."  # in names of CycleGAN's generators
+TENSORFLOW_LAST = "Variable_47"  # of the network of lengstrom's fast-style-transfer
+IMAGENET = np.array((0.485, 0.456, 0.406)), np.array((0.229, 0.224, 0.225))  # mean and deviation of RGB
 ENCODER, DECODER = "vgg_normalised.pth", "decoder.pth"  # as naoto0804/pytorch-AdaIN calls them
 ADAIN_BLOCKS = (2, 2, 4, 1)  # convolutions of VGG-19 as far as relu4_1
 Tensors = dict[str, np.ndarray]
@@ -33,7 +37,8 @@ def convert(source: str | os.PathLike, direction: str = "") -> StyleModel:
 
     Args:
       source: A folder of magenta's `image_stylization` weights, one raw float32 file an array, kernels OHWI; a
-        checkpoint of pytorch/examples' `fast_neural_style`; a residual generator's of pytorch-CycleGAN-and-pix2pix
+        checkpoint of pytorch/examples' `fast_neural_style`, of gordicaleksa's pytorch-neural-style-transfer-johnson, or
+        of lengstrom's fast-style-transfer (`wave.ckpt`); a residual generator's of pytorch-CycleGAN-and-pix2pix
         (`latest_net_G_A.pth`); a folder with pytorch-AdaIN's `vgg_normalised.pth` and `decoder.pth`; or the workdir of
         a training. Checkpoints may be wrapped (`readers.unwrapped`).
       direction: Of the workdir of a translation; see `load_model`.
@@ -60,15 +65,24 @@ def convert(source: str | os.PathLike, direction: str = "") -> StyleModel:
         notes = {"layout": "magenta"}
     else:
         found, _ = read_tensors(path)
-        generates = any(GENERATOR_BLOCK in name for name in found)
-        network, tensors = (read_generator if generates else read_torch)(path, found)
-        names, notes = (path.stem,), {"layout": "pytorch-CycleGAN" if generates else "pytorch-examples"}
+        layout, read = recognized(found)
+        network, tensors = read(path, found)
+        names, notes = (path.stem,), {"layout": layout}
     model = StyleModel(network, flax.traverse_util.unflatten_dict(tensors, sep="/"), names, notes)
     try:
         model.check()
     except JaxstyleError as error:
         raise JaxstyleError(f"{str(source)!r}: {error}") from error
     return model
+
+
+def recognized(found: Tensors) -> tuple[str, Any]:
+    """The layout of a checkpoint by its tensors' names, and the function that reads it."""
+    if any(GENERATOR_BLOCK in name for name in found):
+        return "pytorch-CycleGAN", read_generator
+    if TENSORFLOW_LAST in found:
+        return "fast-style-transfer", read_tensorflow
+    return "pytorch-johnson" if "up3.conv2d.weight" in found else "pytorch-examples", read_torch
 
 
 def read_magenta(folder: pathlib.Path) -> tuple[StyleNetwork, Tensors]:
@@ -114,27 +128,31 @@ def raw(path: pathlib.Path, shape: tuple[int, ...]) -> np.ndarray:
 def read_torch(path: pathlib.Path, found: Tensors) -> tuple[StyleNetwork, Tensors]:
     """Converts a checkpoint of pytorch/examples' `TransformerNet`, which maps RGB in 0 to 255 to the same.
 
-    The first and last kernels are scaled for RGB in [0, 1]. Biases before an instance normalisation, which removes
-    them, are left out, and so are the unused running statistics of old checkpoints.
+    Gordicaleksa's maps RGB minus ImageNet's mean, divided by its deviation, to the same. The first and last layers are
+    scaled for RGB in [0, 1]. Biases before an instance normalisation, which removes them, are left out, and so are the
+    unused running statistics of old checkpoints.
     """
-    if "deconv3.conv2d.weight" not in found:
+    standard = "up3.conv2d.weight" in found
+    if not standard and "deconv3.conv2d.weight" not in found:
         raise JaxstyleError(
-            f"{str(path)!r} is not a style network of pytorch/examples: it has no deconv3.conv2d.weight"
+            f"{str(path)!r} is not a style network of pytorch/examples, gordicaleksa or lengstrom: it has no "
+            "deconv3.conv2d.weight"
         )
+    mean, deviation = IMAGENET if standard else (np.zeros(3), np.full(3, 1 / 255))
     network = StyleNetwork(1, WIDTH, BLOCKS, "linear")
     tensors = {}
     try:
-        for layer, convolution, norm in torch_names(network):
-            tensors[f"{layer.name}/kernel"] = found[f"{convolution}.conv2d.weight"].transpose(2, 3, 1, 0)
+        for layer, convolution, norm in torch_names(network, standard):
+            tensors[f"{layer.name}/kernel"] = found[f"{convolution}.weight"].transpose(2, 3, 1, 0)
             if layer.normed:
                 tensors[f"{layer.name}/gamma"] = found[f"{norm}.weight"][None]
                 tensors[f"{layer.name}/beta"] = found[f"{norm}.bias"][None]
             else:
-                tensors[f"{layer.name}/bias"] = found[f"{convolution}.conv2d.bias"] / 255
+                tensors[f"{layer.name}/bias"] = found[f"{convolution}.bias"] * deviation + mean
     except (KeyError, ValueError) as error:
         raise JaxstyleError(f"{str(path)!r} is not a whole style network of pytorch/examples: {error}") from error
-    tensors["contract1/kernel"] = tensors["contract1/kernel"] * 255
-    tensors["expand3/kernel"] = tensors["expand3/kernel"] / 255
+    tensors["contract1/kernel"] = tensors["contract1/kernel"] / deviation[:, None]
+    tensors["expand3/kernel"] = tensors["expand3/kernel"] * deviation
     return network, {name: np.ascontiguousarray(tensor, np.float32) for name, tensor in tensors.items()}
 
 
@@ -167,15 +185,44 @@ def read_generator(path: pathlib.Path, found: Tensors) -> tuple[ResidualGenerato
     return network, {name: np.ascontiguousarray(tensor, np.float32) for name, tensor in tensors.items()}
 
 
-def torch_names(network: StyleNetwork) -> Iterator[tuple[Layer, str, str]]:
-    """Yields each layer, and the names of its convolution and normalisation in `transformer_net.py`."""
+def torch_names(network: StyleNetwork, standard: bool) -> Iterator[tuple[Layer, str, str]]:
+    """Yields each layer, and the names of its convolution and normalisation in `transformer_net.py`.
+
+    Args:
+      network: Whose layers.
+      standard: Whether the file is gordicaleksa's.
+    """
     for layer in network.plan:
+        number = int(layer.name[-1])
         if found := re.fullmatch(r"residual(\d+)_(\d)", layer.name):
-            yield layer, f"res{found[1]}.conv{found[2]}", f"res{found[1]}.in{found[2]}"
+            name, norm = f"res{found[1]}.conv{found[2]}", f"res{found[1]}.in{found[2]}"
+        elif layer.name.startswith("contract"):
+            name, norm = f"conv{number}", f"in{number}"
         else:
-            number = int(layer.name[-1])
-            contracts = layer.name.startswith("contract")
-            yield layer, f"{'conv' if contracts else 'deconv'}{number}", f"in{number if contracts else number + 3}"
+            name, norm = f"{'up' if standard else 'deconv'}{number}", f"in{number + 3}"
+        yield layer, f"{name}.conv2d" + (".conv2d" if standard and layer.scale == 2 else ""), norm
+
+
+def read_tensorflow(path: pathlib.Path, found: Tensors) -> tuple[PaddedNetwork, Tensors]:
+    """Converts a checkpoint of lengstrom's fast-style-transfer, which maps RGB in 0 to 255 to the same.
+
+    A layer is three variables, numbered as they were made: kernel, shift and scale. Its normalisations add 1e-3 to
+    variances, these 1e-5: kernels, which they make up for, are a tenth.
+    """
+    tensors: Tensors = {}
+    try:
+        network = PaddedNetwork(width=found["Variable"].shape[-1], blocks=BLOCKS)
+        for number, layer in enumerate(network.plan):
+            kernel, beta, gamma = (found[f"Variable_{3 * number + i}".removesuffix("_0")] for i in range(3))
+            if layer.scale == 2:  # outputs first
+                kernel = kernel.swapaxes(2, 3)
+            before = layer.size - len(kernel)
+            kernel = np.pad(kernel, ((before, 0), (before, 0), (0, 0), (0, 0))) * (25.5 if number == 0 else 0.1)
+            tensors |= {f"{layer.name}/kernel": kernel, f"{layer.name}/beta": beta[None]}
+            tensors[f"{layer.name}/gamma"] = gamma[None]
+    except (IndexError, KeyError, ValueError) as error:
+        raise JaxstyleError(f"{str(path)!r} is not a whole network of fast-style-transfer: {error}") from error
+    return network, {name: np.ascontiguousarray(tensor, np.float32) for name, tensor in tensors.items()}
 
 
 def read_adain(folder: pathlib.Path) -> tuple[AdaIN, Tensors]:

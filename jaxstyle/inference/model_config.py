@@ -9,6 +9,7 @@ from etils import epath
 
 from jaxstyle.errors import JaxstyleError, did_you_mean
 from jaxstyle.models.adain import AdaIN
+from jaxstyle.models.padded_network import PaddedNetwork
 from jaxstyle.models.residual_generator import ResidualGenerator
 from jaxstyle.models.style_network import StyleNetwork
 from jaxstyle.models.transport_network import TransportNetwork
@@ -17,7 +18,7 @@ from jaxstyle.runtime.regular import read_json
 
 FORMAT, VERSION, CONFIG = "jaxstyle-style-model", 1, "config.json"
 NETWORKS: dict[str, Any] = {"style-network": StyleNetwork, "transport": TransportNetwork, "adain": AdaIN}
-NETWORKS |= {"residual": ResidualGenerator, "unet": UNetGenerator}
+NETWORKS |= {"padded": PaddedNetwork, "residual": ResidualGenerator, "unet": UNetGenerator}
 Network = StyleNetwork | TransportNetwork | AdaIN | UNetGenerator
 
 

@@ -15,14 +15,14 @@ import jax
 import jax.numpy as jnp
 
 from jaxstyle.errors import JaxstyleError, did_you_mean
-from jaxstyle.ops import normalization, reflected, strided
+from jaxstyle.ops import functional, normalization, reflected, strided
 from jaxstyle.ops.normalization import InstanceStatistics
 
 HE = nn.initializers.he_normal()
 OUTPUTS = ("sigmoid", "tanh", "linear")
 CONVOLUTIONS = {1: reflected.convolve, Fraction(1, 2): reflected.convolve_half, 2: reflected.convolve_double}
-ZERO_CONVOLUTIONS = {Fraction(1, 2): strided.halve_by_three, 2: strided.double_by_three}
-"""Those that continue a picture by zeros, of 3×3 kernels."""
+ZERO_CONVOLUTIONS = {1: functional.convolution, Fraction(1, 2): strided.halve_padded, 2: strided.double_padded}
+"""Those that continue a picture by zeros; halvings and doublings are of 3×3 or 4×4 kernels."""
 
 
 class Layer(NamedTuple):

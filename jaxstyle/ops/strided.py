@@ -127,22 +127,36 @@ double.defvjp(lambda y, k: (double(y, k), (y, k)), lambda saved, x: (halve(x, sa
 overlap.defvjp(lambda x, y: (overlap(x, y), (x, y)), lambda saved, k: (double(saved[1], k), halve(saved[0], k)))
 
 
-def halve_by_three(x: jax.Array, kernel: jax.Array) -> jax.Array:
-    """Convolution with stride 2 and one pixel of zero padding: `[N, H, W, C]`, `[3, 3, C, D]` -> `[N, H/2, W/2, D]`."""
-    return halve(x, jnp.pad(kernel, ((0, 1), (0, 1), (0, 0), (0, 0))))
+def halve_padded(x: jax.Array, kernel: jax.Array) -> jax.Array:
+    """Convolution with stride 2 and one pixel of zero padding, by a kernel of 3×3 or 4×4.
+
+    Args:
+      x: `[N, H, W, C]`, even sides.
+      kernel: `[3, 3, C, D]` or `[4, 4, C, D]`.
+
+    Returns:
+      `[N, H/2, W/2, D]`.
+    """
+    return halve(x, four_by_four(kernel))
 
 
-def double_by_three(x: jax.Array, kernel: jax.Array) -> jax.Array:
-    """Transposed convolution with stride 2, PyTorch's `ConvTranspose2d(…, 3, 2, 1, output_padding=1)`.
+def four_by_four(kernel: jax.Array) -> jax.Array:
+    """A kernel of 3×3 with a row and a column of zeros behind."""
+    more = 4 - kernel.shape[0]
+    return jnp.pad(kernel, ((0, more), (0, more), (0, 0), (0, 0)))
+
+
+def double_padded(x: jax.Array, kernel: jax.Array) -> jax.Array:
+    """Transposed convolution, PyTorch's `ConvTranspose2d(…, 3, 2, 1, output_padding=1)` or `(…, 4, 2, 1)`.
 
     Args:
       x: `[N, H, W, C]`.
-      kernel: `[3, 3, C, D]`.
+      kernel: `[3, 3, C, D]` or `[4, 4, C, D]`.
 
     Returns:
       `[N, 2 H, 2 W, D]`.
     """
-    return double(x, jnp.pad(kernel, ((0, 1), (0, 1), (0, 0), (0, 0))).swapaxes(2, 3))
+    return double(x, four_by_four(kernel).swapaxes(2, 3))
 
 
 def doubled_kernel(kernel: jax.Array) -> jax.Array:

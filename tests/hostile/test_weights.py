@@ -8,10 +8,12 @@ import struct
 import h5py
 import numpy as np
 import pytest
+import scipy.io
+import tensorflow_writer
 import tiny
 import torch_writer
 from hostile.archives import CANARY, Bomb, archive, doubled, npy, npy_header, npz, packed_zeros
-from hostile.corpus import CUTS, PLACES, cut, flipped, nested
+from hostile.corpus import CUTS, PLACES, cut, flipped, nested, zeros
 
 from jaxstyle.features.weights.files import encode
 
@@ -29,6 +31,9 @@ def whole():
         "torch": torch_writer.zip_form(tree, storages),
         "legacy torch": torch_writer.legacy_form(tree, storages),
         "Caffe": caffe(3 * 64 * 9, (64, 3, 3, 3)),
+        "TensorFlow": tensorflow_writer.version_1(FLOATS),
+        "MatConvNet": mat(do_compression=False),
+        "packed MatConvNet": mat(do_compression=True),
     }
 
 
@@ -52,6 +57,18 @@ def caffe(count, shape):
     """A `.caffemodel` of one layer, whose blob says a shape."""
     blob = field(5, bytes(4 * count)) + field(7, field(1, b"".join(map(varint, shape))))
     return field(1, b"net") + field(100, field(1, b"conv1_1") + field(7, blob))
+
+
+def mat(**options):
+    """A model of MatConvNet of one layer."""
+    layer, buffer = (
+        {"name": "conv1_1", "filters": FLOATS["conv1_1/kernel"], "biases": np.zeros(4, np.float32)},
+        io.BytesIO(),
+    )
+    cell = np.empty((1, 1), object)
+    cell[0, 0] = layer
+    scipy.io.savemat(buffer, {"layers": cell}, **options)
+    return buffer.getvalue()
 
 
 def damaged():
@@ -200,6 +217,46 @@ def deep(count):
     return data
 
 
+def element(kind, data):
+    return struct.pack("<II", kind, len(data)) + data
+
+
+def mats():
+    """MATLAB files."""
+    head = mat()[:128]
+    cell = element(6, struct.pack("<II", 1, 0)) + element(5, struct.pack("<ii", 1, 1)) + element(1, b"layers  ")
+    inner = [struct.pack("<II", 14, len(cell) * (depth + 1) + 8 * depth) + cell for depth in range(100_000)]
+    yield "MATLAB cells nested deep", head + b"".join(reversed(inner))
+    yield "MATLAB of elements of no length", head + bytes(8 * 10**5)
+    yield "MATLAB of an element of 4 GB", head + struct.pack("<II", 14, 2**32 - 1)
+    yield "MATLAB of 3 GB, packed", head + element(15, zeros())
+    yield "MATLAB of sizes of 2^62", mat().replace(struct.pack("<4i", 3, 3, 3, 4), struct.pack("<4i", *[2**31 - 1] * 4))
+    yield "MATLAB with its end first", head[:126] + b"MI" + mat()[128:]
+
+
+def tables():
+    """TensorFlow's checkpoints."""
+    field, table = tensorflow_writer.field, tensorflow_writer.table
+    footer = struct.pack("<Q", 0xDB4775248B80FB57)
+    yield "TensorFlow of a footer alone", footer
+    yield "TensorFlow of zeros", bytes(99) + footer
+    yield "TensorFlow of places that never end", b"\xff" * 99 + footer
+    yield "TensorFlow of nothing", table({})
+    yield "TensorFlow of other entries", table({b"a": b"b", b"c": b"d"})
+    described = field(1, field(1, field(1, b"a") + field(2, tensorflow_writer.shape((2**40, 2**40))) + field(3, 1)))
+    values = field(2, field(1, b"a") + field(3, field(5, bytes(16))))
+    yield "TensorFlow of a shape of 2^80", table({b"": described, b"a": values})
+    index, _ = tensorflow_writer.version_2(FLOATS)
+    yield "TensorFlow without its data", index
+    lost = field(1, 1) + field(3, 10**18) + field(4, 2**62) + field(5, 2**62)
+    yield "TensorFlow of 10^18 shards", table({b"": field(1, 10**18), b"a": lost})
+    yield "TensorFlow whose data are elsewhere", table({b"": field(1, 1), b"a/../../canary": lost})
+    yield (
+        "TensorFlow that is compressed",
+        bytes(tensorflow_writer.version_1(FLOATS)).replace(b"\0\0\0\0\1\0\0\0\0", b"\0\0\0\0\1\0\0\0\1"),
+    )
+
+
 def foreign():
     yield "empty", b""
     yield "a byte", b"\x80"
@@ -212,7 +269,7 @@ def foreign():
     yield "ONNX", b"\x08\x07\x12\x07pytorch" + bytes(99)
 
 
-FILES = dict([*damaged(), *safetensors(), *archives(), *h5s(), *caffes(), *foreign()])
+FILES = dict([*damaged(), *safetensors(), *archives(), *h5s(), *caffes(), *mats(), *tables(), *foreign()])
 
 
 @pytest.mark.parametrize("name", FILES)

@@ -9,6 +9,7 @@ import pytest
 
 from jaxstyle.inference import strips
 from jaxstyle.models.adain import AdaIN, Styles
+from jaxstyle.models.padded_network import PaddedNetwork
 from jaxstyle.models.style_network import StyleNetwork
 from jaxstyle.models.transport_network import TransportNetwork
 from jaxstyle.ops.moments import moments
@@ -18,9 +19,13 @@ def random(*shape):
     return np.random.default_rng(3).random(shape, np.float32)
 
 
-def style_network():
-    network, x, weights = StyleNetwork(2, 4, 1), random(1, 64, 16, 3), np.array([[0.25, 0.75]], np.float32)
+def style_network(kind=StyleNetwork):
+    network, x, weights = kind(2, 4, 1), random(1, 64, 16, 3), np.array([[0.25, 0.75]], np.float32)
     return network, jax.jit(network.init)(jax.random.key(0), x[:, :8, :8], weights)["params"], (x,), weights
+
+
+def padded_network():
+    return style_network(PaddedNetwork)
 
 
 def any_style(share=1.0):
@@ -54,7 +59,7 @@ def transported_without_a_share():
     return transported(0.0)
 
 
-MAKERS = [style_network, any_style, any_style_without_a_share, transported, transported_without_a_share]
+MAKERS = [style_network, padded_network, any_style, any_style_without_a_share, transported, transported_without_a_share]
 
 
 @pytest.mark.parametrize(

@@ -42,7 +42,7 @@ def read_weights(path: str | os.PathLike[str], *, preprocessing: str | None = No
 
     Args:
       path: The file.
-      preprocessing: `"caffe"`, `"torchvision"`, `"unit"` or `"caffe-rounded"`, in place of the layout's own, for
+      preprocessing: A key of `layouts.PREPROCESSING`, such as `"caffe"`, in place of the layout's own, for
         weights that were trained with another one than their names suggest.
 
     Returns:

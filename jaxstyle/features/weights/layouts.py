@@ -28,6 +28,7 @@ _MEAN, _STD = np.array([0.485, 0.456, 0.406]), np.array([0.229, 0.224, 0.225])
 # The affine colour maps `y = x @ kernel + bias` of RGB in [0, 1].
 PREPROCESSING: dict[str, tuple[np.ndarray, np.ndarray]] = {
     "caffe": _mean_subtracted_bgr(103.939, 116.779, 123.68),
+    "caffe-rgb": (255 * np.eye(3, dtype=np.float32), -np.array((123.68, 116.779, 103.939), np.float32)),
     "caffe-rounded": _mean_subtracted_bgr(104, 117, 123),
     "torchvision": (np.diag(1 / _STD).astype(np.float32), (-_MEAN / _STD).astype(np.float32)),
     "unit": (2 * np.eye(3, dtype=np.float32), -np.ones(3, np.float32)),
@@ -43,8 +44,10 @@ LEAVES = {
     "weights": "kernel",
     "biases": "bias",
     "w": "kernel",
+    "filters": "kernel",
 }
 
+MATCONVNET = re.compile(r"layers\.(?P<layer>.+)\.(?P<leaf>filters|biases)")
 SLASHED = re.compile(r"(?P<layer>.+)/(?P<leaf>kernel|bias)")
 DOTTED = re.compile(r"(?P<layer>.+)\.(?P<leaf>kernel|weight|bias)")
 # conv1/7x7_s2/weights, conv1/7x7_s2_w: Caffe numbers the tensors of a layer; converters name them.
@@ -70,7 +73,7 @@ class Layout(NamedTuple):
       ceil_pooling: Whether the network was trained with pools that round their size up.
       dropped: Pattern of names of tensors that feature extraction does not need.
       batch_norm: The epsilon of batch norms that are folded into the convolutions before them (`X.conv` and `X.bn`
-        become `X`); 0 where there are none.
+        become `X`, `features.0` and `features.1` become `features.1`); 0 where there are none.
     """
 
     name: str
@@ -88,14 +91,17 @@ def _names(architecture: str) -> list[str]:
     return [layer.name for layer in ARCHITECTURES[architecture]]
 
 
-def _torchvision_vgg(blocks: tuple[int, ...]) -> dict[str, str]:
-    """torchvision's numbers in `features`, where a ReLU follows each convolution and a pool each block."""
-    layers, index = {}, 0
+def _torchvision_vgg(blocks: tuple[int, ...], normed: int) -> dict[str, str]:
+    """torchvision's numbers in `features`, where a ReLU follows each convolution and a pool each block.
+
+    Where there are batch norms, `normed` 1, one stands between the two, and the number is its.
+    """
+    layers, index = {}, normed
     for i, count in enumerate(blocks, 1):
         for j in range(1, count + 1):
             # Without the prefix for a state_dict of `vgg.features` alone.
             layers[f"features.{index}"] = layers[str(index)] = f"conv{i}_{j}"
-            index += 2
+            index += 2 + normed
         index += 1
     return layers
 
@@ -160,12 +166,31 @@ LAYOUTS: tuple[Layout, ...] = (
             "torchvision",
             a,
             DOTTED,
-            _torchvision_vgg(blocks),
+            _torchvision_vgg(blocks, normed),
             "torchvision",
             True,
             dropped=re.compile(r"classifier\..*"),
+            batch_norm=1e-5 * normed,
         )
+        for normed in (0, 1)
         for a, blocks in VGG_BLOCKS.items()
+    ),
+    # The .caffemodel of Simonyan and Zisserman, and Gatys' vgg_conv.pth.
+    *(
+        Layout("caffe", a, CAFFE, {n: n for n in _names(a)}, "caffe", True, dropped=re.compile(r"fc\d[/.].*"))
+        for a in VGG_BLOCKS
+    ),
+    # imagenet-vgg-verydeep-19.mat; utils/import-caffe.py of MatConvNet turns the first filters to RGB.
+    *(
+        Layout(
+            "matconvnet",
+            a,
+            MATCONVNET,
+            {name: name for name in _names(a)},
+            "caffe-rgb",
+            dropped=re.compile(r"layers\.fc\d\..*"),
+        )
+        for a in VGG_BLOCKS
     ),
     # MingSun-Tse/Collaborative-Distillation; its 1x1 `_aux` heads are for training alone.
     Layout(

@@ -1,4 +1,4 @@
-"""Readers of weight files: safetensors, npz, Keras HDF5, torch and Caffe, recognised by content, not by suffix."""
+"""Readers of weight files of many formats, recognised by content, not by suffix."""
 
 from __future__ import annotations
 
@@ -14,6 +14,9 @@ import safetensors
 
 from jaxstyle.errors import JaxstyleError
 from jaxstyle.features.weights.caffe_file import looks_like_caffe, read_caffe
+from jaxstyle.features.weights.mat_file import MAGIC as MAT_MAGIC
+from jaxstyle.features.weights.mat_file import read_mat
+from jaxstyle.features.weights.tensorflow_file import INDEX, looks_like_tensorflow, read_tensorflow
 from jaxstyle.features.weights.torch_file import read_torch, reason, widen_bfloat16
 from jaxstyle.runtime.regular import check_archive, check_regular, check_unpacked
 
@@ -47,10 +50,10 @@ SAFETENSORS_DTYPES = {
 
 
 def read_tensors(path: str | os.PathLike[str]) -> tuple[Tensors, dict[str, str]]:
-    """Reads every tensor of a safetensors, npz, Keras HDF5, torch or Caffe file.
+    """Reads every tensor of a file: safetensors, npz, Keras HDF5, torch, Caffe, TensorFlow or MatConvNet.
 
     Args:
-      path: The file; its suffix does not matter.
+      path: The file; its suffix does not matter. A TensorFlow checkpoint of several files may be named without one.
 
     Returns:
       The tensors under the names in the file, `unwrapped`, and the file's string metadata (safetensors only, else
@@ -60,13 +63,16 @@ def read_tensors(path: str | os.PathLike[str]) -> tuple[Tensors, dict[str, str]]
       JaxstyleError: The file does not exist, is a folder, empty, damaged or in no known format, or asks to run code.
     """
     path = Path(path)
+    if not os.path.exists(path) and os.path.exists(f"{path}{INDEX}"):
+        path = Path(f"{path}{INDEX}")
     head = _head(path)
     for matches, read in _FORMATS:
         if matches(head, path):
             tensors, metadata = _guarded(read, path)
             return unwrapped(tensors), metadata
     raise JaxstyleError(
-        f"{path}: {_foreign(head)}; weights are read from safetensors, npz, Keras HDF5, torch and Caffe files"
+        f"{path}: {_foreign(head)}; weights are read from safetensors, npz, Keras HDF5, torch, Caffe, TensorFlow and "
+        "MatConvNet files"
     )
 
 
@@ -165,6 +171,14 @@ def _is_caffe(head: bytes, path: Path) -> bool:
     return looks_like_caffe(head)
 
 
+def _is_mat(head: bytes, path: Path) -> bool:
+    return head.startswith(MAT_MAGIC)
+
+
+def _is_tensorflow(head: bytes, path: Path) -> bool:
+    return looks_like_tensorflow(path)
+
+
 def _read_safetensors(path: Path) -> tuple[Tensors, dict[str, str]]:
     with safetensors.safe_open(path, "np") as file:
         metadata = dict(file.metadata() or {})
@@ -189,6 +203,14 @@ def _read_torch(path: Path) -> tuple[Tensors, dict[str, str]]:
 
 def _read_caffe(path: Path) -> tuple[Tensors, dict[str, str]]:
     return read_caffe(path), {}
+
+
+def _read_mat(path: Path) -> tuple[Tensors, dict[str, str]]:
+    return read_mat(path), {}
+
+
+def _read_tensorflow(path: Path) -> tuple[Tensors, dict[str, str]]:
+    return read_tensorflow(path), {}
 
 
 def _read_hdf5(path: Path) -> tuple[Tensors, dict[str, str]]:
@@ -219,4 +241,6 @@ _FORMATS: list[tuple[Callable[[bytes, Path], bool], Callable[[Path], tuple[Tenso
     (_is_npz, _read_npz),
     (_is_safetensors, _read_safetensors),
     (_is_caffe, _read_caffe),
+    (_is_mat, _read_mat),
+    (_is_tensorflow, _read_tensorflow),
 ]

@@ -122,17 +122,20 @@ def _renamed(layout: Layout, tensors: Mapping[str, np.ndarray]) -> tuple[dict[st
 
 
 def _folded(tensors: Mapping[str, np.ndarray], epsilon: float) -> dict[str, np.ndarray]:
-    """Folds batch normalisations `X.bn`, as in evaluation, into convolutions `X.conv`: `X.weight` and `X.bias`."""
-    folded = {name: tensor for name, tensor in tensors.items() if not name.endswith(".bn.num_batches_tracked")}
-    for name in [name.removesuffix(".conv.weight") for name in folded if name.endswith(".conv.weight")]:
-        norm = [f"{name}.bn.{leaf}" for leaf in ("weight", "bias", "running_mean", "running_var")]
-        kernel = folded[f"{name}.conv.weight"]
-        if any(folded.get(leaf, np.zeros(0)).shape != kernel.shape[:1] for leaf in norm):
+    """Folds batch normalisations, as in evaluation, into the convolutions before them; see `Layout.batch_norm`."""
+    folded = {name: tensor for name, tensor in tensors.items() if not name.endswith(".num_batches_tracked")}
+    for norm in [name.removesuffix(".running_var") for name in folded if name.endswith(".running_var")]:
+        above, _, own = norm.rpartition(".")
+        before = f"{above}.conv" if own == "bn" else f"{above}.{int(own) - 1}".lstrip(".") if own.isdecimal() else ""
+        leaves = [f"{norm}.{leaf}" for leaf in ("weight", "bias", "running_mean", "running_var")]
+        kernel = folded.get(f"{before}.weight", np.zeros(()))
+        if any(folded.get(leaf, np.zeros(0)).shape != kernel.shape[:1] for leaf in leaves):
             continue  # and its parts are listed as problems
-        scale, shift, mean, variance = (np.asarray(folded.pop(leaf), np.float64) for leaf in norm)
-        scale = scale / np.sqrt(variance + epsilon)
-        folded[f"{name}.weight"] = folded.pop(f"{name}.conv.weight") * scale.reshape(-1, *[1] * (kernel.ndim - 1))
-        folded[f"{name}.bias"] = shift - mean * scale
+        scale, shift, mean, variance = (np.asarray(folded.pop(leaf), np.float64) for leaf in leaves)
+        scale, bias = scale / np.sqrt(variance + epsilon), folded.pop(f"{before}.bias", np.zeros(1))
+        name = norm.removesuffix(".bn")
+        folded[f"{name}.weight"] = folded.pop(f"{before}.weight") * scale.reshape(-1, *[1] * (kernel.ndim - 1))
+        folded[f"{name}.bias"] = shift + (bias - mean) * scale
     return folded
 
 

@@ -4,6 +4,7 @@ import h5py
 import numpy as np
 import pytest
 import safetensors.numpy
+import scipy.io
 from foreign_weights import (
     hwio_squeezenet,
     keras_1,
@@ -77,6 +78,7 @@ def test_color_maps_give_the_input_that_the_networks_were_trained_on():
     rgb = np.array([[1.0, 0.5, 0.25]])
     expected = {
         "caffe": [0.25 * 255 - 103.939, 0.5 * 255 - 116.779, 255 - 123.68],
+        "caffe-rgb": [255 - 123.68, 0.5 * 255 - 116.779, 0.25 * 255 - 103.939],
         "caffe-rounded": [0.25 * 255 - 104, 0.5 * 255 - 117, 255 - 123],
         "torchvision": [(1 - 0.485) / 0.229, (0.5 - 0.456) / 0.224, (0.25 - 0.406) / 0.225],
         "unit": [1, 0, -0.5],
@@ -221,3 +223,74 @@ def test_published_files_are_recognized_and_survive_conversion(real_data, tmp_pa
 def test_a_decoder_is_not_taken_for_an_encoder(real_data):
     with pytest.raises(JaxstyleError, match="preprocess/kernel is missing"):
         read_weights(real_data / "features" / "vgg19_distilled_16x" / "decoder_relu5_1.pth")
+
+
+def batch_norms(architecture):
+    """A network with batch norms under torchvision's names, and the canonical one that it equals."""
+    rng, theirs, ours = np.random.default_rng(1), {}, {}
+    place = 0
+    for i, count in enumerate(VGG_BLOCKS[architecture], 1):
+        for name in (f"conv{i}_{j}" for j in range(1, count + 1)):
+            kernel, bias = (network(architecture)[f"{name}/{leaf}"] for leaf in ("kernel", "bias"))
+            leaves = {leaf: rng.random(len(bias), np.float32) + 0.5 for leaf in ("weight", "bias", "running_mean")}
+            leaves |= {"running_var": rng.random(len(bias), np.float32) * 1e-4}  # so that the epsilon matters
+            theirs |= {f"features.{place}.weight": kernel.transpose(3, 2, 0, 1), f"features.{place}.bias": bias}
+            theirs |= {f"features.{place + 1}.{leaf}": values for leaf, values in leaves.items()}
+            theirs[f"features.{place + 1}.num_batches_tracked"] = np.asarray(3)
+            scale = leaves["weight"] / np.sqrt(np.float64(leaves["running_var"]) + 1e-5)
+            ours[f"{name}/kernel"] = kernel * scale
+            ours[f"{name}/bias"] = (bias - leaves["running_mean"]) * scale + leaves["bias"]
+            place += 3
+        place += 1
+    return theirs, ours
+
+
+@pytest.mark.parametrize("architecture", VGG_BLOCKS)
+def test_batch_norms_of_torchvision_are_folded(architecture):
+    theirs, ours = batch_norms(architecture)
+    found = convert(theirs | HEAD, {})
+    assert (found.architecture, found.layout, found.preprocessing) == (architecture, "torchvision", "torchvision")
+    for name, tensor in ours.items():
+        np.testing.assert_allclose(found.tensors[name], tensor, rtol=1e-5, atol=1e-5, err_msg=name)
+    assert len(found.tensors) == len(ours) + 2
+
+
+def test_a_batch_norm_that_is_missing_is_told():
+    theirs, _ = batch_norms("vgg16")
+    cut = {name: leaf for name, leaf in theirs.items() if name != "features.4.running_mean"}
+    with pytest.raises(JaxstyleError, match=r"not a whole vgg16 .*features\.3\.weight is not part of vgg16"):
+        convert(cut, {})
+
+
+@pytest.mark.parametrize("separator", [".", "/"])
+@pytest.mark.parametrize("architecture", VGG_BLOCKS)
+def test_vgg_under_the_names_of_gatys_and_of_caffe(architecture, separator):
+    theirs = renamed(
+        network(architecture), lambda la, leaf: f"{la}{separator}{'weight' if leaf == 'kernel' else 'bias'}", True
+    )
+    found = convert(theirs | {f"fc6{separator}weight": np.zeros((4, 8), np.float32)}, {})
+    assert (found.architecture, found.layout, found.preprocessing) == (architecture, "caffe", "caffe")
+    for name, tensor in network(architecture).items():
+        np.testing.assert_array_equal(found.tensors[name], tensor, err_msg=name)
+
+
+@pytest.mark.parametrize("packed", [False, True])
+@pytest.mark.parametrize("old", [False, True])
+def test_vgg_of_matconvnet(tmp_path, old, packed):
+    """`simplenn` before and after 2015, written by SciPy, of RGB minus the mean."""
+    theirs, layers = network("vgg19"), []
+    for layer in ARCHITECTURES["vgg19"]:
+        filters, biases = theirs[f"{layer.name}/kernel"], theirs[f"{layer.name}/bias"][None]
+        weights = np.empty((1, 2), object)
+        weights[0, 0], weights[0, 1] = filters, biases
+        leaves = {"filters": filters, "biases": biases} if old else {"weights": weights}
+        layers += [{"name": layer.name, "type": "conv", "pad": 1.0, **leaves}, {"name": "relu", "type": "relu"}]
+    layers.append({"name": "fc6", "type": "conv", "filters": np.ones((7, 7, 8, 4), np.float32), "biases": np.ones(4)})
+    cell = np.empty((1, len(layers)), object)
+    cell[0, :] = layers
+    path = tmp_path / "imagenet-vgg-verydeep-19.mat"
+    scipy.io.savemat(path, {"meta": {"note": "RGB"}, "layers": cell}, do_compression=packed, oned_as="column")
+    found = read_weights(path)
+    assert (found.architecture, found.metadata) == ("vgg19", {"layout": "matconvnet", "preprocessing": "caffe-rgb"})
+    for name, tensor in theirs.items():
+        np.testing.assert_array_equal(found.tensors[name], tensor, err_msg=name)
