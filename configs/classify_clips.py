@@ -6,8 +6,8 @@ The network also foresees frames, which teaches it to look (`--config.past=0 --c
 `jaxstyle predict runs/clips clip.gif` tells the digit of a film. On 2 CPU cores, in seven minutes: 96.0 % of 1,000
 films of test digits are told right.
 
-MNIST must be prepared once by TFDS, for which it needs TensorFlow (`pip install 'jaxstyle[tf]'`).
-`--config configs/classify_clips.py:test` tells shapes apart in seconds and needs neither. Run again with the same
+MNIST (12 MB) is downloaded and prepared at its first use.
+`--config configs/classify_clips.py:test` tells shapes apart in seconds and needs no download. Run again with the same
 workdir, it goes on where it was stopped.
 """
 

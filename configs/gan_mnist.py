@@ -13,8 +13,8 @@ A quarter of an hour on one core. Of 10,000 samples, by the features of `classif
 
 Codes make kinds of pictures; without them, or with too little information, there are pictures between two digits.
 
-MNIST must be prepared once by TFDS, for which it needs TensorFlow (`pip install 'jaxstyle[tf]'`).
-`--config configs/gan_mnist.py:test` paints shapes in seconds and needs neither. Run again with the same workdir, it
+MNIST (12 MB) is downloaded and prepared at its first use.
+`--config configs/gan_mnist.py:test` paints shapes in seconds and needs no download. Run again with the same workdir, it
 goes on where it was stopped.
 """
 

@@ -6,9 +6,9 @@ Ten minutes on one core. Of 10,000 samples, by the features of `classify_mnist`:
 labels within 0.07 of uniform, precision 0.50, recall 0.79; with the paper's rate of 1e-4 and b1 of 0: 198, 0.86, 0.12,
 0.58 and 0.65. It is the objective's demonstration; `gan_mnist` paints better digits.
 
-MNIST must be prepared once by TFDS, for which it needs TensorFlow (`pip install 'jaxstyle[tf]'`).
-`--config configs/wgan_gp_mnist.py:test` paints shapes in seconds and needs neither. Run again with the same workdir,
-it goes on where it was stopped.
+MNIST (12 MB) is downloaded and prepared at its first use.
+`--config configs/wgan_gp_mnist.py:test` paints shapes in seconds and needs no download. Run again with the same
+workdir, it goes on where it was stopped.
 """
 
 from ml_collections import ConfigDict

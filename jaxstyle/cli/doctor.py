@@ -24,7 +24,7 @@ PARTS = {
     "video": ("cv2", "optical flow, by which stylised films are held steady"),
     "export": ("flatbuffers", "style models as StableHLO"),
     "onnx": ("jax2onnx", "style models as ONNX"),
-    "tf": ("tensorflow", "preparing TFDS's datasets, such as MNIST"),
+    "tf": ("tensorflow", "preparing other datasets of TFDS than MNIST, CIFAR and their kin"),
     "gcs": ("gcsfs", "workdirs in gs:// buckets"),
 }
 """Extras: the module that tells whether one is there, and what it is for."""
@@ -87,7 +87,7 @@ def networks() -> Iterator[tuple[str, str]]:
 
 def caches() -> Iterator[tuple[str, str]]:
     """The cache folders and how much is in them; JAXSTYLE_CACHE moves them."""
-    for part in ("features", "compiled"):
+    for part in ("features", "datasets", "compiled"):
         folder = cache_folder(part)
         files = [path for path in folder.rglob("*") if path.is_file()] if folder.is_dir() else []
         yield part, f"{sum(path.stat().st_size for path in files) / 1e6:.1f} MB in {folder}"

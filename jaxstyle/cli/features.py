@@ -13,13 +13,14 @@ from tqdm import tqdm
 
 from jaxstyle.errors import JaxstyleError
 from jaxstyle.features.architectures import deepest_layer
-from jaxstyle.features.weights import download, registry
+from jaxstyle.features.weights import registry
 from jaxstyle.features.weights.files import RESERVED, Weights, read_weights, save_weights
 from jaxstyle.features.weights.layouts import PREPROCESSING
 from jaxstyle.features.weights.pruning import active_channels, pruned
 from jaxstyle.media.image_reading import read_visible
 from jaxstyle.media.image_resizing import resize
 from jaxstyle.media.paths import picture_paths
+from jaxstyle.runtime import download
 from jaxstyle.runtime.caching import cache_folder
 
 PRUNE_SIDE = 224  # pixels

@@ -15,7 +15,7 @@ import numpy as np
 import tensorflow_datasets as tfds
 from etils import epath
 
-from jaxstyle.data import copies, domain_drawings, moving_mnist
+from jaxstyle.data import copies, domain_drawings, moving_mnist, stock
 from jaxstyle.data.dataset import Dataset, Example
 from jaxstyle.data.drawn import Digits, Drawn
 from jaxstyle.data.jaxstyle_shapes import JaxstyleShapes
@@ -155,14 +155,17 @@ def make_builder(name: str, data_dir: str = "") -> Any:
 
 def prepare(builder: Any, name: str) -> None:
     """Prepares a dataset that is not on disk yet; process 0 first, so that the others find it."""
-    stock = type(builder).__module__.startswith("tensorflow_datasets.")
     if builder.data_path.exists():
         return
-    if stock and importlib.util.find_spec("tensorflow") is None:  # told before the download, not after it
+    of_tfds = type(builder).__module__.startswith("tensorflow_datasets.")
+    ours = of_tfds and builder.name in stock.COUNTS
+    if (
+        of_tfds and not ours and importlib.util.find_spec("tensorflow") is None
+    ):  # told before the download, not after it
         raise JaxstyleError(f"preparing {name!r} needs TensorFlow (reading it does not): pip install 'jaxstyle[tf]'")
     tfds.disable_progress_bar()
     try:
-        builder.download_and_prepare()
+        (stock.prepare if ours else type(builder).download_and_prepare)(builder)
     except (OSError, tfds.download.DownloadError) as error:
         raise JaxstyleError(f"cannot prepare {name!r}: {error}") from error
 

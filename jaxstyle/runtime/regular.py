@@ -1,4 +1,4 @@
-"""Regular files: no pipe is waited for, no device read without end, no archive unpacked beyond measure."""
+"""Regular files: no pipe is waited for, no device read without end, no archive unpacked beyond measure, no web page."""
 
 from __future__ import annotations
 
@@ -47,3 +47,9 @@ def check_archive(path: str | os.PathLike[str]) -> None:
     """Raises `ValueError` for a zip archive, such as an npz, of which this is so; as `zipfile` for no such archive."""
     with zipfile.ZipFile(path) as archive:
         check_unpacked(sum(info.file_size for info in archive.infolist()), path)
+
+
+def looks_like_html(head: bytes) -> bool:
+    """Whether a file begins like a web page, such as a login or an error page saved in a file's place."""
+    start = head.lstrip(b"\xef\xbb\xbf \t\r\n").lower()
+    return start.startswith((b"<!doctype", b"<html", b"<head", b"<body", b"<?xml", b"<!--"))

@@ -8,8 +8,9 @@ import pytest
 
 from jaxstyle.cli import features
 from jaxstyle.errors import JaxstyleError
-from jaxstyle.features.weights import download, registry
+from jaxstyle.features.weights import registry
 from jaxstyle.features.weights.files import read_weights
+from jaxstyle.runtime import download
 
 # torchvision's indices of the first three convolutions of VGG.
 WIDTHS = {"features.0": (3, 4), "features.2": (4, 5), "features.5": (5, 6)}

@@ -57,7 +57,7 @@ def test_misspelt_names(shapes_dir, name, split, sentence):
 @pytest.mark.skipif(importlib.util.find_spec("tensorflow") is not None, reason="TensorFlow is there")
 def test_what_needs_tensorflow_says_so_before_any_download(tmp_path):
     with pytest.raises(JaxstyleError, match=r"pip install 'jaxstyle\[tf\]'"):
-        open_dataset(DataConfig(name="mnist", data_dir=str(tmp_path)), "train")
+        open_dataset(DataConfig(name="horses_or_humans", data_dir=str(tmp_path)), "train")
 
 
 @pytest.mark.parametrize("name", ["jaxstyle_shapes/tiny", "mnist"])

@@ -14,10 +14,11 @@ from PIL import Image
 
 import jaxstyle.features
 from jaxstyle.features import DEFAULT, Weights, load
-from jaxstyle.features.weights import download, pruning, registry
+from jaxstyle.features.weights import pruning, registry
 from jaxstyle.features.weights.pruning import active_channels
 from jaxstyle.features.weights.readers import read_tensors
 from jaxstyle.losses.distillation import activation_error, cosine
+from jaxstyle.runtime import download
 
 COSINES = {"relu1_1": 0.99, "relu2_1": 0.98, "relu3_1": 0.93}
 """What the features, mapped to full width, have to reach on pictures that were never trained on."""

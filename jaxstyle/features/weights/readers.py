@@ -18,7 +18,7 @@ from jaxstyle.features.weights.mat_file import MAGIC as MAT_MAGIC
 from jaxstyle.features.weights.mat_file import read_mat
 from jaxstyle.features.weights.tensorflow_file import INDEX, looks_like_tensorflow, read_tensorflow
 from jaxstyle.features.weights.torch_file import read_torch, reason, widen_bfloat16
-from jaxstyle.runtime.regular import check_archive, check_regular, check_unpacked
+from jaxstyle.runtime.regular import check_archive, check_regular, check_unpacked, looks_like_html
 
 Tensors = dict[str, np.ndarray]
 
@@ -92,12 +92,6 @@ def unwrapped(tensors: Mapping[str, np.ndarray]) -> Tensors:
     while prefix := next((w for w in WRAPPERS if network and all(name.startswith(w) for name in network)), None):
         network = {name.removeprefix(prefix): tensor for name, tensor in network.items()}
     return network
-
-
-def looks_like_html(head: bytes) -> bool:
-    """Whether a file begins like a web page, such as a login or an error page saved in place of weights."""
-    start = head.lstrip(b"\xef\xbb\xbf \t\r\n").lower()
-    return start.startswith((b"<!doctype", b"<html", b"<head", b"<body", b"<?xml", b"<!--"))
 
 
 def _head(path: Path) -> bytes:

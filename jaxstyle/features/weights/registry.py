@@ -10,7 +10,7 @@ import os
 from pathlib import Path
 
 from jaxstyle.errors import JaxstyleError, did_you_mean
-from jaxstyle.features.weights import download
+from jaxstyle.runtime import download
 from jaxstyle.runtime.caching import cache_folder
 
 CAFFE = "http://dl.caffe.berkeleyvision.org"  # it has no https; the hash verifies the file

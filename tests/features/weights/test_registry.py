@@ -8,7 +8,8 @@ import platformdirs
 import pytest
 
 from jaxstyle.errors import JaxstyleError
-from jaxstyle.features.weights import download, layouts, registry
+from jaxstyle.features.weights import layouts, registry
+from jaxstyle.runtime import download
 from jaxstyle.runtime.caching import cache_folder
 
 CONTENT = b"the weights"

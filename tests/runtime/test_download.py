@@ -10,7 +10,7 @@ import time
 import pytest
 
 from jaxstyle.errors import JaxstyleError
-from jaxstyle.features.weights import download
+from jaxstyle.runtime import download
 
 BODY = bytes(range(256)) * 1200  # more than one chunk
 SIZE = len(BODY)
@@ -225,8 +225,8 @@ def test_a_useless_answer_does_not_cost_what_has_arrived(server, target, behavio
 @pytest.mark.parametrize(
     ("behavior", "sentence"),
     [
-        ("page", "a web page, not weights"),
-        ("disguised_page", "a web page, not weights"),
+        ("page", "a web page, not the file"),
+        ("disguised_page", "a web page, not the file"),
         ("absent", "the server answers 404"),
         ("say_less", f"the server's file has {SIZE - 1000} bytes, not {SIZE}"),
         ("say_more", f"the server's file has {SIZE + 1000} bytes, not {SIZE}"),

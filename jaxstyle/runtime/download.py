@@ -19,7 +19,7 @@ from typing import IO, Any
 from tqdm import tqdm
 
 from jaxstyle.errors import JaxstyleError
-from jaxstyle.features.weights.readers import looks_like_html
+from jaxstyle.runtime.regular import looks_like_html
 
 try:
     import fcntl
@@ -178,7 +178,7 @@ def _range(header: str | None) -> tuple[int | None, int | None]:
 def _agreed(response: Any, have: int, size: int | None) -> tuple[int, int | None]:
     """The first byte that the server sends, which may ignore the range asked for, and the total size."""
     if response.headers.get_content_type() == "text/html":
-        raise _WrongAnswer("the server sends a web page, not weights (a login page, a proxy?)")
+        raise _WrongAnswer("the server sends a web page, not the file (a login page, a proxy?)")
     length = response.headers.get("Content-Length", "")
     total = int(length) if length.isdecimal() else None
     if response.status == http.client.PARTIAL_CONTENT:
@@ -198,7 +198,7 @@ def _copy(response: Any, file: IO[bytes], have: int, total: int | None, name: st
     with bar:
         while chunk := response.read(CHUNK):
             if have == 0 and looks_like_html(chunk[:512]):
-                raise _WrongContent("the server sends a web page, not weights (a login page, a proxy?)")
+                raise _WrongContent("the server sends a web page, not the file (a login page, a proxy?)")
             file.write(chunk)
             have += len(chunk)
             bar.update(len(chunk))
