@@ -1,7 +1,7 @@
 """Losses: pure functions of arrays."""
 
 from jaxstyle.losses.adversarial import ADVERSARIAL_LOSSES, AdversarialLoss, gradient_penalty, r1_penalty
-from jaxstyle.losses.classification import cross_entropy, mean_squared_error, smoothed_labels
+from jaxstyle.losses.classification import balanced_weights, cross_entropy, mean_squared_error, smoothed_labels
 from jaxstyle.losses.content import content_distance
 from jaxstyle.losses.image_priors import total_variation, total_variation_l1
 from jaxstyle.losses.matching import (
@@ -28,6 +28,7 @@ from jaxstyle.losses.variational import (
 __all__ = [
     "ADVERSARIAL_LOSSES",
     "AdversarialLoss",
+    "balanced_weights",
     "bernoulli_log_likelihood",
     "codebook_loss",
     "commitment_loss",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import math
 from collections.abc import Mapping
 from typing import Any
 
@@ -11,8 +12,8 @@ import jax.numpy as jnp
 import numpy as np
 
 from jaxstyle.data.augment import augment, mixup
-from jaxstyle.errors import JaxstyleError
-from jaxstyle.losses.classification import cross_entropy, smoothed_labels
+from jaxstyle.errors import JaxstyleError, did_you_mean
+from jaxstyle.losses.classification import balanced_weights, cross_entropy, smoothed_labels
 from jaxstyle.media.charts import confusion_chart
 from jaxstyle.metrics import confusion
 from jaxstyle.models.cnn import SmallCNN
@@ -47,13 +48,15 @@ class Config(TrainingConfig):
     model: ModelConfig = dataclasses.field(default_factory=ModelConfig)
     label_smoothing: float = 0.0  # share of every target that all classes share
     mixup: float = 0.0  # α of mixup; 0 is none
+    focus: float = 0.0  # γ of the focal loss; 0 is the cross entropy
+    class_weights: str = ""  # `balanced`, or weights such as `cat=2,dog=0.5`; those of other classes are 1
     best: str = "accuracy"
 
 
 def check(config: Config) -> None:
     """Raises `JaxstyleError` for a network or a number that cannot be."""
     one_of(config, {"model.name": MODELS})
-    at_least(config, {"augment.pad": 0, "mixup": 0, "model.width": 1})
+    at_least(config, {"augment.pad": 0, "mixup": 0, "focus": 0, "model.width": 1})
     for name, value in {"model.dropout": config.model.dropout, "label_smoothing": config.label_smoothing}.items():
         if not 0 <= value < 1:
             raise JaxstyleError(f"{named(name)} is {value:g}; it must be from 0 to below 1")
@@ -63,6 +66,11 @@ def check(config: Config) -> None:
 def fields(config: Config) -> tuple[str, ...]:
     """Names of the example's fields that the task wants."""
     return ("image", "label")
+
+
+def counts_classes(config: Config) -> bool:
+    """Whether weights depend on how many examples each class has."""
+    return config.class_weights == "balanced"
 
 
 def make(config: Config, info: RunInfo) -> Classify:
@@ -85,7 +93,32 @@ def make(config: Config, info: RunInfo) -> Classify:
         flip=config.augment.flip,
         label_smoothing=config.label_smoothing,
         mixup=config.mixup,
+        focus=config.focus,
+        weights=class_weights(config.class_weights, info),
     )
+
+
+def class_weights(text: str, info: RunInfo) -> tuple[float, ...]:
+    """Weights of the classes, or none; see `Config`.
+
+    Raises:
+      JaxstyleError: No such class, or no weight.
+    """
+    if text in ("", "balanced"):
+        return tuple(map(float, balanced_weights(info.training_counts))) if text else ()
+    weights = dict.fromkeys(info.classes, 1.0)
+    for entry in text.split(","):
+        name, _, number = entry.rpartition("=")
+        if name.strip() not in weights:
+            known = did_you_mean(name.strip(), info.classes)
+            raise JaxstyleError(f"{named('class_weights')} has {entry!r}; write 'balanced', or NAME=WEIGHT; {known}")
+        try:
+            weights[name.strip()] = float(number)
+        except ValueError:
+            weights[name.strip()] = math.nan
+        if not 0 <= weights[name.strip()] < math.inf:
+            raise JaxstyleError(f"{named('class_weights')} has {entry!r}; a weight is a number from 0")
+    return tuple(weights.values())
 
 
 def make_network(config: Config, classes: int) -> SmallCNN | ResNet:
@@ -110,6 +143,8 @@ class Classify:
       flip: Whether they are mirrored at random.
       label_smoothing: Share of every target that all classes share.
       mixup: α of `mixup`; 0 is none.
+      focus: γ of the focal loss.
+      weights: Of the classes in training; empty is 1 for all.
     """
 
     model: Any
@@ -120,6 +155,8 @@ class Classify:
     flip: bool = False
     label_smoothing: float = 0.0
     mixup: float = 0.0
+    focus: float = 0.0
+    weights: tuple[float, ...] = ()
 
     def init(self, key: jax.Array) -> TrainState:
         """The state before the first step."""
@@ -135,12 +172,14 @@ class Classify:
         if self.model.dropout:
             noise = jax.vmap(lambda one: jax.random.uniform(one, (self.model.features,)))(drops)
         images, targets = self.examples(batch, changes)
+        weights = jnp.asarray(self.weights) if self.weights else None
 
         def terms(params: Any) -> tuple[Metrics, Any]:
             variables = {"params": params, **state.collections}
             (logits, _), statistics = self.model.apply(variables, images, True, noise, mutable=["batch_stats"])
             right = jnp.argmax(logits, -1) == batch["label"]
-            return {"loss": cross_entropy(logits, targets), "accuracy": right}, statistics
+            loss = cross_entropy(logits, targets, focus=self.focus, weights=weights)
+            return {"loss": loss, "accuracy": right}, statistics
 
         return descend(self.optimizer, state, terms)
 

@@ -92,6 +92,7 @@ class TrainingConfig:
     keep: int = 2  # newest checkpoints kept; the best one is kept besides
     best: str = ""  # metric of the evaluation by which a checkpoint is best
     best_mode: str = "max"
+    patience: int = 0  # evaluations without a better value of `best`, after which the run stops; 0 never does
     init_from: str = ""  # run, or file of weights, with whose parameters a run begins, as far as they fit
     resume_step: int = 0  # of a kept checkpoint from which the run goes on; 0 is the newest
     fallback: bool = False  # whether a broken newest checkpoint is passed over for the one before it
@@ -201,7 +202,7 @@ def check_common(config: TrainingConfig) -> None:
       JaxstyleError: An unknown `dtype` or `progress`, or a seed or step below 0.
     """
     one_of(config, {"dtype": DTYPES, "progress": PROGRESS})
-    at_least(config, {"seed": 0, "resume_step": 0})
+    at_least(config, {"seed": 0, "resume_step": 0, "patience": 0})
 
 
 def one_of(config: Any, known: Mapping[str, Any]) -> None:

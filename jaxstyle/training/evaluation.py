@@ -18,12 +18,12 @@ from jaxstyle.data.dataset import Dataset
 from jaxstyle.data.domains import SECOND
 from jaxstyle.data.opening import open_dataset
 from jaxstyle.data.order import padded_batches
-from jaxstyle.errors import JaxstyleError
+from jaxstyle.errors import JaxstyleError, did_you_mean
 from jaxstyle.runtime.settings import named
 from jaxstyle.training import step as steps
 from jaxstyle.training.config import TrainingConfig
 from jaxstyle.training.state import TrainState
-from jaxstyle.training.task import DrawsCharts, RunInfo, ShowsFilms, ShowsPictures, Summarizes, Task
+from jaxstyle.training.task import DrawsCharts, RunInfo, ShowsFilms, ShowsPictures, Summarizes, Task, fixed_of
 
 SHOWN = 64
 """Examples, at most, of which a task's pictures and films are made."""
@@ -85,6 +85,17 @@ class Evaluation:
         batch |= {steps.WEIGHT: np.ones(lead, np.float32), steps.INDEX: np.zeros(lead, np.int32)}
         sums, _ = jax.eval_shape(self.step.mapped, state, batch, self.key)
         return list(self.summary({name: np.ones(leaf.shape) for name, leaf in sums.items()}))
+
+    def check_best(self, best: str, state: TrainState) -> None:
+        """Checks the metric by which checkpoints are chosen; "" is none.
+
+        Raises:
+          JaxstyleError: The evaluation does not give it.
+        """
+        if best and best not in (names := self.metrics(state.with_fixed(fixed_of(self.task)))):
+            raise JaxstyleError(
+                f"{named('best')} is {best!r}, which the evaluation does not give; {did_you_mean(best, names)}"
+            )
 
     def summary(self, means: dict[str, Any]) -> dict[str, Any]:
         """The metrics that a task makes of its means."""

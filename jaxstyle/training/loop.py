@@ -22,7 +22,7 @@ from jaxstyle.data import pipeline
 from jaxstyle.data.dataset import Dataset
 from jaxstyle.data.fingerprints import fingerprints
 from jaxstyle.data.order import Order
-from jaxstyle.errors import Diverged, JaxstyleError, did_you_mean
+from jaxstyle.errors import Diverged, JaxstyleError
 from jaxstyle.runtime import atomic
 from jaxstyle.runtime.interrupts import interruptible
 from jaxstyle.runtime.locks import only_run_in
@@ -36,9 +36,10 @@ from jaxstyle.training.divergence import advice, history, repeated
 from jaxstyle.training.durations import UNITS, Extent, due
 from jaxstyle.training.evaluation import Evaluation, Stopped, open_split
 from jaxstyle.training.meter import Meter, Profiler
+from jaxstyle.training.patience import check_patience, gives_up
 from jaxstyle.training.run_info import RunInfo
 from jaxstyle.training.state import TrainState, parameter_table
-from jaxstyle.training.task import Samples, SplitsBatches, fixed_of, load_task, template, typed_config
+from jaxstyle.training.task import CountsClasses, Samples, SplitsBatches, fixed_of, load_task, template, typed_config
 from jaxstyle.training.writers import Writers
 
 ONCE = {"xla_backend_optimization_level": 0, "xla_llvm_disable_expensive_passes": True}
@@ -123,6 +124,8 @@ class Training:
         data = fingerprints(splits[0], source) | fingerprints(splits[1], held_out)
         self.info = RunInfo(extent, self.total, pipeline.example_spec(source, fields), source.classes, data)
         same_data.check_going_on(workdir, config, self.info)
+        if isinstance(module, CountsClasses) and module.counts_classes(config):
+            self.info = dataclasses.replace(self.info, training_counts=source.class_counts())
         self.task = module.make(config, self.info)
         if isinstance(self.task, Samples) and "label" in fields and source.classes:
             self.info = dataclasses.replace(self.info, class_counts=held_out.class_counts())
@@ -135,10 +138,11 @@ class Training:
         self.init_key, self.train_key = (jax.random.fold_in(jax.random.key(config.seed), i) for i in range(2))
         self.train_step = steps.compile_train(self.task, self.devices)
         self.evaluation = Evaluation(self.task, config, self.info, held_out, self.devices)
-        if config.best:
-            self.check_best()
-        if self.arrays is not None:
-            starting.check_fits(jax.eval_shape(self.task.init, self.init_key), self.arrays, config.init_from)
+        check_patience(config, extent.steps(config, "eval"))
+        if config.best or self.arrays is not None:
+            state = jax.eval_shape(self.task.init, self.init_key)
+            starting.check_fits(state, self.arrays, config.init_from)
+            self.evaluation.check_best(config.best, state)
 
     def placed(self, source: Dataset, fields: Sequence[str]) -> pipeline.Batches:
         """Batches of a source's own fields among those that the task wants."""
@@ -146,15 +150,6 @@ class Training:
         data = pipeline.place(source, own, self.devices, self.config.data.resident_megabytes)
         pipeline.check_classes(data, source.classes)
         return data
-
-    def check_best(self) -> None:
-        """Raises `JaxstyleError` where the evaluation does not give what checkpoints are to be chosen by."""
-        state = jax.eval_shape(self.task.init, self.init_key).with_fixed(fixed_of(self.task))
-        best, names = self.config.best, self.evaluation.metrics(state)
-        if best not in names:
-            raise JaxstyleError(
-                f"{named('best')} is {best!r}, which the evaluation does not give; {did_you_mean(best, names)}"
-            )
 
     def begin(self, checkpoints: Checkpoints, step: int = 0) -> None:
         """Makes the state before the first step, or restores that of a step; 0 is the newest there is, if any."""
@@ -209,7 +204,8 @@ class Training:
             if due(step, every["eval"], self.total) and step and not writers.has(step, "eval"):
                 with self.saved_before_errors(meter, checkpoints, writers):
                     self.evaluate_and_write(step, writers, stops)  # it was broken off
-            while step < self.total and not stops():
+            given_up = step < self.total and gives_up(self.config, writers)
+            while step < self.total and not given_up and not stops():
                 profiler.before(step)
                 with meter.waiting(), self.saved_before_errors(meter, checkpoints, writers):
                     batch = (batches or self.batch)(step)
@@ -223,6 +219,7 @@ class Training:
                     scores = self.evaluate_and_write(step, writers, stops) if evaluates else None
                 if saves or (scores and self.config.best):  # what was not kept cannot be the best
                     self.save(checkpoints, scores)
+                given_up = evaluates and step < self.total and gives_up(self.config, writers)
                 if saves or evaluates:
                     meter.restart()
             self.log(meter, checkpoints, writers)

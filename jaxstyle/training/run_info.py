@@ -33,6 +33,7 @@ class RunInfo:
       data: Fingerprint of each split, by its name in the config; see `jaxstyle.training.same_data`.
       class_counts: Examples of each class in the evaluation split, by which labels of samples are drawn; empty where
         the task draws none.
+      training_counts: Examples of each class in the training split; empty where the task does not ask for them.
     """
 
     extent: Extent
@@ -41,6 +42,7 @@ class RunInfo:
     classes: tuple[str, ...] = ()
     data: Mapping[str, Fingerprint] = dataclasses.field(default_factory=dict)
     class_counts: tuple[int, ...] = ()
+    training_counts: tuple[int, ...] = ()
 
 
 def save(folder: epath.Path, info: RunInfo) -> None:
@@ -62,10 +64,10 @@ def read(folder: epath.Path) -> RunInfo:
         extent, classes = Extent(**fields["extent"]), tuple(fields["classes"])
         spec = {n: jax.ShapeDtypeStruct(tuple(shape), np.dtype(dtype)) for n, (shape, dtype) in fields["spec"].items()}
         data = {name: Fingerprint.from_json(saved) for name, saved in fields.get("data", {}).items()}
-        counts = tuple(map(operator.index, fields.get("class_counts", ())))
-        if counts and (len(counts) != len(classes) or min(counts) < 0):
+        counts = [tuple(map(operator.index, fields.get(f"{which}_counts", ()))) for which in ("class", "training")]
+        if any(each and (len(each) != len(classes) or min(each) < 0) for each in counts):
             raise ValueError("the counts are not those of the classes")
-        return RunInfo(extent, operator.index(fields["steps"]), spec, classes, data, counts)
+        return RunInfo(extent, operator.index(fields["steps"]), spec, classes, data, *counts)
     except FileNotFoundError:
         raise JaxstyleError(f"{os.fspath(folder)!r} has no {FILE}; the training command writes it anew") from None
     except (OSError, ValueError, KeyError, TypeError, AttributeError):

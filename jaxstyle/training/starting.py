@@ -106,8 +106,10 @@ def started(state: TrainState, arrays: Arrays, name: str) -> TrainState:
     return filled(state, values, {key: source for key, source in pairs.items() if key in leaves})
 
 
-def check_fits(state: TrainState, arrays: Arrays, name: str) -> None:
-    """Raises `JaxstyleError` where no parameter of a state, or of its shapes, is among the arrays of a source."""
+def check_fits(state: TrainState, arrays: Arrays | None, name: str) -> None:
+    """Raises `JaxstyleError` where no parameter of a state (shapes are enough) fits; None fits always."""
+    if arrays is None:
+        return
     _, wanted, taken = fitting(state, arrays)
     if not any(key.startswith("params/") for key in taken):
         raise JaxstyleError(

@@ -44,6 +44,15 @@ class TaskModule(Protocol):
         ...
 
 
+@runtime_checkable
+class CountsClasses(Protocol):
+    """A module of a task that may want to know how often each class is trained on."""
+
+    def counts_classes(self, config: Any) -> bool:
+        """Whether it does: `RunInfo.training_counts` are then there for `make`."""
+        ...
+
+
 class Task(Protocol):
     """Pure functions over a state."""
 

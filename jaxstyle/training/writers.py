@@ -70,8 +70,7 @@ class Writers:
 
     def has(self, step: int, kind: str) -> bool:
         """True where a row of this kind and step is written; on every process the answer of process 0."""
-        found = any(row["step"] == step for row in self.rows(kind))
-        return found if jax.process_count() == 1 else bool(multihost_utils.broadcast_one_to_all(np.array(found)))
+        return agreed(any(row["step"] == step for row in self.rows(kind)))
 
     def write(self, line: str) -> None:
         """Adds a line to the metrics: to what is there, or, as nothing can be added to a bucket's objects, anew."""
@@ -116,6 +115,11 @@ class Writers:
         self.bar.close()
         if self.board:
             self.board.close()
+
+
+def agreed(answer: bool) -> bool:
+    """On every process the answer of process 0."""
+    return answer if jax.process_count() == 1 else bool(multihost_utils.broadcast_one_to_all(np.array(answer)))
 
 
 def plain(value: Any) -> Any:

@@ -7,9 +7,10 @@ import pytest
 from jax.test_util import check_grads
 from scipy.special import log_softmax
 from sklearn.metrics import mean_squared_error as reference_mse
+from sklearn.utils.class_weight import compute_class_weight
 
 from jaxstyle.errors import JaxstyleError
-from jaxstyle.losses.classification import cross_entropy, mean_squared_error, smoothed_labels
+from jaxstyle.losses.classification import balanced_weights, cross_entropy, mean_squared_error, smoothed_labels
 
 RNG = np.random.default_rng(0)
 LOGITS = RNG.normal(size=(6, 4)).astype(np.float32) * 5
@@ -30,6 +31,34 @@ def test_cross_entropy_of_probabilities():
     np.testing.assert_allclose(cross_entropy(LOGITS, targets), wanted, rtol=1e-5)
     one_hot = smoothed_labels(LABELS, 4)
     np.testing.assert_allclose(cross_entropy(LOGITS, one_hot), cross_entropy(LOGITS, LABELS), rtol=1e-6)
+
+
+@pytest.mark.parametrize("focus", [0.0, 0.5, 2.0])
+@pytest.mark.parametrize("weights", [None, np.array([0.5, 0.0, 3.0, 1.0], np.float32)])
+def test_focal_and_weighted_by_class(focus, weights):
+    log_p = log_softmax(LOGITS.astype(np.float64), -1)
+    terms = -(np.ones(4) if weights is None else weights) * (1 - np.exp(log_p)) ** focus * log_p
+    options = {"focus": focus, "weights": weights}
+    # float32; 1 - p loses digits where p is near 1, and the terms are as small
+    np.testing.assert_allclose(
+        cross_entropy(LOGITS, LABELS, **options), terms[np.arange(6), LABELS], rtol=1e-4, atol=1e-6
+    )
+    targets = RNG.dirichlet(np.ones(4), 6).astype(np.float32)
+    np.testing.assert_allclose(cross_entropy(LOGITS, targets, **options), (targets * terms).sum(-1), rtol=1e-4)
+    loss = jax.jit(lambda z: cross_entropy(z, targets, **options))
+    check_grads(loss, (jnp.asarray(LOGITS) / 5,), 1, ("rev",), atol=1e-2, rtol=1e-2, eps=1e-2)
+
+
+def test_the_focal_slope_is_finite_where_all_is_right():
+    slopes = jax.grad(lambda z: cross_entropy(z, np.array([0]), focus=0.5)[0])(jnp.array([[1e3, -1e3]]))
+    assert np.isfinite(slopes).all()
+
+
+def test_balanced_weights():
+    labels = np.repeat([0, 1, 3], [7, 2, 30])
+    wanted = compute_class_weight("balanced", classes=np.array([0, 1, 3]), y=labels)
+    np.testing.assert_allclose(balanced_weights([7, 2, 0, 30])[[0, 1, 3]], wanted, rtol=1e-6)
+    assert balanced_weights([7, 2, 0, 30])[2] == 0 and balanced_weights([]).size == 0
 
 
 def test_huge_logits_stay_finite():
@@ -59,6 +88,11 @@ def test_gradients():
 def test_targets_of_another_shape_are_refused(targets):
     with pytest.raises(JaxstyleError, match=r"do not belong to logits \(6, 4\)"):
         cross_entropy(LOGITS, targets)
+
+
+def test_weights_of_another_number_are_refused():
+    with pytest.raises(JaxstyleError, match=r"weights \(3,\) are not one for each of 4 classes"):
+        cross_entropy(LOGITS, LABELS, weights=np.ones(3))
 
 
 def test_numbers_of_another_shape_are_refused():

@@ -38,6 +38,31 @@ def test_it_learns(config, tmp_path):
     assert rows[-1]["kind"] == "eval" and rows[-1]["accuracy"] > 0.3  # of ten classes
 
 
+def test_classes_are_weighted_by_how_seldom_they_are(config, tmp_path):
+    training = loop.Training(
+        typed(classify.Config, override(config, {"class_weights": "balanced", "best": ""})), tmp_path
+    )
+    counts = np.array(training.info.training_counts)
+    assert counts.sum() == 512 and len(counts) == 10
+    np.testing.assert_allclose(training.task.weights, 512 / (10 * counts), rtol=1e-6)
+
+
+INFO = RunInfo(Extent(10, 2), 5, {"image": jax.ShapeDtypeStruct((8, 8, 3), np.uint8)}, ("cat", "dog", "a=b"))
+
+
+def test_weights_by_name():
+    assert classify.class_weights("dog=2, a=b=0.5", INFO) == (1.0, 2.0, 0.5)
+    assert (
+        classify.class_weights("", INFO) == classify.class_weights("balanced", INFO) == ()
+    )  # no counts, nothing to train
+
+
+@pytest.mark.parametrize("text", ["dgo=2", "dog", "dog=x", "dog=-1", "dog=inf"])
+def test_weights_that_cannot_be_are_told(text):
+    with pytest.raises(JaxstyleError, match=f"class_weights has '{text}'; "):
+        classify.class_weights(text, INFO)
+
+
 def test_data_without_classes_is_told(config):
     info = RunInfo(Extent(10, 2), 5, {"image": jax.ShapeDtypeStruct((8, 8, 3), np.uint8)})
     with pytest.raises(JaxstyleError, match="the dataset has no class labels"):
@@ -52,6 +77,7 @@ def test_data_without_classes_is_told(config):
         ({"model.depth": 18}, "model.depth is 18; a residual network has 20"),
         ({"model.dropout": 1.0}, "model.dropout is 1; it must be from 0 to below 1"),
         ({"label_smoothing": -0.1}, "label_smoothing is -0.1; it must be from 0 to below 1"),
+        ({"focus": -1.0}, "focus is -1; it must be at least 0"),
         ({"mixup": -1.0}, "mixup is -1; it must be at least 0"),
     ],
 )
