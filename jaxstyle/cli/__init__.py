@@ -32,6 +32,7 @@ GROUPS = {
     },
     "train networks": {
         "train": "train a network, or run any other recipe",
+        "data": "tell what a folder of pictures or a dataset holds, and what is wrong with it",
         "evaluate": "score a trained network, and the pictures it draws",
     },
     "use what was trained": {

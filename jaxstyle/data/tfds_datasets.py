@@ -145,6 +145,10 @@ def make_builder(name: str, data_dir: str = "") -> Any:
         hint = near if near.startswith("did") else "see tfds.list_builders()"
         raise JaxstyleError(f"unknown dataset {name!r}; {hint}") from None
     except ValueError as error:
+        if "builder name string" in str(error):  # TFDS tells how names are spelt, in many lines
+            raise JaxstyleError(
+                f"unknown dataset {name!r}; write name/config, or name a folder that is there"
+            ) from None
         if "File format is already set" not in str(error):
             raise
         raise JaxstyleError(
