@@ -18,6 +18,8 @@ TITLES = {
     "inception_score": "Inception Score (of these probabilities)",
     "confidence": "mean confidence",
     "variation": "labels' variation from uniform",
+    "modes": "classes that are drawn",
+    "reverse_kl": "labels' reverse KL from uniform",
     "histogram": "labels",
     "kid_a": "kernel distance to a",
     "kid_b": "kernel distance to b",
@@ -29,6 +31,8 @@ TITLES = {
     "recall_by_class": "recall (k = 3)",
 }
 
+MOST = 100
+"""Classes of which a table tells each."""
 OPTIONS = ("features", "count", "seed", "checkpoint", "split", "data", "iwae_samples", "labels")
 
 
@@ -37,8 +41,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("workdir", metavar="WORKDIR", help="of a training, finished or still running")
     names = "such as loss,frechet,kid,recall; without it all that can be had"
     parser.add_argument("--metrics", default="", metavar="A,B", help=names)
-    space = "what samples are compared by: a classifier's workdir, or Inception-v3 by name or file"
-    parser.add_argument("--features", metavar="WORKDIR|NAME|PATH", help=space)
+    space = "what samples are compared by: a classifier's workdir, digits (shipped), or Inception-v3 by name or file"
+    parser.add_argument("--features", metavar="WORKDIR|digits|NAME|PATH", help=space)
     parser.add_argument("-n", "--count", type=int, default=10_000, metavar="N", help="samples (default: 10000)")
     parser.add_argument("--seed", type=int, default=0, metavar="N", help="of the samples (default: 0)")
     which = "which state to score (default: newest)"
@@ -95,11 +99,11 @@ def table(report: Any) -> str:
 
 
 def add(rows: list[tuple[str, str]], each: dict[str, list[float]], classes: Any, name: str, value: Any) -> None:
-    """Puts a value where it belongs: a number into the rows, one for each class into its table, a matrix nowhere.
+    """Puts a value where it belongs: a number into the rows, one for each class into its table, others nowhere.
 
     What is named `frame_…` has one for each frame, of which there may be as many as of classes.
     """
-    if isinstance(value, list) and value and isinstance(value[0], list):
+    if isinstance(value, list) and value and (isinstance(value[0], list) or len(value) > MOST):
         return
     if isinstance(value, list) and len(value) == len(classes) and not name.startswith("frame_"):
         each[name] = value

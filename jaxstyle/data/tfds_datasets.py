@@ -15,7 +15,7 @@ import numpy as np
 import tensorflow_datasets as tfds
 from etils import epath
 
-from jaxstyle.data import copies, domain_drawings, moving_mnist, stock
+from jaxstyle.data import copies, domain_drawings, moving_mnist, stacked_mnist, stock
 from jaxstyle.data.dataset import Dataset, Example
 from jaxstyle.data.drawn import Digits, Drawn
 from jaxstyle.data.jaxstyle_shapes import JaxstyleShapes
@@ -33,6 +33,7 @@ DRAWN = {
     "moving_mnist": moving_mnist.VARIANTS,
     "shapes_outlined": domain_drawings.SHAPES,
     "digits_textured": domain_drawings.TEXTURED,
+    "stacked_mnist": stacked_mnist.VARIANTS,
 }
 """Datasets that are drawn when they are read, and their variants."""
 

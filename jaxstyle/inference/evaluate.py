@@ -14,7 +14,7 @@ from jaxstyle.data.fingerprints import fingerprints
 from jaxstyle.errors import JaxstyleError, did_you_mean
 from jaxstyle.inference import sample, translations
 from jaxstyle.inference.feature_sets import drawn_places, real_features, sample_features
-from jaxstyle.inference.feature_space import FeatureSpace, open_space
+from jaxstyle.inference.feature_space import FeatureSpace, open_space, suited
 from jaxstyle.inference.run import Run, open_run
 from jaxstyle.inference.sample_metrics import GENERATIVE, PARTS, Measure, label_check, label_scores
 from jaxstyle.training import config_file, same_data
@@ -73,7 +73,8 @@ def evaluate(
     Args:
       workdir: Of a finished or running training.
       metrics: Names of the task's own metrics and of `GENERATIVE`; none means all that can be had.
-      features: A classifier's workdir, or Inception-v3 by name or file; without it only the task's own are to be had.
+      features: A classifier's workdir, `"digits"` (the classifier of digits that the package ships), or Inception-v3 by
+        name or file; without it only the task's own are to be had.
       count: Samples drawn, and at most so many real pictures to compare with.
       seed: Of the samples.
       checkpoint: `"newest"`, `"best"` or a step.
@@ -89,7 +90,7 @@ def evaluate(
     if labels not in LABELS:
         raise JaxstyleError(f"labels {labels!r} are unknown; {did_you_mean(labels, LABELS)}")
     run = open_run(workdir, checkpoint)
-    space = open_space(features) if features else None
+    space = suited(open_space(features), run.info) if features else None
     evaluation, state = reopened(run, split, iwae_samples, data)
     own, generative = chosen_metrics(metrics, evaluation.metrics(state), run, space)
     translates = isinstance(run.task, Translates)

@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+import itertools
 import os
 from collections.abc import Callable
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, cast
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 
 from jaxstyle.errors import JaxstyleError
 from jaxstyle.features import InceptionV3, load
 from jaxstyle.features.inception import fid_preprocess
+from jaxstyle.inference import digits
 from jaxstyle.inference.run import open_run
 from jaxstyle.training.config_file import absolute
+from jaxstyle.training.run_info import RunInfo
 from jaxstyle.training.task import Classifies
 
 Extract = Callable[[Any, jax.Array], tuple[jax.Array, jax.Array | None]]
@@ -40,13 +44,47 @@ class FeatureSpace(NamedTuple):
 
 
 def open_space(features: str | os.PathLike) -> FeatureSpace:
-    """Opens the feature space of a classifier's workdir, or of Inception-v3 by name or file.
+    """Opens the feature space of a classifier's workdir, of the shipped `"digits"`, or of Inception-v3 by name or file.
 
     Raises:
-      JaxstyleError: It is neither.
+      JaxstyleError: It is none of these.
     """
     folder = absolute(features)
-    return classifier_space(folder) if (folder / "config.json").exists() else inception_space(features)
+    if (folder / "config.json").exists():
+        return classifier_space(folder)
+    return digits_space() if os.fspath(features) == digits.NAME else inception_space(features)
+
+
+def digits_space() -> FeatureSpace:
+    """The last hidden layer of the classifier of digits that the package ships."""
+
+    def extract(params: Any, pictures: jax.Array) -> tuple[jax.Array, jax.Array]:
+        logits, features = cast(tuple[jax.Array, jax.Array], digits.NETWORK.apply({"params": params}, pictures))
+        return features, jax.nn.softmax(logits)
+
+    name = "the shipped classifier of digits"
+    return FeatureSpace(name, False, extract, digits.load_params(), digits.SHAPE, digits.CLASSES)
+
+
+def suited(space: FeatureSpace, info: RunInfo) -> FeatureSpace:
+    """The same space or, where a run's pictures are stacks of what it classifies, that of all channels together.
+
+    A stack's features are those of its channels one after another, and its classes all combinations of theirs: of
+    digits in three channels, `000` to `999`.
+    """
+    *sides, channels = info.spec["image"].shape
+    names = tuple(map("".join, itertools.product(space.classes, repeat=channels)))
+    if space.shape != (*sides, 1) or channels == 1 or names != info.classes:
+        return space
+
+    def extract(params: Any, pictures: jax.Array) -> tuple[jax.Array, jax.Array]:
+        each: Any = [space.extract(params, part) for part in jnp.split(pictures, channels, -1)]
+        probabilities = each[0][1]
+        for _, others in each[1:]:
+            probabilities = (probabilities[:, :, None] * others[:, None]).reshape(len(others), -1)
+        return jnp.concatenate([features for features, _ in each], -1), probabilities
+
+    return FeatureSpace(f"{space.name}, of each channel", False, extract, space.params, (*sides, channels), names)
 
 
 def classifier_space(workdir: str | os.PathLike) -> FeatureSpace:

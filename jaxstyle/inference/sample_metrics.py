@@ -48,13 +48,15 @@ def density_coverage(real: FeatureSet, drawn: FeatureSet) -> dict[str, Any]:
 
 
 def label_scores(real: FeatureSet, drawn: FeatureSet) -> dict[str, Any]:
-    """Inception Score, mean confidence, histogram of labels and its total variation from uniform, of samples only."""
+    """Inception Score, mean confidence, histogram of labels and its distances from uniform, of samples only."""
     sums = measures.label_sums(drawn.probabilities)
     histogram = measures.label_histogram(sums)
     return {
         "inception_score": measures.inception_score(sums),
         "confidence": measures.mean_confidence(sums),
         "variation": measures.variation_from_uniform(histogram),
+        "modes": measures.modes_covered(histogram),
+        "reverse_kl": measures.reverse_kl(histogram),
         "histogram": histogram.tolist(),
     }
 
@@ -78,7 +80,7 @@ GENERATIVE: dict[str, Measure] = {
     "kid": kernel,
     **dict.fromkeys(("precision", "recall"), precision_recall),
     **dict.fromkeys(("density", "coverage"), density_coverage),
-    **dict.fromkeys(("inception_score", "confidence", "variation", "histogram"), label_scores),
+    **dict.fromkeys(("inception_score", "confidence", "variation", "modes", "reverse_kl", "histogram"), label_scores),
     "label": label_check,
 }
 PARTS = {"kid_deviation": "kid", "label_by_class": "label", "recall_by_class": "label"}

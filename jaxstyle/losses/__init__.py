@@ -1,6 +1,13 @@
 """Losses: pure functions of arrays."""
 
-from jaxstyle.losses.adversarial import ADVERSARIAL_LOSSES, AdversarialLoss, gradient_penalty, r1_penalty
+from jaxstyle.losses.adversarial import (
+    ADVERSARIAL_LOSSES,
+    RELATIVISTIC,
+    AdversarialLoss,
+    gradient_penalty,
+    logits_and_penalties,
+    r1_penalty,
+)
 from jaxstyle.losses.classification import balanced_weights, cross_entropy, mean_squared_error, smoothed_labels
 from jaxstyle.losses.content import content_distance
 from jaxstyle.losses.image_priors import total_variation, total_variation_l1
@@ -27,6 +34,7 @@ from jaxstyle.losses.variational import (
 
 __all__ = [
     "ADVERSARIAL_LOSSES",
+    "RELATIVISTIC",
     "AdversarialLoss",
     "balanced_weights",
     "bernoulli_log_likelihood",
@@ -43,6 +51,7 @@ __all__ = [
     "gram_distance",
     "gram_matrix",
     "kl_weight",
+    "logits_and_penalties",
     "matching_distance",
     "mean_squared_error",
     "mean_std_distance",

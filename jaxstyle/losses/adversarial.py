@@ -2,12 +2,13 @@
 
 A logit is large for pictures that the discriminator takes for real; for Wasserstein and hinge losses it is a score, not
 a log odds. Every loss is per example: `discriminator(real, fake) -> [N]` and `generator(fake) -> [N]`, both minimised.
+The relativistic loss compares pairs: its generator loss is of the real pictures' logits, too.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -22,11 +23,13 @@ class AdversarialLoss(NamedTuple):
 
     Attributes:
       discriminator: Logits `[...]` of real and of generated pictures -> losses `[...]` float32.
-      generator: Logits `[...]` of generated pictures -> losses `[...]` float32.
+      generator: Logits `[...]` of generated pictures and, where `paired`, of real ones -> losses `[...]` float32.
+      paired: Whether the generator's loss compares generated pictures with real ones.
     """
 
     discriminator: Callable[[jax.Array, jax.Array], jax.Array]
-    generator: Callable[[jax.Array], jax.Array]
+    generator: Callable[..., jax.Array]
+    paired: bool = False
 
 
 def as_float32(*logits: jax.Array) -> tuple[jax.Array, ...]:
@@ -172,6 +175,47 @@ def linear_generator(fake: jax.Array) -> jax.Array:
     return -as_float32(fake)[0]
 
 
+def relativistic_discriminator(real: jax.Array, fake: jax.Array) -> jax.Array:
+    """`-log σ(real - fake)`, the relativistic pairing loss: each real picture against one generated picture.
+
+    Where generated pictures cover some modes of the real ones only, the generator has no local minimum there, as it has
+    with losses that judge each picture by itself (Sun et al. 2020).
+
+    Args:
+      real: Logits `[...]` of real pictures.
+      fake: Those of generated ones, same shape.
+
+    Returns:
+      `[...]` float32, positive; `log 2` for equal logits.
+
+    Raises:
+      JaxstyleError: The shapes differ.
+
+    References:
+      Jolicoeur-Martineau 2019, "The relativistic discriminator", section 4.1 (RpGAN).
+      Huang et al. 2024, "The GAN is dead; long live the GAN!", eq. 2.
+    """
+    real, fake = as_float32(real, fake)
+    return jax.nn.softplus(fake - real)
+
+
+def relativistic_generator(fake: jax.Array, real: jax.Array) -> jax.Array:
+    """`-log σ(fake - real)`, the generator's part of the relativistic pairing loss.
+
+    Args:
+      fake: Logits `[...]` of generated pictures.
+      real: Those of real ones, same shape.
+
+    Returns:
+      `[...]` float32, positive.
+
+    Raises:
+      JaxstyleError: The shapes differ.
+    """
+    return relativistic_discriminator(fake, real)
+
+
+RELATIVISTIC = AdversarialLoss(relativistic_discriminator, relativistic_generator, paired=True)
 ADVERSARIAL_LOSSES = {
     "minimax": AdversarialLoss(logistic_discriminator, minimax_generator),
     "non-saturating": AdversarialLoss(logistic_discriminator, non_saturating_generator),
@@ -201,6 +245,28 @@ def r1_penalty(discriminate: Discriminate, images: jax.Array) -> jax.Array:
       Mescheder, Geiger & Nowozin 2018, "Which Training Methods for GANs do actually Converge?", eq. 9.
     """
     return squared_gradient_norms(discriminate, images) / 2
+
+
+def logits_and_penalties(
+    discriminate: Callable[[jax.Array], tuple[jax.Array, Any]], images: jax.Array
+) -> tuple[jax.Array, jax.Array, Any]:
+    """Logits and the zero-centred penalty at every picture, by one pass forward and one pullback.
+
+    The penalty is R1 at real pictures and R2 at generated ones; given a batch of both, none is passed twice.
+
+    Args:
+      discriminate: Pictures -> (logits `[N]` float32, each a function of its own picture; anything else).
+      images: `[N, ...]`.
+
+    Returns:
+      Logits `[N]`, half the squared norms of their gradients `[N]` float32, and what else `discriminate` returned.
+
+    References:
+      Huang et al. 2024, "The GAN is dead; long live the GAN!", section 2.3.
+    """
+    logits, pull, others = jax.vjp(discriminate, images, has_aux=True)
+    (gradients,) = pull(jnp.ones_like(logits))
+    return logits, jnp.sum(jnp.square(gradients.astype(jnp.float32)), range(1, gradients.ndim)) / 2, others
 
 
 def gradient_penalty(discriminate: Discriminate, real: jax.Array, fake: jax.Array, mix: jax.Array) -> jax.Array:

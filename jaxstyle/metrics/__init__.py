@@ -10,6 +10,8 @@ from jaxstyle.metrics.labels import (
     label_histogram,
     label_sums,
     mean_confidence,
+    modes_covered,
+    reverse_kl,
     variation_from_uniform,
 )
 from jaxstyle.metrics.neighbors import density_coverage, precision_recall
@@ -30,7 +32,9 @@ __all__ = [
     "mean_and_covariance",
     "mean_confidence",
     "merge",
+    "modes_covered",
     "precision_recall",
+    "reverse_kl",
     "variation_from_uniform",
     "warping_error",
 ]

@@ -69,6 +69,23 @@ def label_histogram(sums: LabelSums) -> np.ndarray:
     return np.asarray(sums.labels, np.float64) / float(sums.number)
 
 
+def modes_covered(histogram: np.ndarray) -> int:
+    """The number of classes that a picture was classified as, of a histogram `[C]`; "modes" of Stacked MNIST."""
+    return int(np.count_nonzero(histogram))
+
+
+def reverse_kl(histogram: np.ndarray) -> float:
+    """Kullback-Leibler divergence, in nats, of a histogram `[C]` of sum 1 from the uniform one: `Σ q log(C q)`.
+
+    N pictures of all classes alike have about `(C - 1) / 2 N`: .02 of a thousand classes and 25,600 pictures.
+
+    References:
+      Lin et al. 2018, "PacGAN", section 4.2.
+    """
+    positive = histogram[histogram > 0]
+    return float(np.sum(positive * np.log(positive * len(histogram))))
+
+
 def variation_from_uniform(histogram: np.ndarray) -> float:
     """Total variation distance, in [0, 1], of a histogram `[C]` of sum 1 from the uniform one: half the L1 distance."""
     return float(np.abs(histogram - 1 / len(histogram)).sum() / 2)

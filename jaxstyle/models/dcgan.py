@@ -59,19 +59,20 @@ def build(config: Any, shape: tuple[int, ...], classes: int) -> tuple[Generator,
     )
 
 
-def levels_of(shape: tuple[int, ...], least: int = 2) -> int:
-    """The number of halvings that bring the shorter side of a picture to 4 to 7 pixels.
+def levels_of(shape: tuple[int, ...], least: int = 2, patch: int = 1) -> int:
+    """The number of halvings that bring the shorter side of a picture to 4 to 7 pixels, or patches.
 
     Args:
       shape: `(H, W, C)`.
       least: Smallest number of halvings allowed.
+      patch: Pixels a side of a patch.
 
     Raises:
       JaxstyleError: There are fewer halvings, or a side cannot be halved so often.
     """
     height, width, _ = shape
-    levels = max(0, (min(height, width) // 4).bit_length() - 1)
-    if levels < least or height % 2**levels or width % 2**levels:
+    levels = max(0, (min(height, width) // patch // 4).bit_length() - 1)
+    if levels < least or height % (patch << levels) or width % (patch << levels):
         raise JaxstyleError(
             f"these networks make no pictures of {width}x{height} pixels, whose sides cannot be halved down to 4 to 7 "
             f"pixels; 28, 32, 48 and 64 are sides that can ({named('data.size')}=32)"

@@ -26,6 +26,7 @@ class LogitsHead(nn.Module):
       classes: Number of labels; 0 for none.
       codes: Number of codes; 0 for none.
       kernel_init: Initialiser of all kernels.
+      bias: Whether the logit has one; a loss of differences of logits gives it no gradient.
       dtype: Dtype of the computation; the logits are float32.
 
     References:
@@ -36,12 +37,14 @@ class LogitsHead(nn.Module):
     codes: int = 0
     kernel_init: Any = nn.initializers.lecun_normal()
     dtype: Any = jnp.float32
+    bias: bool = True
 
     @nn.compact
     def __call__(self, features: jax.Array, labels: jax.Array | None) -> jax.Array:
         """Features `[N, ...]` and labels `[N]` -> logits `[N]` float32."""
         flat = features.reshape(features.shape[0], -1).astype(self.dtype)
-        logits = nn.Dense(1, kernel_init=self.kernel_init, dtype=self.dtype)(flat)[:, 0].astype(jnp.float32)
+        dense = nn.Dense(1, self.bias, self.dtype, kernel_init=self.kernel_init)
+        logits = dense(flat)[:, 0].astype(jnp.float32)
         if self.classes:
             embed = nn.Embed(self.classes, flat.shape[-1], embedding_init=self.kernel_init, dtype=self.dtype)
             logits += jnp.sum((flat * embed(labels)).astype(jnp.float32), -1)

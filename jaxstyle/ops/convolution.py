@@ -8,6 +8,8 @@ batch 64:
   the options of `jaxstyle.runtime.compiling`.
 - For the kernel's gradient XLA transposes activations from `[N, H, W, C]` to `[C, H, W, N]`, in a loop that misses the
   caches: half of the step's time. In parts of 16 examples it takes less than half of that.
+
+Grouped convolutions are worse there: `convolve_groups` tells how much.
 """
 
 from __future__ import annotations
@@ -18,6 +20,7 @@ from typing import Any
 
 import flax.linen as nn
 import jax
+import jax.numpy as jnp
 from jax import lax
 
 PART = 16  # examples
@@ -93,5 +96,39 @@ def kernel_gradient(bilinear: Bilinear, x: jax.Array, kernel: Any, y: jax.Array)
     return lax.platform_dependent(x, y, cpu=in_parts, default=whole)
 
 
+def convolve_groups(
+    x: jax.Array, kernel: jax.Array, *geometry: Any, feature_group_count: int, **more: Any
+) -> jax.Array:
+    """A grouped `lax.conv_general_dilated`: every group of channels is convolved by itself.
+
+    On CPUs it is one convolution a group. The gradient of R1 through two layers of 64 channels in groups of 16, 14×14,
+    batch 64, takes .035 s of one core so, .063 s by one dense kernel with zeros between groups, and 1.4 s by XLA's own
+    grouped convolution.
+
+    Args:
+      x: `[N, H, W, G C]`.
+      kernel: `[h, w, C, G D]`.
+      *geometry: Strides, padding and so on, as `lax.conv_general_dilated` takes them.
+      feature_group_count: G.
+      **more: Its other arguments.
+
+    Returns:
+      `[N, H', W', G D]`.
+    """
+    convolution: Any = lax.conv_general_dilated
+
+    def apart(x: jax.Array, kernel: jax.Array) -> jax.Array:
+        pairs = zip(*(jnp.split(each, feature_group_count, -1) for each in (x, kernel)), strict=True)
+        return jnp.concatenate([convolution(*pair, *geometry, **more) for pair in pairs], -1)
+
+    def together(x: jax.Array, kernel: jax.Array) -> jax.Array:
+        return convolution(x, kernel, *geometry, feature_group_count=feature_group_count, **more)
+
+    return cpu_barrier(lax.platform_dependent(cpu_barrier(x), kernel, cpu=apart, default=together))
+
+
 Conv = partial(nn.Conv, conv_general_dilated=convolve)
 """`flax.linen.Conv`, computed by `convolve`; its parameters and their names are the same."""
+
+GroupedConv = partial(nn.Conv, conv_general_dilated=convolve_groups)
+"""`flax.linen.Conv` with a `feature_group_count`, computed by `convolve_groups`."""

@@ -12,13 +12,13 @@ from typing import Any
 
 import jax
 import jax.numpy as jnp
+import optax
 from jax import lax
 
 from jaxstyle.errors import JaxstyleError
-from jaxstyle.losses.adversarial import ADVERSARIAL_LOSSES
 from jaxstyle.ops import spectral_norm
 from jaxstyle.ops.conditioning import sample_codes
-from jaxstyle.tasks.gan_config import ARCHITECTURES, Config, check
+from jaxstyle.tasks.gan_config import ARCHITECTURES, OBJECTIVES, Config, check
 from jaxstyle.tasks.gan_networks import LATENTS, Minibatch, Networks, great_circle
 from jaxstyle.training import step
 from jaxstyle.training.optimizers import Optimizer, make_optimizer
@@ -54,6 +54,7 @@ def make(config: Config, info: RunInfo) -> GAN:
         discriminator_steps=model.discriminator_steps,
         alternating=model.updates == "alternating",
         clip_weights=model.clip_weights,
+        penalty_share=optax.cosine_decay_schedule(1.0, info.steps, model.final_penalty),
     )
 
 
@@ -61,11 +62,12 @@ def make_networks(config: Config, info: RunInfo) -> Networks:
     """Makes the networks of a config; raises `JaxstyleError` for a size of pictures that they cannot have."""
     model, classes = config.model, len(info.classes) if config.model.conditional else 0
     generator, discriminator = ARCHITECTURES[model.architecture].build(config, info.spec["image"].shape, classes)
-    terms = ("latents", "codes", "information", "spectral_norm", "r1", "gradient_penalty", "penalty_every", "augment")
+    terms = ["latents", "codes", "information", "spectral_norm", "r1", "r2", "gradient_penalty"]
+    terms += ["penalty_every", "augment"]
     return Networks(
         generator=generator,
         discriminator=discriminator,
-        objective=ADVERSARIAL_LOSSES[model.objective],
+        objective=OBJECTIVES[model.objective],
         **{name: getattr(model, name) for name in terms},
     )
 
@@ -78,6 +80,7 @@ class GAN:
       networks: Generator and discriminator, and their losses.
       generator_optimizer: With the moving average of the generator.
       discriminator_optimizer: Of the discriminator, whose learning rate is the same in all updates of a step.
+      penalty_share: Step -> share of the penalties' weights.
       discriminator_steps: Updates of the discriminator a step.
       alternating: Whether updates are alternating, not simultaneous.
       clip_weights: Limit of the discriminator's parameters; 0 is none.
@@ -86,6 +89,7 @@ class GAN:
     networks: Networks
     generator_optimizer: Optimizer
     discriminator_optimizer: Optimizer
+    penalty_share: optax.Schedule
     discriminator_steps: int = 1
     alternating: bool = True
     clip_weights: float = 0.0
@@ -157,7 +161,7 @@ class GAN:
         def losses(generator: Any, discriminator: Any) -> tuple[tuple[jax.Array, jax.Array], Any]:
             fake, batch_stats = self.networks.generate(generator, batch)
             loss, (metrics, statistics, value) = self.networks.discriminator_loss(
-                discriminator, state.collections["spectral"], batch, fake
+                discriminator, state.collections["spectral"], batch, fake, self.penalty_share(state.step)
             )
             return (loss, value), (metrics, {"generator": batch_stats, **statistics})
 
@@ -181,7 +185,8 @@ class GAN:
         """The discriminator's update against generated pictures, its metrics and statistics."""
         state, fake = self.with_power_iteration(state), lax.stop_gradient(fake)
         loss = jax.grad(self.networks.discriminator_loss, has_aux=True)
-        grads, (metrics, found, _) = loss(state.params["discriminator"], state.collections["spectral"], batch, fake)
+        params, vectors = state.params["discriminator"], state.collections["spectral"]
+        grads, (metrics, found, _) = loss(params, vectors, batch, fake, self.penalty_share(state.step))
         state, metrics = self.apply_discriminator_gradients(state, metrics, grads)
         return state, metrics, found
 
@@ -262,7 +267,7 @@ class GAN:
         if self.networks.codes:
             labels = sample_codes(noise, state.collections["codes"]["shares"])
         images = self.networks.generator.apply(variables, noise, labels, False)
-        return images / 2 + 0.5
+        return jnp.clip(images / 2 + 0.5, 0, 1)
 
     def pictures(self, state: TrainState, batch: Batch, key: jax.Array) -> dict[str, jax.Array]:
         """Samples, with classes a row each, and rows of interpolations; of the same noise at every evaluation."""

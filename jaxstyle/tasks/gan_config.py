@@ -9,15 +9,15 @@ from typing import Any
 from ml_collections import ConfigDict
 
 from jaxstyle.errors import JaxstyleError
-from jaxstyle.losses.adversarial import ADVERSARIAL_LOSSES
-from jaxstyle.models import dcgan, resnet_gan
+from jaxstyle.losses.adversarial import ADVERSARIAL_LOSSES, RELATIVISTIC
+from jaxstyle.models import dcgan, r3gan, resnet_gan
 from jaxstyle.ops.diff_augment import check_policy
 from jaxstyle.runtime.settings import named
 from jaxstyle.training.config import OptimizerConfig, TrainingConfig, at_least, one_of, unused
 
-ARCHITECTURES: dict[str, Any] = {"dcgan": dcgan, "resnet": resnet_gan}
+ARCHITECTURES: dict[str, Any] = {"dcgan": dcgan, "resnet": resnet_gan, "r3gan": r3gan}
 """Modules with a `build` and `OPTIONS`, as those of `models/dcgan.py`."""
-
+OBJECTIVES = {**ADVERSARIAL_LOSSES, "relativistic": RELATIVISTIC}
 UPDATES = ("alternating", "simultaneous")
 
 
@@ -25,13 +25,16 @@ UPDATES = ("alternating", "simultaneous")
 class ModelConfig:
     """The generator, the discriminator, and how they are trained."""
 
-    architecture: str = "dcgan"  # or resnet
+    architecture: str = "dcgan"  # resnet, r3gan
     generator_width: int = 64  # channels; see the network's docstring
     discriminator_width: int = 64
     hidden: int = 0  # units of a dense layer in each of dcgan's networks; 0 for none
+    blocks: int = 2  # residual blocks of r3gan at each size of feature maps
+    group: int = 16  # channels that r3gan's grouped convolutions take together
+    patch: int = 1  # pixels a side that r3gan makes, or takes, as channels of one
     latents: int = 100
     conditional: bool = False  # on the dataset's labels
-    objective: str = "non-saturating"  # minimax, non-saturating, least-squares, wasserstein, hinge
+    objective: str = "non-saturating"  # minimax, non-saturating, least-squares, wasserstein, hinge, relativistic
     updates: str = "alternating"  # or simultaneous
     discriminator_steps: int = 1  # a generator step; they share the batch
     codes: int = 0  # among which the noise chooses, as if it were labels; the discriminator guesses them
@@ -40,7 +43,9 @@ class ModelConfig:
     batch_norm: bool = False  # of the discriminator
     spectral_norm: bool = False  # of the discriminator
     r1: float = 0.0  # weight γ of the penalty at real pictures
+    r2: float = 0.0  # weight of the same penalty at generated pictures; with it neither skips an example
     gradient_penalty: float = 0.0  # weight of WGAN-GP's penalty
+    final_penalty: float = 1.0  # share of the penalties' weights at the end, on a cosine
     penalty_every: int = 1  # which examples are penalised: every one, every second, fourth …
     clip_weights: float = 0.0  # limit of the discriminator's parameters; 0 is none
     augment: tuple[str, ...] = ()  # differentiable augmentation: color, translation, cutout
@@ -66,13 +71,14 @@ def check(config: Config) -> None:
     model = config.model
     known = {
         "model.architecture": tuple(ARCHITECTURES),
-        "model.objective": tuple(ADVERSARIAL_LOSSES),
+        "model.objective": tuple(OBJECTIVES),
         "model.updates": UPDATES,
     }
     one_of(config, known)
     check_policy(model.augment)
-    widths = ("generator_width", "discriminator_width", "latents", "discriminator_steps", "penalty_every")
-    at_least(config, {f"model.{name}": 1 for name in widths})
+    positive = ["generator_width", "discriminator_width", "latents", "discriminator_steps", "penalty_every"]
+    positive += ["blocks", "group", "patch"]
+    at_least(config, {f"model.{name}": 1 for name in positive})
     if model.discriminator_steps > config.batch_size:
         raise JaxstyleError(
             f"{named('model.discriminator_steps')} is {model.discriminator_steps}, and they share a batch of "
@@ -84,9 +90,12 @@ def check(config: Config) -> None:
     if model.codes and model.conditional:
         both = named("model.codes"), named("model.conditional")
         raise JaxstyleError(f"{both[0]} are in place of labels: set them to 0, or {both[1]} to False")
-    for name in ("r1", "gradient_penalty", "clip_weights", "information"):
+    for name in ("r1", "r2", "gradient_penalty", "final_penalty", "clip_weights", "information"):
         if not 0 <= getattr(model, name) < math.inf:
             raise JaxstyleError(f"{named(f'model.{name}')} is {getattr(model, name):g}; it must be a number from 0")
+    if model.r2 and model.penalty_every > 1:
+        both = named("model.r2"), named("model.penalty_every")
+        raise JaxstyleError(f"{both[0]} is at every example: set {both[1]} to 1, or {both[0]} to 0")
     check_architecture(model)
     unused(config, "augment.pad", "augment.flip")
 
@@ -100,10 +109,10 @@ def check_architecture(model: ModelConfig) -> None:
             raise JaxstyleError(f"{one}; it is for the architecture {' or '.join(able)}")
     if model.hidden < 0:
         raise JaxstyleError(f"{named('model.hidden')} is {model.hidden}; it must be from 0")
-    if model.batch_norm and (model.r1 > 0 or model.gradient_penalty > 0):
+    if model.batch_norm and (model.r1 > 0 or model.r2 > 0 or model.gradient_penalty > 0):
         raise JaxstyleError(
             "a penalty on the discriminator's gradient takes each picture for itself, and batch normalisation mixes "
-            f"them: set {named('model.batch_norm')} to False, or {named('model.r1')} and "
+            f"them: set {named('model.batch_norm')} to False, or {named('model.r1')}, {named('model.r2')} and "
             f"{named('model.gradient_penalty')} to 0"
         )
 

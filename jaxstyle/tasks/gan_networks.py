@@ -11,7 +11,7 @@ import jax.numpy as jnp
 import optax
 from jax import lax
 
-from jaxstyle.losses.adversarial import AdversarialLoss, gradient_penalty, r1_penalty
+from jaxstyle.losses.adversarial import AdversarialLoss, gradient_penalty, logits_and_penalties, r1_penalty
 from jaxstyle.ops import spectral_norm
 from jaxstyle.ops.conditioning import sample_codes
 from jaxstyle.ops.diff_augment import diff_augment
@@ -48,7 +48,7 @@ class Networks:
     """Generator and discriminator, and the terms of their losses.
 
     Attributes:
-      generator: (noise `[N, Z]`, labels, train) -> pictures in (-1, 1).
+      generator: (noise `[N, Z]`, labels, train) -> pictures; values beyond [-1, 1] are clipped when they are shown.
       discriminator: (pictures, labels, train) -> logits `[N]`.
       objective: The adversarial loss of each.
       latents: Z.
@@ -63,6 +63,7 @@ class Networks:
     information: float
     spectral_norm: bool
     r1: float
+    r2: float
     gradient_penalty: float
     penalty_every: int
     augment: tuple[str, ...]
@@ -120,15 +121,20 @@ class Networks:
         That is InfoGAN's lower bound (Chen et al. 2016, eq. 5) in nats, at most the logarithm of the number of codes.
         """
         logits, collections = self.discriminate(params, vectors, self.augmented(fake, batch, FAKE), batch.labels)
+        return logits, self.information_of(collections, batch)
+
+    def information_of(self, collections: Any, batch: Minibatch) -> Metrics:
+        """The `information` of generated pictures by the discriminator's collections; empty without codes."""
         if not self.codes:
-            return logits, {}
+            return {}
         (guess,) = jax.tree.leaves(collections["codes"])
         missed = optax.softmax_cross_entropy_with_integer_labels(guess, batch.labels)
-        return logits, {"information": math.log(self.codes) - jnp.mean(missed)}
+        return {"information": math.log(self.codes) - jnp.mean(missed)}
 
-    def generator_term(self, logits: jax.Array, information: Metrics) -> jax.Array:
-        """The generator's mean loss by logits `[N]` of generated pictures, less the weighted information."""
-        return jnp.mean(self.objective.generator(logits)) - self.information_term(information)
+    def generator_term(self, fake: jax.Array, real: jax.Array | None, information: Metrics) -> jax.Array:
+        """The generator's mean loss by logits `[N]` of generated and real pictures, less the weighted information."""
+        logits = (fake, real) if self.objective.paired else (fake,)
+        return jnp.mean(self.objective.generator(*logits)) - self.information_term(information)
 
     def information_term(self, information: Metrics) -> jax.Array | float:
         """The weighted information, which is subtracted from both networks' losses; 0 without codes."""
@@ -140,10 +146,16 @@ class Networks:
 
     def generator_loss(self, params: Any, vectors: Any, batch: Minibatch, fake: jax.Array) -> jax.Array:
         """The generator's mean loss by the discriminator's parameters."""
-        return self.generator_term(*self.discriminate_fake(params, vectors, batch, fake))
+        logits, information = self.discriminate_fake(params, vectors, batch, fake)
+        real = self.discriminate_real(params, vectors, batch)[0] if self.objective.paired else None
+        return self.generator_term(logits, real, information)
+
+    def discriminate_real(self, params: Any, vectors: Any, batch: Minibatch) -> tuple[jax.Array, Any]:
+        """Logits `[N]` of a minibatch's real pictures, and collections."""
+        return self.discriminate(params, vectors, self.augmented(batch.images, batch, REAL), batch.labels)
 
     def discriminator_loss(
-        self, params: Any, vectors: Any, batch: Minibatch, fake: jax.Array
+        self, params: Any, vectors: Any, batch: Minibatch, fake: jax.Array, share: jax.Array | float = 1.0
     ) -> tuple[jax.Array, tuple[Metrics, Any, jax.Array]]:
         """The discriminator's mean loss, inside the devices' axis.
 
@@ -152,23 +164,49 @@ class Networks:
           vectors: Of spectral normalisation.
           batch: The minibatch.
           fake: `[N, H, W, C]`, generated for it.
+          share: Of the penalties' weights.
 
         Returns:
           The loss, and (metrics, statistics of the real pictures, the generator's loss). Statistics are those of batch
           normalisation as `discriminator` and, with codes, `code_shares`.
         """
-        real_logits, collections = self.discriminate(
-            params, vectors, self.augmented(batch.images, batch, REAL), batch.labels
-        )
-        fake_logits, information = self.discriminate_fake(params, vectors, batch, fake)
-        terms = self.penalties(params, vectors, batch, lax.stop_gradient(fake))
+        if self.r2:
+            real_logits, fake_logits, collections, information, terms = self.joint_scores(params, vectors, batch, fake)
+        else:
+            real_logits, collections = self.discriminate_real(params, vectors, batch)
+            fake_logits, information = self.discriminate_fake(params, vectors, batch, fake)
+            terms = self.penalties(params, vectors, batch, lax.stop_gradient(fake))
         loss = jnp.mean(self.objective.discriminator(real_logits, fake_logits)) - self.information_term(information)
         for name, term in terms.items():
-            loss += getattr(self, name) * term
+            loss += getattr(self, name) * share * term
         logits = {"real_logit": jnp.mean(real_logits), "fake_logit": jnp.mean(fake_logits)}
         metrics = {"loss": loss, **logits, **information, **terms}
         statistics = {"discriminator": collections.get("batch_stats", {}), **self.code_shares(collections)}
-        return loss, (metrics, statistics, self.generator_term(fake_logits, information))
+        return loss, (metrics, statistics, self.generator_term(fake_logits, real_logits, information))
+
+    def joint_scores(
+        self, params: Any, vectors: Any, batch: Minibatch, fake: jax.Array
+    ) -> tuple[jax.Array, jax.Array, Any, Metrics, Metrics]:
+        """One pass over real and generated pictures together, for R1 and R2 at each of them.
+
+        Returns:
+          Logits `[N]` of real pictures and of generated ones, the collections of the former, the information of the
+          latter, and the penalties that have a weight.
+        """
+        count, labels = len(fake), None if batch.labels is None else jnp.tile(batch.labels, 2)
+
+        def discriminate(images: jax.Array) -> tuple[jax.Array, Any]:
+            seen = self.augmented(images[:count], batch, REAL), self.augmented(images[count:], batch, FAKE)
+            return self.discriminate(params, vectors, jnp.concatenate(seen), labels)
+
+        logits, halves, both = logits_and_penalties(discriminate, jnp.concatenate([batch.images, fake]))
+        real, generated = (
+            jax.tree.map(lambda leaf, at=at: leaf[at], both) for at in (slice(count), slice(count, None))
+        )
+        terms = {"r1": jnp.mean(halves[:count]), "r2": jnp.mean(halves[count:])}
+        terms = {name: term for name, term in terms.items() if getattr(self, name)}
+        terms |= self.penalties(params, vectors, batch, lax.stop_gradient(fake))
+        return logits[:count], logits[count:], real, self.information_of(generated, batch), terms
 
     def code_shares(self, collections: Any) -> dict[str, Any]:
         """The mean probability of each code among real pictures, `{"codes": {"shares": [codes]}}`; empty without codes.
@@ -198,7 +236,7 @@ class Networks:
             return self.discriminate(params, vectors, self.augmented(images, few, REAL), few.labels)[0]
 
         terms = {}
-        if self.r1:
+        if self.r1 and not self.r2:
             terms["r1"] = jnp.mean(r1_penalty(discriminate, few.images))
         if self.gradient_penalty:
             mix = jax.vmap(jax.random.uniform)(few.keys_for(MIX))

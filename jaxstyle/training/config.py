@@ -49,6 +49,7 @@ class OptimizerConfig:
     warmup_epochs: float = 0.0
     b1: float = 0.9
     b2: float = 0.999
+    final_b2: float = 0.0  # b2 at the end, on a cosine; 0 leaves it
     eps: float = 1e-8
     weight_decay: float = 0.0
     momentum: float = 0.0

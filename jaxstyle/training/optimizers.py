@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import math
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import jax
@@ -22,10 +22,12 @@ from jaxstyle.training.state import TrainState, copied
 
 OPTIMIZERS = ("adam", "adamw", "muon", "sgd", "rmsprop")
 DECAYING = ("adamw", "sgd")
+MOVING = ("adam", "adamw")
+"""Those whose b2 may change over the run."""
 
 LIMITS = {
     **dict.fromkeys(("learning_rate", "final", "weight_decay", "clip_norm", "eps"), math.inf),
-    **dict.fromkeys(("b1", "b2", "momentum", "hold"), 1),
+    **dict.fromkeys(("b1", "b2", "final_b2", "momentum", "hold"), 1),
 }
 """Numbers and the limits they must be below; all are at least 0."""
 
@@ -45,12 +47,14 @@ class Optimizer:
       schedule: Learning rate at a step of the run.
       accumulate: Steps whose gradients make one update.
       ema_decay: Of the moving average of the parameters; 0 keeps none.
+      at: Step -> the transformation then, whose state is that of `transform`; None where it is the same at all steps.
     """
 
     transform: optax.GradientTransformation
     schedule: optax.Schedule
     accumulate: int = 1
     ema_decay: float = 0.0
+    at: Callable[[jax.Array], optax.GradientTransformation] | None = None
 
     def start(self, params: Any, collections: Any = None) -> TrainState:
         """The state before the first step."""
@@ -70,7 +74,8 @@ class Optimizer:
 
     def update(self, params: Any, optimizer: Any, grads: Any, step: jax.Array) -> tuple[Any, Any]:
         """Parameters and the transformation's state after a step, for tasks that move several networks."""
-        updates, optimizer = self.transform.update(grads, optimizer, params)
+        transform = self.at(step) if self.at else self.transform
+        updates, optimizer = transform.update(grads, optimizer, params)
         rate = self.schedule(step // self.accumulate * self.accumulate)
         return optax.apply_updates(params, jax.tree.map(lambda leaf: rate * leaf, updates)), optimizer
 
@@ -115,12 +120,24 @@ def make_optimizer(
     if not 0 <= ema_decay < 1:
         raise JaxstyleError(f"{named('ema_decay')} is {ema_decay:g}; it must be from 0 to below 1")
     schedule = make_schedule(config, extent, steps, name)
+    share = optax.cosine_decay_schedule(1.0, steps)
+
+    def at(step: jax.Array) -> optax.GradientTransformation:
+        left = share(step)
+        return make_transform(config, left * config.b2 + (1 - left) * config.final_b2, name)
+
+    transform = make_transform(config, config.b2, name)
+    return Optimizer(transform, schedule, config.accumulate, ema_decay, at if config.final_b2 else None)
+
+
+def make_transform(config: OptimizerConfig, b2: jax.Array | float, name: str) -> optax.GradientTransformation:
+    """Makes the transformation of a config's gradients at a learning rate of 1, with another `b2`."""
     every, decay = config.accumulate, config.weight_decay
     steps_of = {
-        "adam": lambda: optax.adam(1.0, config.b1, config.b2, config.eps),
-        "adamw": lambda: optax.adamw(1.0, config.b1, config.b2, config.eps, weight_decay=decay, mask=kernels),
+        "adam": lambda: optax.adam(1.0, config.b1, b2, config.eps),
+        "adamw": lambda: optax.adamw(1.0, config.b1, b2, config.eps, weight_decay=decay, mask=kernels),
         "muon": lambda: optax.contrib.muon(
-            1.0, muon_weight_dimension_numbers=matrices, consistent_rms=ADAM_RMS, adam_b1=config.b1, adam_b2=config.b2
+            1.0, muon_weight_dimension_numbers=matrices, consistent_rms=ADAM_RMS, adam_b1=config.b1, adam_b2=b2
         ),
         "sgd": lambda: optax.chain(
             optax.add_decayed_weights(decay, mask=kernels),
@@ -135,7 +152,7 @@ def make_optimizer(
         transform = by_part(transform, parts, name)
     if every > 1:
         transform = optax.MultiSteps(transform, every).gradient_transformation()
-    return Optimizer(transform, schedule, every, ema_decay)
+    return transform
 
 
 def clipped(transform: optax.GradientTransformation, most: float) -> optax.GradientTransformation:
@@ -225,6 +242,10 @@ def check_optimizer(config: OptimizerConfig, name: str = "optimizer") -> None:
         if not 0 <= getattr(config, field) < limit:
             most = " to below 1" if limit == 1 else ", and finite"
             raise JaxstyleError(f"{named(f'{name}.{field}')} is {getattr(config, field):g}; it must be from 0{most}")
+    if config.final_b2 and config.name not in MOVING:
+        raise JaxstyleError(
+            f"{named(f'{name}.final_b2')} is for {' and '.join(MOVING)}; leave it 0 for {config.name!r}"
+        )
     if config.weight_decay and config.name not in DECAYING:
         raise JaxstyleError(
             f"{named(f'{name}.weight_decay')} is for {' and '.join(DECAYING)}; leave it 0 for {config.name!r}"

@@ -65,6 +65,8 @@ def test_generative_metrics_are_those_of_the_pictures(workdir, capsys):
         "inception_score": metrics.inception_score(labels),
         "confidence": metrics.mean_confidence(labels),
         "variation": metrics.variation_from_uniform(histogram),
+        "modes": metrics.modes_covered(histogram),
+        "reverse_kl": metrics.reverse_kl(histogram),
     }
     expected |= dict(zip(("precision", "recall"), metrics.precision_recall(real, drawn), strict=True))
     expected |= dict(zip(("density", "coverage"), metrics.density_coverage(real, drawn), strict=True))

@@ -9,22 +9,37 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from jaxstyle.errors import JaxstyleError
-from jaxstyle.losses.adversarial import ADVERSARIAL_LOSSES as LOSSES
-from jaxstyle.losses.adversarial import gradient_penalty, r1_penalty
+from jaxstyle.losses.adversarial import (
+    ADVERSARIAL_LOSSES,
+    RELATIVISTIC,
+    gradient_penalty,
+    logits_and_penalties,
+    r1_penalty,
+)
+
+LOSSES = {**ADVERSARIAL_LOSSES, "relativistic": RELATIVISTIC}
 
 
 def sigmoid(x):
     return 1 / (1 + np.exp(-x))
 
 
-# (discriminator's loss of real and fake logits, generator's loss of fake ones), as the papers write them.
+# (discriminator's loss, generator's loss), of real and fake logits, as the papers write them.
 EXPECTED = {
-    "minimax": (lambda r, f: -np.log(sigmoid(r)) - np.log(1 - sigmoid(f)), lambda f: np.log(1 - sigmoid(f))),
-    "non-saturating": (lambda r, f: -np.log(sigmoid(r)) - np.log(1 - sigmoid(f)), lambda f: -np.log(sigmoid(f))),
-    "least-squares": (lambda r, f: (r - 1) ** 2 / 2 + f**2 / 2, lambda f: (f - 1) ** 2 / 2),
-    "wasserstein": (lambda r, f: f - r, lambda f: -f),
-    "hinge": (lambda r, f: np.maximum(0, 1 - r) + np.maximum(0, 1 + f), lambda f: -f),
+    "minimax": (lambda r, f: -np.log(sigmoid(r)) - np.log(1 - sigmoid(f)), lambda r, f: np.log(1 - sigmoid(f))),
+    "non-saturating": (lambda r, f: -np.log(sigmoid(r)) - np.log(1 - sigmoid(f)), lambda r, f: -np.log(sigmoid(f))),
+    "least-squares": (lambda r, f: (r - 1) ** 2 / 2 + f**2 / 2, lambda r, f: (f - 1) ** 2 / 2),
+    "wasserstein": (lambda r, f: f - r, lambda r, f: -f),
+    "hinge": (lambda r, f: np.maximum(0, 1 - r) + np.maximum(0, 1 + f), lambda r, f: -f),
+    "relativistic": (lambda r, f: -np.log(sigmoid(r - f)), lambda r, f: -np.log(sigmoid(f - r))),
 }
+
+
+def generator_loss(name, real, fake):
+    """The generator's losses, by both logits where they are compared."""
+    return LOSSES[name].generator(*((fake, real) if LOSSES[name].paired else (fake,)))
+
+
 logits = st.lists(st.floats(-8, 8, width=32), min_size=1, max_size=6)
 few = settings(derandomize=True, deadline=None, max_examples=10)
 every_loss = pytest.mark.parametrize("name", LOSSES)
@@ -43,7 +58,8 @@ def test_losses_equal_the_papers(name, values):
         1e-5,
         1e-5,
     )
-    np.testing.assert_allclose(LOSSES[name].generator(fake), generator(np.float64(fake)), 1e-5, 1e-5)
+    expected = generator(np.float64(real), np.float64(fake))
+    np.testing.assert_allclose(generator_loss(name, real, fake), expected, 1e-5, 1e-5)
 
 
 @every_loss
@@ -53,8 +69,8 @@ def test_gradients_equal_finite_differences(name):
     by_real, by_fake = jax.grad(lambda r, f: LOSSES[name].discriminator(r, f).sum(), (0, 1))(real, fake)
     reference.assert_near(by_real, reference.gradient(lambda r: discriminator(r, np.float64(fake)).sum(), real), 1e-5)
     reference.assert_near(by_fake, reference.gradient(lambda f: discriminator(np.float64(real), f).sum(), fake), 1e-5)
-    found = jax.grad(lambda f: LOSSES[name].generator(f).sum())(fake)
-    reference.assert_near(found, reference.gradient(lambda f: generator(f).sum(), fake), 1e-5)
+    found = jax.grad(lambda f: generator_loss(name, real, f).sum())(fake)
+    reference.assert_near(found, reference.gradient(lambda f: generator(np.float64(real), f).sum(), fake), 1e-5)
 
 
 @every_loss
@@ -62,21 +78,23 @@ def test_far_logits_stay_finite_with_finite_gradients(name):
     far = jnp.float32([-1e4, 1e4])
     for loss in (
         lambda x: LOSSES[name].discriminator(x, x[::-1]).sum(),
-        LOSSES[name].generator,
+        lambda x: generator_loss(name, x[::-1], x),
     ):
         value, gradient = jax.value_and_grad(lambda x, loss=loss: loss(x).sum())(far)
         assert np.isfinite(value) and np.all(np.isfinite(gradient))
 
 
 def test_the_generators_gradient_vanishes_in_minimax_alone_where_the_discriminator_is_confident():
-    slopes = {name: abs(float(jax.grad(loss.generator)(jnp.float32(-20)))) for name, loss in LOSSES.items()}
+    slope = jax.grad(generator_loss, 2)
+    slopes = {name: abs(float(slope(name, jnp.float32(0), jnp.float32(-20)))) for name in LOSSES}
     assert slopes.pop("minimax") < 1e-8 and min(slopes.values()) > 0.99
 
 
 @every_loss
 def test_bfloat16_logits_are_compared_in_float32(name):
     losses = LOSSES[name].discriminator(jnp.ones(3, jnp.bfloat16), jnp.zeros(3, jnp.bfloat16))
-    assert losses.dtype == jnp.float32 and LOSSES[name].generator(jnp.ones(3, jnp.bfloat16)).dtype == jnp.float32
+    ones = jnp.ones(3, jnp.bfloat16)
+    assert losses.dtype == jnp.float32 and generator_loss(name, ones, ones).dtype == jnp.float32
 
 
 @every_loss
@@ -126,6 +144,41 @@ def test_penalties_of_a_curved_discriminator_equal_finite_differences():
     between = share * real + (1 - share) * fake
     expected = (np.sqrt(squared(between)) - 1) ** 2
     np.testing.assert_allclose(gradient_penalty(discriminate, real, fake, mix), expected, rtol=1e-4, atol=1e-6)
+
+
+def test_one_pullback_gives_the_logits_and_both_penalties():
+    weights, real, fake = pictures(3, 1)[0], pictures(4), pictures(5)
+
+    def discriminate(images):
+        own = jnp.einsum("nhwc,hwc->n", jnp.sin(images), weights)
+        return own + 0.2 * jnp.sum(jnp.square(images), (1, 2, 3)) ** 2 / 24, images.shape
+
+    joint = np.concatenate([real, fake])
+    logits, halves, others = logits_and_penalties(discriminate, joint)
+    slopes = [reference.gradient(lambda x: curved(weights, x[None])[0], one) for one in joint]
+    np.testing.assert_allclose(logits, curved(np.float64(weights), np.float64(joint)), rtol=1e-5, atol=1e-5)
+    np.testing.assert_allclose(halves, [np.sum(slope**2) / 2 for slope in slopes], rtol=1e-4)
+    np.testing.assert_allclose(halves[:5], r1_penalty(lambda images: discriminate(images)[0], real), rtol=1e-5)
+    assert others == (10, 4, 3, 2)
+
+
+def test_the_gradient_of_a_loss_with_both_penalties_equals_finite_differences():
+    """As a step takes it: of relativistic loss, R1 and R2 by a parameter, here the frequency of a sine."""
+    real, fake = pictures(6, 3), pictures(7, 3)
+
+    def loss(rate):
+        logits, halves, _ = logits_and_penalties(
+            lambda images: (jnp.sum(jnp.sin(rate * images), (1, 2, 3)), None), jnp.concatenate([real, fake])
+        )
+        return jnp.mean(RELATIVISTIC.discriminator(logits[:3], logits[3:])) + 0.7 * jnp.mean(halves)
+
+    def expected(rate):
+        joint = np.float64(np.concatenate([real, fake]))
+        logits, halves = np.sin(rate * joint).sum((1, 2, 3)), ((rate * np.cos(rate * joint)) ** 2).sum((1, 2, 3)) / 2
+        return np.mean(np.logaddexp(0, logits[3:] - logits[:3])) + 0.7 * np.mean(halves)
+
+    found, wanted = jax.grad(loss)(jnp.float32(0.9)), reference.gradient(expected, np.float64(0.9))
+    np.testing.assert_allclose(found, wanted, rtol=1e-4)
 
 
 def test_penalties_second_derivatives_equal_finite_differences():

@@ -12,6 +12,8 @@ from jaxstyle.metrics import (
     label_sums,
     mean_confidence,
     merge,
+    modes_covered,
+    reverse_kl,
     variation_from_uniform,
 )
 
@@ -59,3 +61,12 @@ def test_variation_from_uniform_by_hand():
     assert variation_from_uniform(np.full(4, 0.25)) == 0
     assert variation_from_uniform(np.array([1.0, 0, 0, 0])) == 0.75
     np.testing.assert_allclose(variation_from_uniform(np.array([0.3, 0.2, 0.25, 0.25])), 0.05)
+
+
+def test_modes_and_reverse_kl():
+    histogram = np.array([0.5, 0.25, 0.0, 0.25])
+    assert modes_covered(histogram) == 3
+    np.testing.assert_allclose(reverse_kl(histogram), scipy.stats.entropy(histogram, np.full(4, 0.25)), rtol=1e-12)
+    counts = np.random.default_rng(0).multinomial(25_600, np.full(1000, 1e-3))
+    assert modes_covered(counts / 25_600) == 1000
+    np.testing.assert_allclose(reverse_kl(counts / 25_600), 999 / 51_200, rtol=0.15)  # its deviation is 4.5 %

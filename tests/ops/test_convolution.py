@@ -8,7 +8,7 @@ import pytest
 from jax import lax
 from scipy.signal import correlate
 
-from jaxstyle.ops.convolution import PART, Conv, convolve, cpu_barrier
+from jaxstyle.ops.convolution import PART, Conv, GroupedConv, convolve, convolve_groups, cpu_barrier
 from jaxstyle.runtime import compiling
 
 LAYOUT = {"dimension_numbers": ("NHWC", "HWIO", "NHWC")}
@@ -58,6 +58,45 @@ def test_gradients_of_gradients_are_those_of_jax():
         return jax.grad(lambda k: jnp.sum(slope(x, k) ** 2))(kernel)
 
     np.testing.assert_allclose(penalty(convolve), penalty(lax.conv_general_dilated), rtol=1e-4, atol=1e-3)
+
+
+def grouped(function, x, kernel):
+    return function(x, kernel, (1, 1), "SAME", feature_group_count=2, **LAYOUT)
+
+
+def test_groups_are_convolved_apart_with_gradients_of_any_order():
+    """Against SciPy a group, and JAX's grouped convolution: the gradient of a gradient penalty, as GANs take it."""
+    x, kernel = arrays(3, channels=4, features=6)
+    kernel = kernel[:, :, :2]  # of two groups of two channels to three
+    a, b, y = np.float64(x), np.float64(kernel), grouped(convolve_groups, x, kernel)
+    for d, group in ((1, 0), (4, 2)):
+        own = sum(correlate(a[1, ..., group + c], b[..., c, d], "same") for c in range(2))
+        np.testing.assert_allclose(y[1, ..., d], own, rtol=1e-5, atol=1e-5)  # 18 float32 products each
+
+    def penalty(function):
+        def loss(kernel):
+            slopes = jax.grad(lambda x: jnp.sum(jnp.tanh(grouped(function, x, kernel))))(x)
+            return jnp.sum(slopes**2)
+
+        return jax.jit(jax.grad(loss))(kernel)
+
+    np.testing.assert_allclose(penalty(convolve_groups), penalty(lax.conv_general_dilated), rtol=1e-4, atol=1e-3)
+
+
+@pytest.mark.parametrize("platform", ["cpu", "cuda", "tpu"])
+def test_groups_are_one_operation_on_accelerators(platform):
+    x, kernel = arrays(1, channels=4, features=6)
+    traced = jax.jit(lambda x, k: grouped(convolve_groups, x, k)).trace(x, kernel[:, :, :2])
+    text = traced.lower(lowering_platforms=(platform,)).as_text()
+    assert text.count("stablehlo.convolution") == (2 if platform == "cpu" else 1)
+
+
+def test_a_grouped_layer_has_flaxs_parameters_and_values():
+    x, _ = arrays(2, channels=4)
+    ours, theirs = (layer(6, (3, 3), feature_group_count=2) for layer in (GroupedConv, nn.Conv))
+    variables = theirs.init(jax.random.key(0), x)
+    assert jax.tree.structure(variables) == jax.tree.structure(ours.init(jax.random.key(0), x))
+    np.testing.assert_allclose(ours.apply(variables, x), theirs.apply(variables, x), rtol=1e-5, atol=1e-5)
 
 
 def test_a_layer_has_flaxs_parameters_and_values():

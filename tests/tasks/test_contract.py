@@ -93,6 +93,12 @@ CASES = {
                 1e-3,
             ),
             "wasserstein": (of_model(objective="wasserstein", discriminator_steps=2, gradient_penalty=10.0), 1e-3),
+            "r3gan": (
+                of_model(architecture="r3gan", objective="relativistic", r1=0.5, r2=0.5, final_penalty=0.1)
+                | of_model(blocks=1, group=4, patch=2, conditional=True)
+                | {"optimizer.final_b2": 0.99, "discriminator_optimizer.final_b2": 0.99},
+                1e-3,
+            ),
             "codes": (of_model(codes=3, self_modulation=True, spectral_norm=True), 1e-3),
         },
     ),

@@ -88,6 +88,30 @@ def test_a_step_moves_both_networks_their_average_and_the_statistics(config):
     np.testing.assert_allclose(metrics["r1"], np.mean(penalty), rtol=1e-4)
 
 
+def test_r1_and_r2_are_at_every_picture_and_their_weight_falls_on_a_cosine(config):
+    config = changed(config, objective="relativistic", codes=3, r1=0.5, r2=0.25, final_penalty=0.2)
+    task, first, _, metrics = stepped(config, lambda state: state.replace(step=jnp.int32(5)))  # the middle of ten
+    params, discriminator = first.params["discriminator"], task.networks.discriminator
+    keys = jax.vmap(lambda i: jax.random.fold_in(jax.random.fold_in(jax.random.key(1), 5), i))(jnp.arange(16))
+    real = IMAGES / np.float32(127.5) - 1
+
+    @jax.jit
+    def by_hand(generator):
+        batch = task.networks.minibatch(jnp.asarray(real), None, keys)
+        fake = alone(task.networks.generate, generator, batch)[0]
+        logits, penalties = [], []
+        for images in (batch.images, fake):
+            logits.append(discriminator.apply({"params": params}, images))
+            slope = jax.grad(lambda one: discriminator.apply({"params": params}, one[None])[0])
+            penalties.append(jnp.mean(jax.vmap(lambda one, slope=slope: jnp.sum(slope(one) ** 2) / 2)(images)))
+        return logits, penalties
+
+    logits, (r1, r2) = jax.device_get(by_hand(first.params["generator"]))
+    np.testing.assert_allclose((metrics["r1"], metrics["r2"]), (r1, r2), rtol=1e-4)
+    adversarial = np.mean(np.logaddexp(0, np.float64(logits[1]) - logits[0])) - metrics["information"]
+    np.testing.assert_allclose(metrics["loss"], adversarial + 0.6 * (0.5 * r1 + 0.25 * r2), rtol=1e-4)
+
+
 @pytest.mark.parametrize("updates", ["alternating", pytest.param("simultaneous", marks=pytest.mark.slow)])
 def test_information_is_infogans_bound_and_lowers_both_losses(config, updates):
     def opinionated(state):
@@ -268,6 +292,8 @@ def test_the_way_between_two_noises_keeps_their_length():
             {"architecture": "resnet", "hidden": 9},
             "model.hidden is 9, but 'resnet' has none; it is for",
         ),
+        ({"r2": 1.0, "penalty_every": 2}, "model.r2 is at every example: set model.penalty_every to 1"),
+        ({"patch": 2}, "model.patch is 2, but 'dcgan' has none; it is for the architecture 'r3gan'"),
         ({"batch_norm": True, "r1": 1.0}, "batch normalisation mixes them: set model.batch_norm to False"),
     ],
 )

@@ -127,6 +127,21 @@ def test_weight_decay_of_another_optimizer_is_told():
         make_optimizer(settings(name="adam", weight_decay=0.1), EXTENT, 100)
 
 
+def test_b2_moves_on_a_cosine_as_by_hand():
+    """Adam in float64 NumPy, its bias corrected by the b2 of the step, as PyTorch does when it is set between steps."""
+    maker = make_optimizer(settings(learning_rate=0.1, b1=0.0, b2=0.9, final_b2=0.99), EXTENT, 10)
+    state, place, second = maker.start({"x": jnp.ones(1)}), 1.0, 0.0
+    for number in range(6):
+        b2 = 0.99 - 0.09 * (1 + np.cos(np.pi * number / 10)) / 2
+        slope = place * (number + 1)
+        second = b2 * second + (1 - b2) * slope**2
+        place -= 0.1 * slope / (np.sqrt(second / (1 - b2 ** (number + 1))) + 1e-8)
+        state = maker.apply_gradients(state, {"x": state.params["x"] * (number + 1)})
+        np.testing.assert_allclose(state.params["x"], [place], rtol=1e-4)  # a small place is what float32 is left with
+    with pytest.raises(JaxstyleError, match="final_b2 is for adam and adamw; leave it 0 for 'sgd'"):
+        make_optimizer(settings(name="sgd", final_b2=0.9), EXTENT, 10)
+
+
 def test_schedule_counts_steps_not_updates_when_accumulating():
     maker = make_optimizer(settings(name="sgd", learning_rate=1.0, schedule="linear", accumulate=5), EXTENT, 10)
     state = maker.start({"x": jnp.zeros(1)})
