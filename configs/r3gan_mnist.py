@@ -1,6 +1,12 @@
 """Paint handwritten digits by R3GAN: relativistic pairs, R1 and R2 at every picture, residual networks, no tricks.
 
-python train.py --config configs/r3gan_mnist.py --workdir runs/r3gan
+    python train.py --config configs/r3gan_mnist.py --workdir runs/r3gan
+
+The paper's settings of Stacked MNIST, on networks narrow enough for a CPU: `patch=2` spares the largest feature maps.
+A step takes 0.27 s of one core. `--config.data.name=stacked_mnist` paints three digits at once, in red, green and blue.
+
+MNIST (12 MB) is downloaded and prepared at its first use. `--config configs/r3gan_mnist.py:test` paints shapes in
+seconds and needs no download. Run again with the same workdir, it goes on where it was stopped.
 """
 
 from ml_collections import ConfigDict

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import argparse
+import itertools
 import os
 import pathlib
+from collections.abc import Iterator
 
 import numpy as np
 
 from jaxstyle.errors import JaxstyleError
+from jaxstyle.media.film_writing import check_film, film_writer
 from jaxstyle.media.image_writing import check_writable, write_picture
 
 
@@ -17,6 +20,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("workdir", metavar="WORKDIR", help="of a training, finished or still running")
     parser.add_argument("-n", "--count", type=int, default=64, metavar="N", help="how many (default: 64)")
     parser.add_argument("-o", "--output", metavar="GRID", help="the file for one picture of them all")
+    film = "-o is a film of -n pictures that each go from one latent to the next and return; of GANs and VAEs"
+    parser.add_argument("--interpolate", action="store_true", help=film)
+    parser.add_argument("--frames", type=int, default=120, metavar="N", help="of the film (default: 120)")
+    parser.add_argument("--fps", type=int, default=24, metavar="N", help="frames a second of the film (default: 24)")
     parser.add_argument("--separate", metavar="DIR", help="a folder for a PNG each")
     classes = "classes to draw in turn, by number or name; even: all (default: by their shares in the evaluation split)"
     parser.add_argument("--label", "--labels", dest="labels", metavar="even|7|3,5|0:10", help=classes)
@@ -27,7 +34,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Draws; 0 when all pictures are written."""
-    from jaxstyle.inference import sample  # late: stylising does not need what training imports
+    from jaxstyle.inference import interpolation, sample  # late: stylising does not need what training imports
     from jaxstyle.inference.run import open_run
     from jaxstyle.training import writers
 
@@ -37,6 +44,8 @@ def run(args: argparse.Namespace) -> int:
     opened = open_run(args.workdir, args.checkpoint)
     turn = sample.parse_labels(args.labels, opened.info.classes) if args.labels else []
     labels = np.resize(turn, args.count).tolist() if turn else None
+    if args.interpolate:
+        return write_film(args, interpolation.films(opened, args.count, args.frames, labels=labels, seed=args.seed))
     shown: list[np.ndarray] = []
     for drawn in sample.chunks(opened, args.count, labels=labels, seed=args.seed):
         if args.separate:
@@ -48,6 +57,19 @@ def run(args: argparse.Namespace) -> int:
     return 0
 
 
+def write_film(args: argparse.Namespace, frames: Iterator[np.ndarray]) -> int:
+    """Writes a film of grids of pictures `[N, H, W, C]`; 0 when it is whole."""
+    from jaxstyle.training import writers  # late, as above
+
+    grids = map(writers.grid, frames)
+    first = next(grids)
+    with film_writer(pathlib.Path(args.output), first.shape[:2], args.fps) as add:
+        for image in itertools.chain([first], grids):
+            add(image)
+    print(args.output)
+    return 0
+
+
 def check_targets(args: argparse.Namespace) -> None:
     """Finds out before anything is drawn whether it can be written.
 
@@ -56,7 +78,13 @@ def check_targets(args: argparse.Namespace) -> None:
     """
     if not args.output and not args.separate:
         raise JaxstyleError("name a place for the pictures: -o grid.png, or --separate DIR")
-    if args.output:
+    if args.interpolate:
+        if not args.output or args.separate:
+            raise JaxstyleError("--interpolate makes one film: name it by -o, such as -o film.mp4, without --separate")
+        if args.fps < 1:
+            raise JaxstyleError(f"--fps is {args.fps}; it must be at least 1")
+        check_film(pathlib.Path(args.output))
+    elif args.output:
         check_writable(args.output)
     if args.separate:
         try:

@@ -107,6 +107,11 @@ class GAN:
         """Number of labels; 0 for none."""
         return self.networks.discriminator.classes
 
+    @property
+    def latents(self) -> int:
+        """Numbers of a latent."""
+        return self.networks.latents
+
     def init(self, key: jax.Array) -> TrainState:
         """The state before the first step."""
         networks, keys = self.networks, [jax.random.fold_in(key, i) for i in range(3)]
@@ -231,7 +236,7 @@ class GAN:
             params = spectral_norm.normalize(params, state.collections["spectral"])
         variables = {"params": params, "batch_stats": state.collections["discriminator"]}
         minibatch = Minibatch(centered(batch["image"]), batch["label"] if self.classes else None, keys)
-        fake = self.generated(state, self.networks.noise(minibatch.keys_for(LATENTS)), minibatch.labels) * 2 - 1
+        fake = self.decode(state, self.networks.noise(minibatch.keys_for(LATENTS)), minibatch.labels) * 2 - 1
         real_logits, fake_logits = (
             self.networks.discriminator.apply(variables, images, minibatch.labels, False)
             for images in (minibatch.images, fake)
@@ -259,14 +264,14 @@ class GAN:
         keys = jax.vmap(lambda place: jax.random.fold_in(key, place))(jnp.arange(count))
         if self.classes and labels is None:
             labels = jax.vmap(lambda key: jax.random.randint(jax.random.fold_in(key, 1), (), 0, self.classes))(keys)
-        return self.generated(state, self.networks.noise(keys), labels)
+        return self.decode(state, self.networks.noise(keys), labels)
 
-    def generated(self, state: TrainState, noise: jax.Array, labels: jax.Array | None) -> jax.Array:
-        """Pictures `[N, H, W, C]` in [0, 1] of noise `[N, Z]` and labels `[N]`; of codes, by their shares."""
+    def decode(self, state: TrainState, latents: jax.Array, labels: jax.Array | None) -> jax.Array:
+        """Pictures `[N, H, W, C]` in [0, 1] of latents `[N, Z]` and labels `[N]`; of codes, by their shares."""
         variables = {"params": state.best_params["generator"], "batch_stats": state.collections["generator"]}
         if self.networks.codes:
-            labels = sample_codes(noise, state.collections["codes"]["shares"])
-        images = self.networks.generator.apply(variables, noise, labels, False)
+            labels = sample_codes(latents, state.collections["codes"]["shares"])
+        images = self.networks.generator.apply(variables, latents, labels, False)
         return jnp.clip(images / 2 + 0.5, 0, 1)
 
     def pictures(self, state: TrainState, batch: Batch, key: jax.Array) -> dict[str, jax.Array]:
@@ -278,7 +283,7 @@ class GAN:
         labels = jnp.repeat(jnp.arange(SIDE) % self.classes, SIDE) if self.classes else None
         return {
             "samples": self.sample(state, key, side * side, rows),
-            "interpolations": self.generated(state, between.reshape(SIDE * SIDE, -1), labels),
+            "interpolations": self.decode(state, between.reshape(SIDE * SIDE, -1), labels),
         }
 
 

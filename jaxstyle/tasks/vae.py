@@ -185,6 +185,15 @@ class VariationalAutoencoder:
         """Mean pictures `[N, H, W, C]` in [0, 1] of latents `[N, latents]` and labels `[N]` or None."""
         return jax.nn.sigmoid(self.apply(params, latents, labels, method="decode")[0])
 
+    @property
+    def latents(self) -> int:
+        """Numbers of a latent."""
+        return self.model.latents
+
+    def decode(self, state: TrainState, latents: jax.Array, labels: jax.Array | None) -> jax.Array:
+        """Mean pictures `[N, H, W, C]` in [0, 1] of latents `[N, latents]` and labels `[N]` or None."""
+        return self.decoded(state.best_params, latents, labels)
+
     def labels(self, batch: Batch) -> jax.Array | None:
         """Labels `[N]` of a conditional model's batch, else None."""
         return batch["label"] if self.model.classes else None

@@ -147,6 +147,21 @@ class Samples(Protocol):
 
 
 @runtime_checkable
+class DecodesLatents(Protocol):
+    """A generator of pictures from latents, which are standard normal.
+
+    Attributes:
+      latents: Numbers of a latent.
+    """
+
+    @property
+    def latents(self) -> int: ...
+    def decode(self, state: TrainState, latents: jax.Array, labels: jax.Array | None) -> jax.Array:
+        """`[N, H, W, C]` in [0, 1] of latents `[N, latents]` and, of a conditional model, labels `[N]`."""
+        ...
+
+
+@runtime_checkable
 class Classifies(Protocol):
     """A classifier of pictures."""
 
