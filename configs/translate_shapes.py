@@ -19,6 +19,8 @@ features is .07 and .03 of the untranslated. The error of a picture translated t
 and noise in between (0.0769 and 0.0770): nothing is hidden. The last row had a learning rate of 3e-4 that did not fall
 yet; instance normalisation removes what tells plain colours apart, and at first all shapes became blue.
 
+`--config configs/translate_shapes.py:contrastive` learns to outline alone, by places that must be told from each other.
+
 No download is needed. `--config configs/translate_shapes.py:test` takes seconds. Run again with the same workdir, it
 goes on where it was stopped.
 """
@@ -30,11 +32,13 @@ from jaxstyle.training.config import as_config
 
 
 def get_config(variant: str = "") -> ConfigDict:
-    """The recipe; `"test"` is its seconds-long variant."""
+    """The recipe; `"contrastive"` is one way only, `"test"` the seconds-long variant."""
     config = as_config(Config())
     config.data.update(name="shapes_outlined/filled", name_b="shapes_outlined/outlined", pairs="eval")
     config.update(batch_size=4, train_epochs=10.0, eval_epochs=2.0, checkpoint_epochs=1.0, ema_decay=0.995)
     config.model.update(generator_width=16, blocks=3, discriminator_width=24, halvings=2, normed=False)
     for optimizer in (config.optimizer, config.discriminator_optimizer):
         optimizer.learning_rate = 4e-4
+    if variant == "contrastive":
+        config.model.method = "contrastive"
     return small(config) if variant == "test" else config

@@ -10,6 +10,7 @@ from jaxstyle.losses.adversarial import (
 )
 from jaxstyle.losses.classification import balanced_weights, cross_entropy, mean_squared_error, smoothed_labels
 from jaxstyle.losses.content import content_distance
+from jaxstyle.losses.contrastive import patch_contrast
 from jaxstyle.losses.image_priors import total_variation, total_variation_l1
 from jaxstyle.losses.matching import (
     matching_distance,
@@ -56,6 +57,7 @@ __all__ = [
     "mean_squared_error",
     "mean_std_distance",
     "nearest_distance",
+    "patch_contrast",
     "r1_penalty",
     "relaxed_transport_distance",
     "self_similarity",

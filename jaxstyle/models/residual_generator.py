@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import jax
+import jax.numpy as jnp
+
 from jaxstyle.models.style_network import Layer, StyleNetwork
+from jaxstyle.ops import reflected
 
 
 class ResidualGenerator(StyleNetwork):
@@ -34,3 +38,24 @@ class ResidualGenerator(StyleNetwork):
             layer._replace(size=min(layer.size, 7), zeros=layer.scale != 1, normed=layer.normed and self.normed)
             for layer in super().plan
         )
+
+    def encoded(self, pictures: jax.Array) -> list[jax.Array]:
+        """Features of the first half, of which a contrastive loss compares places.
+
+        As in Park et al. 2020: the pictures, and what comes out of the convolutions before any normalisation: both that
+        halve, and those that open the first residual block and the middle one.
+
+        Args:
+          pictures: `[N, H, W, 3]` in [0, 1].
+
+        Returns:
+          Five arrays `[N, h, w, C]`, fewer of a network with fewer than two blocks.
+        """
+        wanted = {0, 2, 3, *(4 + 2 * block for block in (0, self.blocks // 2) if block < self.blocks)}
+        weights, pictures = jnp.ones((len(pictures), 1)), reflected.pad_to_multiple(pictures, self.multiple)
+        carry: tuple[jax.Array, ...] = (pictures,)
+        found = [pictures]
+        for index in range(max(wanted)):
+            carry = self.segment(index, carry, self.statistics(index, carry), weights)
+            found += [carry[0]] * (index + 1 in wanted)
+        return found

@@ -1,13 +1,15 @@
-"""Translation of pictures between two domains: CycleGAN and DualGAN without pairs, pix2pix with them.
+"""Translation of pictures between two domains: CycleGAN, DualGAN and CUT without pairs, pix2pix with them.
 
 A network makes pictures of a domain of those of the other, and a discriminator of that domain's pictures judges them.
-Without pairs there are two such networks, and a picture translated there and back must be what it was. The generators'
+Without pairs there are two such networks, and a picture translated there and back must be what it was; or one, and what
+stands at a place of the translation must be told, of all places of the picture, to be of its own. The generators'
 update and the discriminators' are by gradients taken before either, as in the published code.
 
 References:
   Zhu, Park, Isola & Efros 2017, "Unpaired Image-to-Image Translation using Cycle-Consistent Adversarial Networks".
   Yi, Zhang, Tan & Gong 2017, "DualGAN: Unsupervised Dual Learning for Image-to-Image Translation".
   Isola, Zhu, Zhou & Efros 2017, "Image-to-Image Translation with Conditional Adversarial Networks".
+  Park, Efros, Zhang & Zhu 2020, "Contrastive Learning for Unpaired Image-to-Image Translation".
 """
 
 from __future__ import annotations
@@ -40,7 +42,7 @@ from jaxstyle.training.task import Batch, Metrics, RunInfo
 __all__ = ["Config", "Translate", "check", "fields", "make"]
 
 FIELDS = {"a": "image", "b": "image_b"}
-POOL = 2**31  # what is folded into the step's key for the pool, beyond any example's place
+POOL, PATCHES = 2**31, 2**31 + 2  # what is folded into the step's key for these, beyond any example's place
 
 
 def fields(config: Config) -> tuple[str, ...]:
@@ -67,7 +69,8 @@ def make(config: Config, info: RunInfo) -> Translate:
             discriminator=discriminator,
             objective=ADVERSARIAL_LOSSES[model.objective],
             weights=config.loss,
-            made=("a", "b") if model.method == "cycle" else ("b",),
+            method=model.method,
+            patches=model.patches,
         ),
         generator_optimizer=make_optimizer(config.optimizer, info.extent, info.steps, config.ema_decay),
         discriminator_optimizer=make_optimizer(
@@ -118,7 +121,7 @@ class Translate:
 
     @property
     def made(self) -> tuple[str, ...]:
-        """Domains whose pictures are made: both, or `b` alone, of pairs."""
+        """Domains whose pictures are made: both, or `b` alone."""
         return self.networks.made
 
     def init(self, key: jax.Array) -> TrainState:
@@ -136,7 +139,8 @@ class Translate:
         real = self.training_pictures(batch, step.example_keys(step_key, len(batch["image"])))
 
         def loss(params: Any) -> tuple[jax.Array, tuple[Metrics, Pictures]]:
-            terms, fakes, _ = self.networks.generator_terms(params, state.params["discriminator"], real)
+            places = jax.random.fold_in(step_key, PATCHES)
+            terms, fakes, _ = self.networks.generator_terms(params, state.params["discriminator"], real, places)
             means = {name: jnp.mean(term) for name, term in terms.items()}
             return means["loss"], (means, fakes)
 
@@ -161,7 +165,7 @@ class Translate:
 
     def training_pictures(self, batch: Batch, keys: jax.Array) -> dict[str, jax.Array]:
         """Augmented pictures of both domains in [0, 1]; of pairs, both alike, else each by a key of its own."""
-        if not self.networks.cycles:
+        if self.networks.paired:
             both = jnp.concatenate([batch[name] for name in FIELDS.values()], -1)
             changed = scaled(augment(both, keys, **self.changes))
             return {"a": changed[..., :3], "b": changed[..., 3:]}
@@ -204,7 +208,8 @@ class Translate:
         """
         real = {domain: scaled(batch[name]) for domain, name in FIELDS.items()}
         params = state.best_params["generator"]
-        metrics, fakes, back = self.networks.generator_terms(params, state.params["discriminator"], real)
+        discriminators, places = state.params["discriminator"], jax.random.key(0)
+        metrics, fakes, back = self.networks.generator_terms(params, discriminators, real, places)
         noise = jax.vmap(lambda key: jax.random.normal(key, real["a"].shape[1:]))(keys)
         for to in back:
             noisy = jnp.clip((jnp.round(255 * fakes[OTHER[to]]) + noise) / 255, 0, 1)

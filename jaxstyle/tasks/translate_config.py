@@ -12,7 +12,7 @@ from jaxstyle.losses.adversarial import ADVERSARIAL_LOSSES
 from jaxstyle.runtime.settings import named
 from jaxstyle.training.config import AugmentConfig, OptimizerConfig, TrainingConfig, at_least, one_of
 
-METHODS = ("cycle", "paired")
+METHODS = ("cycle", "paired", "contrastive")
 GENERATORS = ("residual", "unet")
 
 
@@ -20,7 +20,7 @@ GENERATORS = ("residual", "unet")
 class ModelConfig:
     """The generators, the discriminators, and how they are trained."""
 
-    method: str = "cycle"  # both ways, by cycle consistency; or paired: to the second domain, by its pairs
+    method: str = "cycle"  # both ways, by cycle consistency; to the second domain: paired, by its pairs, or contrastive
     generator: str = "residual"  # or unet
     generator_width: int = 64  # channels at full size
     blocks: int = 9  # of a residual generator
@@ -31,6 +31,7 @@ class ModelConfig:
     objective: str = "least-squares"  # of the adversarial losses; DualGAN's is wasserstein
     discriminator_steps: int = 1  # a generator step; they share the batch
     clip_weights: float = 0.0  # limit of the discriminators' parameters; 0 is none
+    patches: int = 256  # places of a layer, at most, that a contrastive loss tells from each other
     pool: int = 50  # older translations of each domain that the discriminators see besides; 0 is none
 
 
@@ -42,6 +43,7 @@ class LossConfig:
     cycle: float = 10.0  # L1 between a picture and its translation back
     identity: float = 5.0  # L1 between a picture of the domain translated to and what becomes of it
     pixels: float = 100.0  # L1 between a translation and the true one; of pairs only
+    contrastive: float = 1.0  # of places, of translations and of pictures translated to their own domain
 
 
 @dataclasses.dataclass(frozen=True)
@@ -74,7 +76,7 @@ def check(config: Config) -> None:
     model = config.model
     known = {"model.method": METHODS, "model.generator": GENERATORS, "model.objective": tuple(ADVERSARIAL_LOSSES)}
     one_of(config, known)
-    sizes = ("generator_width", "discriminator_width", "halvings", "levels", "discriminator_steps")
+    sizes = ("generator_width", "discriminator_width", "halvings", "levels", "discriminator_steps", "patches")
     at_least(config, {f"model.{name}": 1 for name in sizes})
     at_least(config, {"model.blocks": 0, "model.pool": 0, "augment.pad": 0, "augment.crop": 0})
     numbers = {f"loss.{name}": value for name, value in dataclasses.asdict(config.loss).items()}
@@ -84,6 +86,11 @@ def check(config: Config) -> None:
     if not config.data.two_domains:
         way_out = f"name the second by {named('data.folder_b')}=FOLDER, or {named('data.name_b')}"
         raise JaxstyleError(f"translation needs two domains of pictures: {way_out}")
+    if model.method == "contrastive" and model.generator != "residual":
+        raise JaxstyleError(
+            f"{named('model.method')} is 'contrastive', which compares features of a residual generator: set "
+            f"{named('model.generator')} to 'residual'"
+        )
     if model.method == "paired" and config.data.pairs != "all":
         raise JaxstyleError(
             f"{named('model.method')} is 'paired', which learns from true translations: set {named('data.pairs')} to "

@@ -13,6 +13,8 @@ import jax
 import jax.numpy as jnp
 
 from jaxstyle.losses.adversarial import AdversarialLoss
+from jaxstyle.losses.contrastive import patch_contrast
+from jaxstyle.models.patch_projection import PatchProjection
 from jaxstyle.tasks.translate_config import LossConfig
 from jaxstyle.training.task import Metrics
 
@@ -31,25 +33,42 @@ class Networks:
       discriminator: Pictures in [-1, 1], of pairs beside those they are made of -> logits of patches.
       objective: The adversarial loss of each.
       weights: Of the generators' losses.
-      made: Domains whose pictures are made: both, or `b` alone, of pairs.
+      method: See `ModelConfig.method`.
+      patches: Likewise.
     """
 
     generator: Any
     discriminator: Any
     objective: AdversarialLoss
     weights: LossConfig
-    made: tuple[str, ...] = ("a", "b")
+    method: str = "cycle"
+    patches: int = 256
+
+    @property
+    def made(self) -> tuple[str, ...]:
+        """Domains whose pictures are made: both, or `b` alone."""
+        return ("a", "b") if self.cycles else ("b",)
 
     @property
     def cycles(self) -> bool:
-        """True where pictures are translated both ways, without pairs."""
-        return len(self.made) == 2
+        """True where pictures are translated both ways."""
+        return self.method == "cycle"
+
+    @property
+    def paired(self) -> bool:
+        """True where the pictures are pairs."""
+        return self.method == "paired"
+
+    @property
+    def contrasts(self) -> bool:
+        """True where places of pictures and of their translations are compared."""
+        return self.method == "contrastive"
 
     def init(self, key: jax.Array, shape: tuple[int, ...]) -> dict[str, Any]:
         """The first parameters, for pictures `(H, W, 3)`: those of each `generator` and of each `discriminator`."""
         picture, keys = jnp.zeros((1, *shape)), [jax.random.fold_in(key, i) for i in range(4)]
-        seen = picture if self.cycles else jnp.concatenate([picture, picture], -1)
-        return {
+        seen = jnp.concatenate([picture, picture], -1) if self.paired else picture
+        params = {
             "generator": {
                 to: self.generator.init(keys[i], picture, jnp.ones((1, 1)))["params"] for i, to in enumerate(self.made)
             },
@@ -57,18 +76,36 @@ class Networks:
                 to: self.discriminator.init(keys[2 + i], seen)["params"] for i, to in enumerate(self.made)
             },
         }
+        if self.contrasts:
+            layers = [x.reshape(1, -1, x.shape[-1]) for x in self.encode(params["generator"]["b"], picture)]
+            params["generator"]["projection"] = PatchProjection().init(keys[1], layers)["params"]
+        return params
 
     def generate(self, params: Any, pictures: jax.Array) -> jax.Array:
         """Translates pictures `[N, H, W, 3]` in [0, 1] by a generator's parameters."""
         return self.generator.apply({"params": params}, pictures, jnp.ones((len(pictures), 1)))
 
+    def encode(self, params: Any, pictures: jax.Array) -> list[jax.Array]:
+        """Features of pictures by a generator's parameters; see `ResidualGenerator.encoded`."""
+        return self.generator.apply({"params": params}, pictures, method="encoded")
+
+    def contrastive_term(self, params: Any, pictures: jax.Array, made: jax.Array, key: jax.Array) -> jax.Array:
+        """The contrastive loss `[N]` of pictures and of what is made of them, over random places and all layers."""
+        found: list[jax.Array] = []
+        for x in self.encode(params["b"], jnp.concatenate([made, pictures])):
+            count = x.shape[1] * x.shape[2]
+            places = jax.random.permutation(jax.random.fold_in(key, len(found)), count)[: self.patches]
+            found.append(x.reshape(len(x), count, -1)[:, places])
+        vectors: Any = PatchProjection().apply({"params": params["projection"]}, found)
+        return jnp.mean(jnp.stack([patch_contrast(*jnp.split(x, 2)) for x in vectors]), 0)
+
     def logits(self, params: Any, pictures: jax.Array, sources: jax.Array) -> jax.Array:
         """A discriminator's logits of patches `[N, h, w]` of pictures; of pairs, beside those they are made of."""
-        seen = pictures if self.cycles else jnp.concatenate([sources, pictures], -1)
+        seen = jnp.concatenate([sources, pictures], -1) if self.paired else pictures
         return self.discriminator.apply({"params": params}, 2 * seen - 1)
 
     def generator_terms(
-        self, params: Any, discriminators: Any, real: Pictures
+        self, params: Any, discriminators: Any, real: Pictures, key: jax.Array
     ) -> tuple[Metrics, dict[str, jax.Array], dict[str, jax.Array]]:
         """The losses of the generators on pictures of both domains.
 
@@ -78,12 +115,13 @@ class Networks:
           params: Of the generators.
           discriminators: Parameters of the discriminators.
           real: Pictures of both domains.
+          key: Of the places that a contrastive loss compares, the same for all pictures.
 
         Returns:
           Terms `[N]`, among them the weighted sum `loss`; the translations; and these translated back, without pairs.
         """
         weights, count = self.weights, len(real["b"])
-        asks = self.cycles and weights.identity
+        asks = self.contrasts or (self.cycles and weights.identity)
         terms: Metrics = {}
         fakes, same, back = {}, {}, {}
         for to in self.made:
@@ -96,9 +134,13 @@ class Networks:
             if self.cycles:
                 back[to] = self.generate(params[to], fakes[OTHER[to]])
                 found["cycle"] = distance(back[to], real[to])
-            else:
+            elif self.paired:
                 found["pixels"] = distance(fakes[to], real[to])
-            if asks:
+            else:
+                sources, made = jnp.concatenate([real["a"], real[to]]), jnp.concatenate([fakes[to], same[to]])
+                contrast = self.contrastive_term(params, sources, made, key)
+                found["contrastive"] = jnp.mean(contrast.reshape(2, count), 0)
+            if asks and self.cycles:
                 found["identity"] = distance(same[to], real[to])
             total += sum(getattr(weights, name) * term for name, term in found.items())
             terms |= {f"{name}_{to}": term for name, term in found.items()}

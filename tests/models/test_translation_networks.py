@@ -61,3 +61,16 @@ def test_a_unet_makes_colours_of_any_size():
     assert made.shape == pictures.shape and 0 < made.min() < made.max() < 1
     one = jax.jit(network.apply)(params, pictures[:1], jnp.ones((1, 1)))
     np.testing.assert_allclose(made[:1], one, atol=1e-5)  # normalised each by itself
+
+
+@pytest.mark.slow
+def test_a_generator_gives_features_of_its_first_half():
+    network, pictures = ResidualGenerator(width=4, blocks=3), RNG.random((2, 16, 14, 3), np.float32)
+    params = jax.jit(network.init)(jax.random.key(0), pictures, jnp.ones((2, 1)))
+    first, *rest = jax.jit(lambda params, x: network.apply(params, x, method="encoded"))(params, pictures)
+    _, seen = network.apply(
+        params, pictures, jnp.ones((2, 1)), capture_intermediates=lambda _, method: method == "convolve"
+    )
+    np.testing.assert_array_equal(first[:, :, :14], pictures)  # padded as for a translation
+    for name, features in zip(("contract2", "contract3", "residual1_1", "residual2_1"), rest, strict=True):
+        np.testing.assert_allclose(features, seen["intermediates"][name]["convolve"][0], atol=1e-5, err_msg=name)

@@ -114,6 +114,7 @@ CASES = {
                 | {"data.pairs": "all", "data.split": "test[40:80]", **MOMENTUM},
                 5e-3,
             ),
+            "contrastive": (of_model(method="contrastive", patches=20) | MOMENTUM, 5e-3),
             "wasserstein": (
                 of_model(objective="wasserstein", discriminator_steps=2, clip_weights=0.01) | MOMENTUM,
                 5e-3,

@@ -152,3 +152,45 @@ def test_settings_that_cannot_be():
             made(**changes)
     with pytest.raises(JaxstyleError, match="must be of one size, in colour"):
         made(shape_b=(16, 16, 3))
+
+
+@pytest.mark.slow
+def test_contrastive_losses_are_the_published_ones():
+    """All places of every layer are compared, so that their order does not matter."""
+    task = made(**{"model.method": "contrastive", "model.blocks": 1, "loss.contrastive": 3.0})
+    first, moved, metrics = stepped(task)
+    params = first.params["generator"]
+    fake, same = (task.networks.generate(params["b"], real(domain)) for domain in "ab")
+
+    def projected(pictures):
+        layers = task.networks.encode(params["b"], pictures)
+        assert len(layers) == 4
+        for number, x in enumerate(layers):
+            x = np.float64(x).reshape(COUNT, -1, x.shape[-1])
+            for place in (2 * number, 2 * number + 1):
+                dense = params["projection"][f"Dense_{place}"]
+                x = x @ np.float64(dense["kernel"]) + np.float64(dense["bias"])
+                x = np.maximum(x, 0) if place % 2 == 0 else x
+            yield x / np.sqrt(np.square(x).sum(-1, keepdims=True) + 1e-7)
+
+    def contrast(made, source):
+        terms = []
+        for q, k in zip(projected(made), projected(source), strict=True):
+            odds = np.exp(np.einsum("npd,nqd->npq", q, k) / 0.07)
+            terms.append(np.mean(-np.log(np.diagonal(odds, axis1=1, axis2=2) / odds.sum(-1))))
+        return np.mean(terms)
+
+    expected = (contrast(fake, real("a")) + contrast(same, real("b"))) / 2
+    np.testing.assert_allclose(metrics["contrastive_b"], expected, rtol=1e-4)
+    np.testing.assert_allclose(metrics["loss"], 2 * metrics["adversarial_b"] + 3 * metrics["contrastive_b"], rtol=1e-5)
+    assert task.made == ("b",) and "cycle_b" not in metrics
+    before, after = (
+        params["projection"]["Dense_0"]["kernel"],
+        moved.params["generator"]["projection"]["Dense_0"]["kernel"],
+    )
+    assert np.any(before != after)
+
+
+def test_a_unet_has_no_features_to_contrast():
+    with pytest.raises(JaxstyleError, match=r"model\.method is 'contrastive'.*model\.generator to 'residual'"):
+        made(**{"model.method": "contrastive", "model.generator": "unet"})
