@@ -26,6 +26,8 @@ TITLES = {
     "kid_untranslated": "kernel distance of the domains",
     "label_a": "label kept, to a",
     "label_b": "label kept, to b",
+    "kept_a": "drawn label kept, to a",
+    "kept_b": "drawn label kept, to b",
     "label": "label asked for is seen",
     "label_by_class": "asked for is seen",
     "recall_by_class": "recall (k = 3)",
@@ -87,7 +89,8 @@ def table(report: Any) -> str:
     for name, value in report.own.items():
         add(rows, each, report.classes, name, value)
     if report.generative:
-        rows += [(f"{report.drawn} samples against {report.real} pictures", ""), (f"features: {report.features}", "")]
+        rows.append((f"{report.drawn} samples against {report.real} pictures", ""))
+        rows += [(f"features: {report.features}", "")] if report.features else []
     for name, value in report.generative.items():
         if name == "kid":
             value = f"{number(value)} ± {number(report.generative['kid_deviation'])}"

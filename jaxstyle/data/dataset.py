@@ -47,6 +47,7 @@ class Dataset:
       paired: Whether the second domain's part of an example is the translation of the first's.
       read_labels: Returns the labels of all examples without decoding their pictures; None where `files` have them, or
         the examples alone.
+      read_as: (index, label) -> the example as it is drawn with another label; None where examples are not drawn so.
     """
 
     count: int
@@ -58,6 +59,7 @@ class Dataset:
     domains: tuple[Dataset, ...] = ()
     paired: bool = False
     read_labels: Callable[[], Sequence[int]] | None = None
+    read_as: Callable[[int, int], Example] | None = None
 
     @property
     def sources(self) -> tuple[Dataset, ...]:
@@ -80,7 +82,9 @@ class Dataset:
         chosen = tuple(indices)
         files = tuple(self.files[index] for index in chosen) if self.files else ()
         read, texts = (lambda index: self.read(chosen[index])), (*self.left_out, *left_out)
-        return dataclasses.replace(self, count=len(chosen), read=read, files=files, left_out=texts, read_labels=None)
+        return dataclasses.replace(
+            self, count=len(chosen), read=read, files=files, left_out=texts, read_labels=None, read_as=None
+        )
 
     def describe(self) -> str:
         """Says in a sentence how many examples of which classes there are, and which files were left out."""

@@ -32,22 +32,20 @@ GROUNDS = ((0, 40), (215, 255))  # grey levels
 DIGITS = tuple(map(str, range(10)))
 FIRST, SECOND, BOTH = range(3)  # domains, and the pictures of both that a classifier learns from
 
-Draw = Callable[[np.random.Generator, int, int], Example]
-"""(random numbers of the scene, domain, number of the picture) -> example."""
 
-
-def shape_example(rng: np.random.Generator, domain: int, number: int) -> Example:
+def shape_example(rng: np.random.Generator, domain: int, label: int | None = None) -> Example:
     """Draws a coloured shape on a dark or a light ground: filled, or as the outline that the filled one has.
 
     Args:
       rng: Of the scene, the same in both domains.
       domain: `FIRST` is filled, `SECOND` outlined.
-      number: Not used: scenes are made of `rng` alone.
+      label: In place of the scene's own.
 
     Returns:
       `image` `[32, 32, 3]` uint8 and `label`, an index into `LABELS`.
     """
-    label = int(rng.integers(len(LABELS)))
+    own = int(rng.integers(len(LABELS)))
+    label = own if label is None else label
     color_name, shape = LABELS[label].split()
     radius, angle = rng.uniform(0.4, 0.48) * SIDE, rng.uniform(-0.35, 0.35)
     center = rng.uniform(radius, SIDE - radius, 2)
@@ -103,9 +101,9 @@ def shape_reader(domain: int, split: str, read_digits: Callable[[], Digits]) -> 
     """Makes the function index -> example of a split of shapes."""
     tested = split == "test"
 
-    def read(index: int) -> Example:
+    def read(index: int, label: int | None = None) -> Example:
         seed = (1, FIRST, index) if tested else (0, domain, index)  # a test scene is one in all domains
-        return shape_example(np.random.default_rng(seed), index % 2 if domain == BOTH else domain, index)
+        return shape_example(np.random.default_rng(seed), index % 2 if domain == BOTH else domain, label)
 
     return read
 
@@ -122,8 +120,8 @@ def digit_reader(domain: int, split: str, read_digits: Callable[[], Digits]) -> 
 
 
 SHAPES = {
-    "filled": Drawn({"train": 4000, "test": 1000}, partial(shape_reader, FIRST), LABELS),
-    "outlined": Drawn({"train": 3000, "test": 1000}, partial(shape_reader, SECOND), LABELS),
+    "filled": Drawn({"train": 4000, "test": 1000}, partial(shape_reader, FIRST), LABELS, relabels=True),
+    "outlined": Drawn({"train": 3000, "test": 1000}, partial(shape_reader, SECOND), LABELS, relabels=True),
     "both": Drawn({"train": 8000, "test": 2000}, partial(shape_reader, BOTH), LABELS),
 }
 TEXTURED = {

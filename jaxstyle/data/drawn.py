@@ -17,7 +17,7 @@ class Digits(NamedTuple):
     labels: np.ndarray
 
 
-Read = Callable[[int], Example]
+Read = Callable[..., Example]
 
 
 class Drawn(NamedTuple):
@@ -29,9 +29,11 @@ class Drawn(NamedTuple):
         split and index only; the function reads the digits once.
       classes: Names of the labels; empty where there are none.
       of_digits: Whether the digits of MNIST are wanted.
+      relabels: Whether what reads examples takes a label, too: (index, label) -> the example with that label.
     """
 
     counts: Mapping[str, int]
     reader: Callable[[str, Callable[[], Digits]], Read]
     classes: tuple[str, ...] = ()
     of_digits: bool = False
+    relabels: bool = False

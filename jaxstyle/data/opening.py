@@ -47,4 +47,9 @@ def open_dataset(data: DataConfig, split: str, *, labels: bool = True) -> Datase
     dataset = without_bad_pictures(dataset, data.bad_pictures) if data.folder else dataset
     if not data.size:
         return dataset
-    return dataclasses.replace(dataset, read=lambda index: central_square(dataset.read(index), data.size))
+    read, read_as = dataset.read, dataset.read_as
+    return dataclasses.replace(
+        dataset,
+        read=lambda index: central_square(read(index), data.size),
+        read_as=read_as and (lambda index, label: central_square(read_as(index, label), data.size)),
+    )

@@ -107,7 +107,13 @@ def drawn_dataset(name: str, split: str, data_dir: str = "") -> Dataset:
         return Digits(*(np.stack([one[name] for one in examples]) for name in ("image", "label")))
 
     read = drawn.reader(part.splitname, read_digits)
-    return Dataset(last - first, lambda index: read(first + index), drawn.classes, title=f"{split} of {name}")
+    return Dataset(
+        last - first,
+        lambda index: read(first + index),
+        drawn.classes,
+        title=f"{split} of {name}",
+        read_as=(lambda index, label: read(first + index, label)) if drawn.relabels else None,
+    )
 
 
 def prepared(name: str, data_dir: str = "") -> Any:

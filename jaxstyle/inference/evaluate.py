@@ -92,7 +92,7 @@ def evaluate(
     run = open_run(workdir, checkpoint)
     space = suited(open_space(features), run.info) if features else None
     evaluation, state = reopened(run, split, iwae_samples, data)
-    own, generative = chosen_metrics(metrics, evaluation.metrics(state), run, space)
+    own, generative = chosen_metrics(metrics, evaluation, state, run, space)
     translates = isinstance(run.task, Translates)
     if generative and space and not translates:
         check_shapes(run, space, run.info.spec["image"].shape)
@@ -101,13 +101,14 @@ def evaluate(
     plain = {name: as_plain(scores[name]) for name in own}
     classes = run.config.data.mask_classes or run.info.classes
     report = Report(os.fspath(workdir), int(run.state.step), plain, {}, classes=classes)
+    if translates and generative:
+        number = min(count, evaluation.count)
+        made = translations.scores(run, evaluation, space, number) if space else {}
+        made |= translations.kept(run, evaluation, number) if set(translations.KEPT) & set(generative) else {}
+        kept = {name: value for name, value in made.items() if name in generative}
+        return report._replace(generative=kept, features=space.name if space else "", real=number, drawn=number)
     if not generative or not space:
         return report
-    if translates:
-        number = min(count, evaluation.count)
-        made = translations.scores(run, evaluation, space, number)
-        kept = {name: value for name, value in made.items() if name in generative}
-        return report._replace(generative=kept, features=space.name, real=number, drawn=number)
     drawn = sample_features(run, space, count, seed, chosen)
     real = real_features(evaluation, space, drawn_places(count, evaluation.count))
     found: dict[str, Any] = {}
@@ -150,15 +151,16 @@ def reopened(
 
 
 def chosen_metrics(
-    metrics: Sequence[str], own: Sequence[str], run: Run, space: FeatureSpace | None
+    metrics: Sequence[str], evaluation: Evaluation, state: TrainState, run: Run, space: FeatureSpace | None
 ) -> tuple[list[str], list[str]]:
     """Divides the wanted metrics into the task's own and those of samples.
 
     Raises:
       JaxstyleError: One that is neither, or that cannot be had here.
     """
+    own = evaluation.metrics(state)
     if isinstance(run.task, Translates):
-        return translations.chosen_metrics(metrics, own, space)
+        return translations.chosen_metrics(metrics, own, space, translations.redrawn(evaluation))
     draws = isinstance(run.task, Samples)
     if space and not draws:
         raise JaxstyleError(f"the task {run.config.task!r} draws no pictures for features to compare: leave them out")

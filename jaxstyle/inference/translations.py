@@ -20,6 +20,9 @@ from jaxstyle.training.restoring import shape_text
 METRICS = ("kid_a", "kid_b", "kid_untranslated", "label_a", "label_b")
 """Kernel distances of translations to a domain from its pictures, and of one domain's pictures from the other's; shares
 of translations that are classified as the picture's own label."""
+KEPT = ("kept_a", "kept_b")
+"""Shares of translations that, of the true one as it is drawn with every label, are nearest to that of their own."""
+PIXELS = FeatureSpace("", False, lambda params, pictures: (pictures, None), {})
 OWN = {"a": "image", "b": "image_b"}
 """Domain -> field of its pictures."""
 SOURCES = {"a": ("image_b", "label_b"), "b": ("image", "label")}
@@ -27,23 +30,57 @@ SOURCES = {"a": ("image_b", "label_b"), "b": ("image", "label")}
 
 
 def chosen_metrics(
-    metrics: Sequence[str], own: Sequence[str], space: FeatureSpace | None
+    metrics: Sequence[str], own: Sequence[str], space: FeatureSpace | None, redrawn: bool
 ) -> tuple[list[str], list[str]]:
-    """Divides the wanted metrics, none meaning all, into the task's own and those among features.
+    """Divides the wanted metrics, none meaning all, into the task's own and those of translations.
+
+    Args:
+      metrics: The wanted ones.
+      own: The task's.
+      space: For `METRICS`.
+      redrawn: Whether the split's pictures can be drawn with other labels, as `KEPT` needs.
 
     Raises:
-      JaxstyleError: One that is neither, or that needs features where there are none.
+      JaxstyleError: One that is neither, or that cannot be had.
     """
     if not metrics:
-        return list(own), list(METRICS) if space else []
+        return list(own), [*(METRICS if space else ()), *(KEPT if redrawn else ())]
     for name in metrics:
-        if name not in (*own, *METRICS):
-            raise JaxstyleError(f"unknown metric {name!r}; {did_you_mean(name, [*own, *METRICS])}")
+        if name not in (*own, *METRICS, *KEPT):
+            raise JaxstyleError(f"unknown metric {name!r}; {did_you_mean(name, [*own, *METRICS, *KEPT])}")
+        if name in KEPT and not redrawn:
+            raise JaxstyleError(f"{name!r} needs pictures that are drawn with any label, such as shapes_outlined's")
         if name in METRICS and not space:
             raise JaxstyleError(
                 f"{name!r} compares features: add --features with a classifier's workdir or Inception-v3"
             )
-    return [name for name in metrics if name in own], [name for name in metrics if name in METRICS]
+    return [name for name in metrics if name in own], [name for name in metrics if name not in own]
+
+
+def redrawn(evaluation: Evaluation) -> bool:
+    """Whether the pictures of a split are pairs that can be drawn with other labels."""
+    dataset = evaluation.dataset
+    return dataset.paired and all(domain.read_as for domain in dataset.domains)
+
+
+def kept(run: Run, evaluation: Evaluation, count: int) -> dict[str, float]:
+    """The metrics of `KEPT`, of as many pictures."""
+    places, dataset, found = drawn_places(count, evaluation.count), evaluation.dataset, {}
+    labels = [int(dataset.read(place)["label"]) for place in places]
+    for to, domain in zip(OWN, dataset.domains, strict=True):
+        if to in run.task.made and domain.read_as:
+            made = real_features(evaluation, PIXELS, places, partial(translated, run.task, to), run.state).features
+            right = [
+                nearest(255 * picture, [domain.read_as(place, other)["image"] for other in range(len(dataset.classes))])
+                for place, picture in zip(places, made, strict=True)
+            ]
+            found[f"kept_{to}"] = float(np.mean(np.array(right) == labels))
+    return found
+
+
+def nearest(picture: np.ndarray, drawings: Sequence[np.ndarray]) -> int:
+    """Index of the drawing of least squared distance from a picture."""
+    return int(np.argmin([np.sum(np.square(picture - drawing)) for drawing in drawings]))
 
 
 def scores(run: Run, evaluation: Evaluation, space: FeatureSpace, count: int) -> dict[str, float]:

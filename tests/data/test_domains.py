@@ -33,6 +33,18 @@ def test_only_test_pictures_of_shapes_are_pairs():
     assert np.mean([a == b for a, b in labels]) < 0.2  # by chance 1 in 30
 
 
+@pytest.mark.parametrize("size", [0, 16])
+def test_shapes_are_drawn_with_every_label(size):
+    test = open_dataset(dataclasses.replace(SHAPES, size=size), "test")
+    for domain, field in zip(test.domains, ("image", "image_b"), strict=True):
+        for index in range(4):
+            example = test.read(index)
+            drawings = [domain.read_as(index, label)["image"] for label in range(len(test.classes))]
+            assert [label for label, drawn in enumerate(drawings) if np.all(drawn == example[field])] == [
+                example["label"]
+            ]
+
+
 @pytest.fixture
 def digits(monkeypatch):
     """MNIST of a few digits, each a square of its own brightness."""

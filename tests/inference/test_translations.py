@@ -41,9 +41,10 @@ def classifier(tmp_path_factory):
 @pytest.mark.slow
 def test_scores_are_those_of_the_translations(workdir, classifier):
     report = evaluate.evaluate(workdir, features=classifier)
-    assert set(report.generative) == {"kid_a", "kid_b", "kid_untranslated", "label_a", "label_b"}
+    assert set(report.generative) == {"kid_a", "kid_b", "kid_untranslated", "label_a", "label_b", "kept_a", "kept_b"}
     run, judge = open_run(workdir), open_run(classifier)
-    examples = list(map(evaluate.reopened(run)[0].dataset.read, range(40)))
+    dataset = evaluate.reopened(run)[0].dataset
+    examples = list(map(dataset.read, range(40)))
     pictures = {name: np.stack([one[name] for one in examples]) / np.float32(255) for name in ("image", "image_b")}
     translated = np.asarray(jax.jit(run.task.translate, static_argnums=2)(run.state, pictures["image_b"], "a"))
     made, logits = judge.task.features(judge.state, np.round(255 * translated) / np.float32(255))
@@ -54,6 +55,12 @@ def test_scores_are_those_of_the_translations(workdir, classifier):
     np.testing.assert_allclose(report.generative["kid_a"], expected, rtol=1e-4, atol=1e-7)
     only = evaluate.evaluate(workdir, ["kid_b", "psnr_a"], features=classifier)
     assert list(only.generative) == ["kid_b"] and list(only.own) == ["psnr_a"]
+    drawn = [[dataset.domains[0].read_as(i, label)["image"] for label in range(30)] for i in range(40)]
+    distances = [np.abs(np.round(255 * made) - each) ** 2 for made, each in zip(translated, drawn, strict=True)]
+    nearest = np.argmin([np.sum(each, (1, 2, 3)) for each in distances], -1)
+    without = evaluate.evaluate(workdir, ["kept_a"])  # needs no features
+    np.testing.assert_allclose(without.generative["kept_a"], np.mean(nearest == [one["label"] for one in examples]))
+    assert without.features == "" and without.generative["kept_a"] == report.generative["kept_a"]
 
 
 @pytest.mark.slow
