@@ -19,7 +19,15 @@ from jaxstyle.losses.matching import (
     self_similarity,
     self_similarity_distance,
 )
-from jaxstyle.losses.style import gram_distance, gram_matrix, mean_std_distance, wasserstein_distance, wasserstein_root
+from jaxstyle.losses.style import (
+    gram_distance,
+    gram_matrix,
+    mean_std_distance,
+    wasserstein_distance,
+    wasserstein_distances,
+    wasserstein_root,
+    wasserstein_roots,
+)
 from jaxstyle.losses.variational import (
     bernoulli_log_likelihood,
     codebook_loss,
@@ -67,5 +75,7 @@ __all__ = [
     "total_variation",
     "total_variation_l1",
     "wasserstein_distance",
+    "wasserstein_distances",
     "wasserstein_root",
+    "wasserstein_roots",
 ]

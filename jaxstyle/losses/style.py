@@ -5,14 +5,20 @@ Every distance is a mean over channels (or channel pairs) and a function of `Mom
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import jax
 import jax.numpy as jnp
 
 from jaxstyle.ops.moments import Moments, covariance
-from jaxstyle.ops.polar import cholesky, product, rotation, transpose
+from jaxstyle.ops.polar import cholesky, cropped, padded, product, rotation, transpose
 
 EPSILON = 1e-4
 """Added to the diagonal of both covariances by `wasserstein_distance`, as crowsonkb/style-transfer-pytorch does."""
+
+NARROW = 128
+"""Channels up to which layers' matrices are padded to the widest and computed as one batch. Five layers of 16 to 105
+channels are then compiled in a third of the time and 300 MB less; wider ones would take longer to compute."""
 
 
 def gram_matrix(features: jax.Array) -> jax.Array:
@@ -56,7 +62,26 @@ def wasserstein_root(target: Moments) -> jax.Array:
     Returns:
       `[..., 2, C, C]`: R, upper triangular, with `Rᵀ R` the covariance plus 1e-4 on its diagonal; and its inverse.
     """
-    return jnp.stack([transpose(factor) for factor in cholesky(regularized_covariance(target))], -3)
+    return wasserstein_roots([target])[0]
+
+
+def wasserstein_roots(targets: Sequence[Moments]) -> list[jax.Array]:
+    """`wasserstein_root` of several layers, whose leading axes are the same."""
+    covariances = [regularized_covariance(target) for target in targets]
+    roots: dict[int, jax.Array] = {}
+    for group in batches(covariances):
+        factors = cholesky(padded([covariances[i] for i in group]))
+        widths = [covariances[i].shape[-1] for i in group]
+        made = cropped(jnp.stack([transpose(factor) for factor in factors], -3), widths)
+        roots.update(zip(group, made, strict=True))
+    return [roots[i] for i in range(len(targets))]
+
+
+def batches(matrices: Sequence[jax.Array]) -> list[list[int]]:
+    """Indices of matrices `[..., C, C]` in groups to be computed together: narrow ones, and every wide one alone."""
+    widths = [matrix.shape[-1] for matrix in matrices]
+    narrow = [i for i, width in enumerate(widths) if width <= NARROW]
+    return [group for group in (narrow, *([i] for i, width in enumerate(widths) if width > NARROW)) if group]
 
 
 def regularized_covariance(statistics: Moments) -> jax.Array:
@@ -93,13 +118,25 @@ def wasserstein_distance(statistics: Moments, target: Moments, root: jax.Array |
       2019, "On the Bures-Wasserstein distance between positive definite matrices", theorem 1; as a loss of VGG's
       features: Vaughan & Crowson, style-transfer-pytorch.
     """
-    root = wasserstein_root(target) if root is None else root
-    cov = regularized_covariance(statistics)
-    channels = cov.shape[-1]
-    if cov.size == channels**2:  # on a CPU products of single matrices are faster than those of a batch of one
-        cov, root = cov.reshape(channels, channels), root.reshape(2, channels, channels)
-    difference = root_distance(cov, root).reshape(statistics.mean.shape[:-1])
-    return jnp.mean(jnp.square(statistics.mean - target.mean), -1) + difference / channels
+    return wasserstein_distances([statistics], [target], [wasserstein_root(target) if root is None else root])[0]
+
+
+def wasserstein_distances(
+    statistics: Sequence[Moments], targets: Sequence[Moments], roots: Sequence[jax.Array]
+) -> list[jax.Array]:
+    """`wasserstein_distance` of several layers, whose leading axes are the same, in fewer programs than layers."""
+    covariances = [regularized_covariance(each) for each in statistics]
+    traces: dict[int, jax.Array] = {}
+    for group in batches(covariances):
+        cov, root = padded([covariances[i] for i in group]), padded([roots[i] for i in group])
+        if (
+            cov.size == cov.shape[-1] ** 2
+        ):  # on a CPU products of single matrices are faster than those of a batch of one
+            cov, root = cov.reshape(cov.shape[-2:]), root.reshape(root.shape[-3:])
+        found = root_distance(cov, root).reshape(len(group), *statistics[0].mean.shape[:-1])
+        traces.update(zip(group, found, strict=True))
+    means = [jnp.mean(jnp.square(a.mean - b.mean), -1) for a, b in zip(statistics, targets, strict=True)]
+    return [mean + traces[i] / covariances[i].shape[-1] for i, mean in enumerate(means)]
 
 
 @jax.custom_vjp

@@ -47,10 +47,12 @@ def bag(features: jax.Array, mean: jax.Array, count: int, weights: jax.Array | N
     """
     places = features.reshape(-1, features.shape[-1])
     count = min(count, len(places))
-    weights = jnp.ones(len(places)) if weights is None else weights.reshape(-1)
     # In an order without a pattern: every fourth place of a raster would be a column of the painting.
-    order = jnp.asarray(np.random.default_rng(len(places)).permutation(len(places)))
-    chosen = order[systematic(weights[order], count)]
+    order = np.random.default_rng(len(places)).permutation(len(places))
+    if weights is None:
+        chosen = order[np.arange(count) * len(places) // count]
+    else:
+        chosen = jnp.asarray(order)[systematic(weights.reshape(-1)[order], count)]
     mean = mean.astype(jnp.float32)
     return Bag(mean, unit(places[chosen].astype(jnp.float32) - mean[None]))
 

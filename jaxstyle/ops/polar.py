@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import jax
@@ -127,6 +127,27 @@ def rotation(matrices: jax.Array, inverse_transposes: jax.Array) -> jax.Array:
         return product(scale * (square * one - product(x, transpose(x))), x), scale * least, scale * greatest
 
     return lax.while_loop(unequal, step, (x, jnp.ones_like(high), high))[0]
+
+
+def padded(matrices: Sequence[jax.Array]) -> jax.Array:
+    """One batch of matrices of several widths, continued by the identity: `[K, ..., C, C]` of K `[..., c, c]`.
+
+    Products, factors, inverses and rotations of what is padded are padded likewise.
+    """
+    width = max(matrix.shape[-1] for matrix in matrices)
+
+    def pad(matrix: jax.Array) -> jax.Array:
+        more = width - matrix.shape[-1]
+        larger = jnp.pad(matrix, [(0, 0)] * (matrix.ndim - 2) + [(0, more)] * 2)
+        corner = jnp.diag(jnp.asarray(jnp.arange(width) >= width - more, matrix.dtype))
+        return larger + jnp.broadcast_to(corner, larger.shape) if more else matrix
+
+    return jnp.stack([pad(matrix) for matrix in matrices])
+
+
+def cropped(matrices: jax.Array, widths: Sequence[int]) -> list[jax.Array]:
+    """The matrices `[..., c, c]` of widths c that were `padded` to `[K, ..., C, C]`."""
+    return [matrix[..., :width, :width] for matrix, width in zip(matrices, widths, strict=True)]
 
 
 def transpose(matrices: jax.Array) -> jax.Array:

@@ -18,7 +18,7 @@ from jaxstyle.ops.moments import Moments, moments
 from jaxstyle.perceptual import terms
 from jaxstyle.perceptual.matching import Matching, matching_target
 from jaxstyle.perceptual.objective import Objective
-from jaxstyle.perceptual.style import Content, Style, content_target, shrink_mask, style_target
+from jaxstyle.perceptual.style import Content, Style, content_target, shrink_mask, style_targets
 
 BAG = 4096
 """Vectors of a painting that are kept: twice as many change the pictures no more than another seed does."""
@@ -97,7 +97,7 @@ class PerceptualLoss:
     def style_targets(
         self, styles: Sequence[dict[str, Moments]], weights: jax.Array, masks: jax.Array | None, sizes: Any
     ) -> dict[str, Style]:
-        """The targets of the style layers; see `style_target`.
+        """The targets of the style layers; see `style.style_targets`.
 
         Args:
           styles: `style_moments` of each of S paintings.
@@ -105,12 +105,10 @@ class PerceptualLoss:
           masks: `[S, H, W]` in [0, 1], where each style goes; None blends them everywhere.
           sizes: `{layer: activation [h, w, C] or its shape}` of the picture; not used without masks.
         """
-        return {
-            layer: style_target(
-                [style[layer] for style in styles], weights, masks, sizes and sizes[layer], self.style_loss
-            )
-            for layer in self.style_layers
-        }
+        layers = self.style_layers
+        parts = [[style[layer] for style in styles] for layer in layers]
+        like = [sizes and sizes[layer] for layer in layers]
+        return dict(zip(layers, style_targets(parts, weights, masks, like, self.style_loss), strict=True))
 
     def bags(self, image: jax.Array, params: Any, mask: jax.Array | None = None, count: int = BAG) -> dict[str, Bag]:
         """Bags of so many vectors of a painting `[H, W, 3]` at most, where its mask `[H, W]` is set."""
@@ -119,6 +117,16 @@ class PerceptualLoss:
             weights = None if mask is None else shrink_mask(mask, features)
             made[layer] = bag(features, moments(features, weights).mean, count, weights)
         return made
+
+    def matching_targets(
+        self, photo: jax.Array, params: Any, bags: Sequence[dict[str, Bag]], weights: jax.Array, masks: Any
+    ) -> dict[str, Matching]:
+        """The targets of the matching layers that a photo and `bags` of S paintings set; see `matching_target`."""
+        found = self.extract(photo, params, self.matching_layers)
+        return {
+            layer: matching_target(found[layer], [one[layer] for one in bags], weights, masks)
+            for layer in self.matching_layers
+        }
 
     def objective(
         self,
@@ -175,38 +183,37 @@ def painting_moments(
 
 
 @functools.partial(jax.jit, static_argnums=0)
-def painting_bags(
+def painting_targets(
     loss: PerceptualLoss, painting: jax.Array, params: Any, mask: jax.Array | None = None
-) -> dict[str, Bag]:
-    """`PerceptualLoss.bags`, compiled once a size."""
-    return loss.bags(painting, params, mask)
-
-
-@functools.partial(jax.jit, static_argnums=0)
-def matching_targets(
-    loss: PerceptualLoss,
-    photo: jax.Array,
-    params: Any,
-    bags: Sequence[dict[str, Bag]],
-    weights: jax.Array,
-    masks: jax.Array | None,
-    guidance: jax.Array,
-) -> dict[str, Matching]:
-    """The matching targets of a picture of the photo's size, compiled once a size; see `matching_target`."""
-    found = loss.extract(photo, params, loss.matching_layers)
-    return {
-        layer: matching_target(found[layer], [one[layer] for one in bags], jnp.asarray(weights), masks, guidance)
-        for layer in loss.matching_layers
-    }
+) -> tuple[dict[str, Moments], dict[str, Bag]]:
+    """`PerceptualLoss.style_moments` and `bags`, which share their features, compiled once a size."""
+    return loss.style_moments(painting, params, mask), loss.bags(painting, params, mask)
 
 
 @functools.partial(jax.jit, static_argnums=0)
 def picture_targets(
-    loss: PerceptualLoss, photo: jax.Array, params: Any, styles: Any, weights: jax.Array, masks: jax.Array | None
-) -> tuple[dict[str, Content], dict[str, Style]]:
-    """The content and style targets of a picture of the photo's size, compiled once a size; arguments as above."""
+    loss: PerceptualLoss,
+    photo: jax.Array,
+    params: Any,
+    styles: Sequence[tuple[dict[str, Moments], dict[str, Bag]]],
+    weights: jax.Array,
+    masks: jax.Array | None,
+) -> tuple[dict[str, Content], dict[str, Style], dict[str, Matching]]:
+    """The content, style and matching targets of a picture of the photo's size, compiled once a size.
+
+    Args:
+      loss: What is to be made small.
+      photo: `[H, W, 3]` in [0, 1].
+      params: Of the feature extractor.
+      styles: `painting_targets` of each of S paintings.
+      weights: `[S]`, non-negative, not all zero.
+      masks: `[S, H, W]` in [0, 1], where each style goes; None blends them everywhere.
+    """
+    weights = jnp.asarray(weights)
     sizes = jax.eval_shape(lambda photo: loss.extract(photo, params, loss.style_layers), photo)
-    return loss.content_targets(photo, params), loss.style_targets(styles, jnp.asarray(weights), masks, sizes)
+    style = loss.style_targets([moments for moments, _ in styles], weights, masks, sizes)
+    matching = loss.matching_targets(photo, params, [bags for _, bags in styles], weights, masks)
+    return loss.content_targets(photo, params), style, matching
 
 
 @functools.partial(jax.jit, static_argnums=0)

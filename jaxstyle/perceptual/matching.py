@@ -12,6 +12,7 @@ from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 
 from jaxstyle import losses
 from jaxstyle.ops.matching import Bag, combine_bags, local_contrast, nearest
@@ -27,29 +28,29 @@ class Matching(NamedTuple):
     Attributes:
       bag: The painting's vectors, `[R, K, C]`.
       guide: `[h, w, C]`, the photo's features, centred and of mean squared length one.
-      share: `[h, w]` in [0, 1], how much the photo counts in what is looked up, against the picture itself.
+      detail: `[h, w]` in [0, 1], how much the photo says at each place.
       weight: `[R, h, w]` in [0, 1], how much each place counts.
+      guidance: Scalar in [0, 1], the photo's share in the query where the photo is full of detail, against the picture
+        itself.
       nearest: `[R, h, w]` int32, indices into the bag; None before they are found.
     """
 
     bag: Bag
     guide: jax.Array
-    share: jax.Array
+    detail: jax.Array
     weight: jax.Array
+    guidance: Any = np.float32(1)
     nearest: Any = None
 
 
-def matching_target(
-    features: jax.Array, bags: Sequence[Bag], weights: jax.Array, masks: jax.Array | None, guidance: jax.Array
-) -> Matching:
-    """The matching target that a photo and paintings set.
+def matching_target(features: jax.Array, bags: Sequence[Bag], weights: jax.Array, masks: jax.Array | None) -> Matching:
+    """The matching target that a photo and paintings set, whose guidance is 1.
 
     Args:
       features: The photo's activation `[h, w, C]`.
       bags: Of the layer in each of S paintings.
       weights: `[S]`, non-negative, not all zero.
       masks: `[S, H, W]` in [0, 1], where each style goes; None blends them everywhere.
-      guidance: Scalar in [0, 1], the photo's share in the query where the photo is full of detail.
 
     References:
       Kolkin et al. 2022, "Neural Neighbor Style Transfer", section 3.2: there one `alpha` for all places.
@@ -64,7 +65,7 @@ def matching_target(
         alike = [Bag(one.mean, jnp.resize(one.vectors, (count, one.vectors.shape[1]))) for one in bags]
         bag = jax.tree.map(lambda *leaves: jnp.stack(leaves), *alike)
         weight = jnp.stack([detail * shrink_mask(mask, features) for mask in masks])
-    return Matching(bag, centred(features), guidance * detail, weight)
+    return Matching(bag, centred(features), detail, weight)
 
 
 def centred(features: jax.Array) -> jax.Array:
@@ -77,7 +78,7 @@ def centred(features: jax.Array) -> jax.Array:
 def find(features: jax.Array, target: Matching) -> jax.Array:
     """Which of the bag's vectors each place `[h, w, C]` of a picture resembles most: `[R, h, w]` int32."""
     height, width, channels = features.shape
-    share = target.share[..., None]
+    share = (target.guidance * target.detail)[..., None]
     queries = (share * target.guide + (1 - share) * centred(features)).reshape(-1, channels)
     return jnp.stack([nearest(queries, vectors) for vectors in target.bag.vectors]).reshape(-1, height, width)
 

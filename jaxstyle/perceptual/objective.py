@@ -13,7 +13,7 @@ import numpy as np
 
 from jaxstyle.errors import JaxstyleError
 
-Score = Callable[["Activations", str, Any], jax.Array]
+Score = Callable[["Activations", Any, Any], Any]
 Match = Callable[["Activations", str, Any], Any]
 
 
@@ -36,11 +36,12 @@ class Part(NamedTuple):
 
     Attributes:
       name: By which traces call it.
-      score: `(activations, layer, numbers) -> scalar`, pure.
+      score: `(activations, layer, numbers) -> scalar`, pure; a joint one takes and returns lists.
       layer: Name of the activation it is a function of; empty for scores of the picture alone.
       compares: Whether it needs that activation of the reference picture, too.
       match: `(activations, layer, numbers) -> nearest`, of scores that match places: what their numbers have as
         `nearest`, found anew now and then; None of all others.
+      joint: Whether all parts of this score are computed by one call, with lists of their layers and numbers.
     """
 
     name: str
@@ -48,6 +49,7 @@ class Part(NamedTuple):
     layer: str
     compares: bool
     match: Match | None = None
+    joint: bool = False
 
 
 @functools.partial(jax.tree_util.register_dataclass, data_fields=["weights", "numbers"], meta_fields=["parts"])
@@ -78,10 +80,22 @@ class Objective:
     def terms(self, activations: Activations) -> dict[str, jax.Array]:
         """Every weighted part by its name, float32 scalars; parts of one name are summed."""
         found: dict[str, jax.Array] = {}
-        for part, weight, numbers in zip(self.parts, self.weights, self.numbers, strict=True):
-            value = weight * part.score(activations, part.layer, numbers).astype(jnp.float32)
+        for part, weight, score in zip(self.parts, self.weights, self.scores(activations), strict=True):
+            value = weight * score.astype(jnp.float32)
             found[part.name] = found[part.name] + value if part.name in found else value
         return found
+
+    def scores(self, activations: Activations) -> list[jax.Array]:
+        """The score of every part, without its weight."""
+        found: dict[int, jax.Array] = {}
+        for i, part in enumerate(self.parts):
+            if not part.joint:
+                found[i] = part.score(activations, part.layer, self.numbers[i])
+            elif i not in found:
+                same = [j for j, other in enumerate(self.parts) if other.joint and other.score is part.score]
+                layers, numbers = [self.parts[j].layer for j in same], [self.numbers[j] for j in same]
+                found.update(zip(same, part.score(activations, layers, numbers), strict=True))
+        return [found[i] for i in range(len(self.parts))]
 
     @property
     def layers(self) -> tuple[str, ...]:
@@ -127,11 +141,9 @@ class Objective:
         return self + -other if isinstance(other, Objective) else NotImplemented
 
 
-def term(
-    name: str, score: Score, layer: str = "", numbers: Any = (), *, compares: bool = False, match: Match | None = None
-) -> Objective:
-    """An objective of one score with weight one."""
-    return Objective((Part(name, score, layer, compares, match),), (np.float32(1),), (numbers,))
+def term(name: str, score: Score, layer: str = "", numbers: Any = (), **others: Any) -> Objective:
+    """An objective of one score with weight one; `others` are further fields of its `Part`."""
+    return Objective((Part(name, score, layer, **{"compares": False, **others}),), (np.float32(1),), (numbers,))
 
 
 def activation(activations: Activations, layer: str) -> jax.Array:

@@ -86,18 +86,31 @@ def cells(features: jax.Array) -> jax.Array:
     return jnp.mean(kept.reshape(rows, high, columns, wide, channels), (1, 3)).reshape(-1, channels)
 
 
-def style_target(
-    parts: Sequence[Moments], weights: jax.Array, masks: jax.Array | None, like: Any, style_loss: str
-) -> Style:
-    """The style target of a layer: styles blended into one where there are no masks, else one a region.
+def style_targets(
+    parts: Sequence[Sequence[Moments]],
+    weights: jax.Array,
+    masks: jax.Array | None,
+    like: Sequence[Any],
+    style_loss: str,
+) -> list[Style]:
+    """The style targets of layers: styles blended into one where there are no masks, else one a region.
 
     Args:
-      parts: Moments of the layer in each of S paintings.
+      parts: For each layer its moments in each of S paintings.
       weights: `[S]`, non-negative, not all zero.
       masks: `[S, H, W]` in [0, 1], where each style goes; None blends them everywhere.
-      like: The picture's activation `[h, w, C]`, or its shape, to whose size masks are shrunk.
+      like: For each layer the picture's activation `[h, w, C]`, or its shape, to whose size masks are shrunk.
       style_loss: A key of `DISTANCES`.
     """
+    made = [style_target(part, weights, masks, one) for part, one in zip(parts, like, strict=True)]
+    if style_loss != "wasserstein":
+        return made
+    roots = losses.wasserstein_roots([style.moments for style in made])
+    return [style._replace(root=root) for style, root in zip(made, roots, strict=True)]
+
+
+def style_target(parts: Sequence[Moments], weights: jax.Array, masks: jax.Array | None, like: Any) -> Style:
+    """The style target of one layer, without a root; arguments as of `style_targets`."""
     if masks is None:
         target = jax.tree.map(lambda leaf: leaf[None], combine(parts, weights))
         shrunk, share = None, jnp.ones(1)
@@ -107,33 +120,36 @@ def style_target(
         area = weights * jnp.mean(shrunk, (1, 2))
         share = area / jnp.maximum(jnp.sum(area), ENERGY_FLOOR)
     size = jnp.sqrt(jnp.maximum(energy(target), ENERGY_FLOOR))
-    target = scale(target, 1 / size)
-    needs_root = style_loss == "wasserstein"
-    root = losses.wasserstein_root(target) if needs_root else jnp.zeros((len(share), 0, 0))
-    return Style(target, root, size, share, shrunk)
+    return Style(scale(target, 1 / size), jnp.zeros((len(share), 0, 0)), size, share, shrunk)
 
 
-def style_distance(style_loss: str, features: jax.Array, style: Style) -> jax.Array:
-    """Weighted sum over regions of the distance between a layer's moments and the target's.
+def style_distances(style_loss: str, features: Sequence[jax.Array], styles: Sequence[Style]) -> list[jax.Array]:
+    """For each layer the weighted sum over regions of the distance between its moments and the target's.
 
     Args:
       style_loss: A key of `DISTANCES`.
-      features: Activation `[h, w, C]` of one picture.
-      style: The target.
+      features: The activation `[h, w, C]` of one picture in each layer.
+      styles: The target of each layer.
 
     Returns:
-      A float32 scalar; about 1 for a featureless picture.
+      Float32 scalars; each about 1 for a featureless picture.
     """
+    found = [relative_moments(x, style) for x, style in zip(features, styles, strict=True)]
+    targets = [style.moments for style in styles]
+    if style_loss == "wasserstein":
+        distances = losses.wasserstein_distances(found, targets, [style.root for style in styles])
+    else:
+        distances = [DISTANCES[style_loss](a, b) for a, b in zip(found, targets, strict=True)]
+    return [jnp.sum(style.share * distance) for style, distance in zip(styles, distances, strict=True)]
+
+
+def relative_moments(features: jax.Array, style: Style) -> Moments:
+    """Moments `[R, …]` of an activation `[h, w, C]` in the regions of a target, divided by its scale."""
     if style.masks is None:
         found = jax.tree.map(lambda leaf: leaf[None], moments(features))
     else:
         found = jax.vmap(moments, in_axes=(None, 0))(features, style.masks)
-    found = scale(found, 1 / style.scale)
-    if style_loss == "wasserstein":
-        distances = losses.wasserstein_distance(found, style.moments, style.root)
-    else:
-        distances = DISTANCES[style_loss](found, style.moments)
-    return jnp.sum(style.share * distances)
+    return scale(found, 1 / style.scale)
 
 
 def mean_square(features: jax.Array) -> jax.Array:

@@ -22,7 +22,7 @@ from jaxstyle.perceptual.style import (
     content_distance,
     mean_square,
     structure_distance,
-    style_distance,
+    style_distances,
 )
 
 
@@ -72,14 +72,16 @@ def style(layer: str, target: Style, style_loss: str = "gram") -> Objective:
     """
     if style_loss not in DISTANCES:
         raise JaxstyleError(f"unknown style loss {style_loss!r}; {did_you_mean(style_loss, DISTANCES)}")
-    return term(f"style/{layer}", _STYLES[style_loss], layer, target)
+    return term(f"style/{layer}", _STYLES[style_loss], layer, target, joint=True)
 
 
 def _style(style_loss: str) -> Any:
-    def score(activations: Activations, layer: str, target: Style) -> jax.Array:
-        return mean_over_group(lambda features: style_distance(style_loss, features, target), activations.taps[layer])
+    def scores(activations: Activations, layers: list[str], targets: list[Style]) -> list[jax.Array]:
+        groups = zip(*(activations.taps[layer] for layer in layers), strict=True)  # for each picture its layers
+        distances = [style_distances(style_loss, features, targets) for features in groups]
+        return [jnp.mean(jnp.stack(each)) if len(each) > 1 else each[0] for each in zip(*distances, strict=True)]
 
-    return score
+    return scores
 
 
 _STYLES = {name: _style(name) for name in DISTANCES}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 import jax
 import numpy as np
@@ -18,10 +18,8 @@ from jaxstyle.ops.moments import Moments
 from jaxstyle.perceptual.loss import (
     PerceptualLoss,
     Weights,
-    matching_targets,
     normalized,
-    painting_bags,
-    painting_moments,
+    painting_targets,
     picture_targets,
 )
 from jaxstyle.perceptual.sizes import painting_size
@@ -34,11 +32,8 @@ if TYPE_CHECKING:
     from jaxstyle.pixels.stylize import StyleTransferConfig
 
 
-class Seen(NamedTuple):
-    """Paintings as they are seen at one scale: the moments of each, and, where places are matched, its bags."""
-
-    moments: list[dict[str, Moments]]
-    bags: list[dict[str, Bag]]
+Seen = list[tuple[dict[str, Moments], dict[str, Bag]]]
+"""Paintings as they are seen at one scale: the moments of each, and, where places are matched, its bags."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -93,13 +88,13 @@ class StageObjectives:
         masks, params = None, self.features.params
         if self.inputs["content_masks"]:
             masks = np.stack([resize(mask, stage.height, stage.width) for mask in self.inputs["content_masks"]])
-        blend = style_weights(self.config, len(styles.moments))
-        targets, style = picture_targets(loss, content, params, styles.moments, blend, masks)
+        blend = style_weights(self.config, len(styles))
+        targets, style, matching = picture_targets(loss, content, params, styles, blend, masks)
         made = []
         for point in self.points:
             asked = guidance(point.get("strength", self.config.strength))
-            matching = matching_targets(loss, content, params, styles.bags, blend, masks, asked)
-            made.append(StageObjective(loss.objective(targets, style, self.weights(point), matching)))
+            guided = {layer: target._replace(guidance=asked) for layer, target in matching.items()}
+            made.append(StageObjective(loss.objective(targets, style, self.weights(point), guided)))
         return made
 
     def weights(self, point: Point) -> Weights:
@@ -117,12 +112,11 @@ class StageObjectives:
         """Every painting at the size at which it is seen in this stage."""
         least, params = self.features.least_side(loss.style_layers), self.features.params
         wanted = self.config.style_size or round(stage.scale * self.config.style_scale)
-        seen = Seen([], [])
+        seen = []
         for style, mask in zip(styles, self.style_masks(), strict=True):
             size = painting_size(style.shape, wanted, least)
             resized, mask = resize(style, *size), None if mask is None else resize(mask, *size)
-            seen.moments.append(painting_moments(loss, resized, params, mask))
-            seen.bags.append(painting_bags(loss, resized, params, mask))
+            seen.append(painting_targets(loss, resized, params, mask))
         return seen
 
     def style_masks(self) -> list[np.ndarray | None]:

@@ -21,7 +21,7 @@ from jaxstyle.media.image_resizing import resize
 from jaxstyle.ops.matching import Bag
 from jaxstyle.ops.warping import warp
 from jaxstyle.perceptual.config import PerceptualConfig
-from jaxstyle.perceptual.loss import PerceptualLoss, Weights, matching_targets, normalized
+from jaxstyle.perceptual.loss import PerceptualLoss, Weights, normalized
 from jaxstyle.perceptual.objective import Activations
 from jaxstyle.perceptual.sizes import painting_size
 from jaxstyle.perceptual.style import Style
@@ -147,7 +147,8 @@ class StylizationLoss:
         def one(picture: jax.Array, photo: jax.Array, style: Styles) -> Metrics:
             content = self.objective.content_targets(photo, params)
             once = jnp.ones(1)
-            matching = matching_targets(self.objective, photo, params, [style.bags], once, None, jnp.float32(GUIDANCE))
+            places = self.objective.matching_targets(photo, params, [style.bags], once, None)
+            matching = {layer: target._replace(guidance=GUIDANCE) for layer, target in places.items()}
             found = self.objective.extract(picture, params, self.objective.layers)
             activations = Activations(picture, {layer: x[None] for layer, x in found.items()}, {})
             objective = self.objective.objective(content, style.moments, self.weights, matching)

@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from jaxstyle import losses
-from jaxstyle.losses import wasserstein_distance, wasserstein_root
+from jaxstyle.losses import wasserstein_distance, wasserstein_distances, wasserstein_root, wasserstein_roots
 from jaxstyle.ops.moments import covariance, moments
 
 DISTANCES = {
@@ -229,6 +229,29 @@ def test_a_root_at_hand_changes_neither_value_nor_gradient():
     expected = covariance(target) + 1e-4 * jnp.eye(5)
     np.testing.assert_allclose(root[0].T @ root[0], expected, rtol=1e-4, atol=1e-5)  # it is what its name says
     np.testing.assert_allclose(root[1] @ root[0], jnp.eye(5), atol=1e-5)
+
+
+def test_layers_at_once_are_each_as_alone():
+    """Narrow ones are padded to one batch, also where one of them is flat; one is too wide for that."""
+    pairs = [(features(40 + c, 9, 9, c), features(60 + c, 8, 8, c)) for c in (3, 1, 12, 130)]
+    pairs[0] = np.full_like(pairs[0][0], 0.7), pairs[0][1]
+    targets = [moments(jnp.asarray(target)) for _, target in pairs]
+    roots = wasserstein_roots(targets)
+
+    @functools.partial(jax.value_and_grad, has_aux=True)
+    def together(layers):
+        found = wasserstein_distances([moments(f) for f in layers], targets, roots)
+        return sum(found), found
+
+    (_, values), slopes = jax.jit(together)([jnp.asarray(f) for f, _ in pairs])
+    for (f, target), value, slope, root in zip(pairs, values, slopes, roots, strict=True):
+        alone, own = value_and_grad("wasserstein", jnp.asarray(f), moments(jnp.asarray(target)))
+        # The iteration ends when the last matrix of a batch is done, so that a layer may be nearer than alone.
+        np.testing.assert_allclose(value, alone, rtol=1e-4)
+        reference.assert_near(slope, own, 2e-3)
+        np.testing.assert_allclose(root, wasserstein_root(moments(jnp.asarray(target))), rtol=1e-6)
+        if f.std() and f.shape[-1] < 80:  # else the covariance has no full rank, and float64 keeps what float32 cannot
+            np.testing.assert_allclose(value, DISTANCES["wasserstein"][1](f, target), rtol=1e-4)
 
 
 def test_wasserstein_of_shifted_features_is_the_shift_alone():

@@ -11,7 +11,7 @@ import tiny
 
 from jaxstyle import losses
 from jaxstyle.ops.moments import scale
-from jaxstyle.perceptual.loss import PerceptualLoss, Weights, painting_moments, picture_targets
+from jaxstyle.perceptual.loss import PerceptualLoss, Weights, painting_moments, painting_targets, picture_targets
 from jaxstyle.perceptual.objective import Objective
 from jaxstyle.perceptual.style import DISTANCES
 from jaxstyle.pixels.loop import optimize
@@ -36,8 +36,8 @@ def loss_of(style_loss="wasserstein", dtype="float32", remat=False) -> Perceptua
 
 
 def targets(loss, features=FEATURES, weights=(0.5, 0.5), masks=None, styles=STYLES) -> Data:
-    moments = [painting_moments(loss, style, features.params) for style in styles]
-    content, style = picture_targets(loss, CONTENT, features.params, moments, np.float32(weights), masks)
+    seen = [painting_targets(loss, style, features.params) for style in styles]
+    content, style, _ = picture_targets(loss, CONTENT, features.params, seen, np.float32(weights), masks)
     return Data(style, loss.objective(content, style, WEIGHTS))
 
 

@@ -10,7 +10,7 @@ import reference
 import tiny
 
 from jaxstyle.ops.matching import Bag, local_contrast
-from jaxstyle.perceptual.loss import PerceptualLoss, Weights, matching_targets, painting_bags
+from jaxstyle.perceptual.loss import PerceptualLoss, Weights, painting_targets, picture_targets
 from jaxstyle.perceptual.matching import HALF_DETAIL, find, matched_distance, matching_target
 from jaxstyle.perceptual.objective import Activations
 
@@ -26,7 +26,7 @@ ONE = np.ones(1, np.float32)
 
 def target(guidance=0.75, photo=PHOTO, bags=BAGS[:1], masks=None):
     weights = jnp.ones(len(bags))
-    return matching_target(jnp.asarray(photo), bags, weights, masks, jnp.float32(guidance))
+    return matching_target(jnp.asarray(photo), bags, weights, masks)._replace(guidance=jnp.float32(guidance))
 
 
 def matched(picture, found):
@@ -89,11 +89,10 @@ def test_a_loss_with_matching_layers_has_their_terms():
     features = tiny.features()
     loss = PerceptualLoss(features.network, (), ("relu1_1",), "gram", matching_layers=("relu2_1", "relu3_1"))
     photo, painting = tiny.picture(0, 40, 48), tiny.picture(1, 48, 40)
-    bags = painting_bags(loss, painting, features.params)
-    targets = matching_targets(loss, photo, features.params, [bags], ONE, None, np.float32(0.5))
+    styles = [painting_targets(loss, painting, features.params)]
+    _, style, targets = picture_targets(loss, photo, features.params, styles, ONE, None)
     assert {layer: one.guide.shape[:2] for layer, one in targets.items()} == {"relu2_1": (20, 24), "relu3_1": (10, 12)}
     weights = Weights(np.float32(0), np.float32(0), ONE, np.float32(0.3))
-    style = loss.style_targets([loss.style_moments(painting, features.params)], jnp.ones(1), None, None)
     objective = loss.objective({}, style, weights, targets)
     found = loss.extract(jnp.asarray(photo), features.params, loss.layers)
     seen = Activations(jnp.asarray(photo), {layer: x[None] for layer, x in found.items()}, {})

@@ -10,7 +10,7 @@ import tiny
 
 from jaxstyle import losses
 from jaxstyle.errors import JaxstyleError
-from jaxstyle.perceptual.loss import PerceptualLoss, Weights, painting_moments, picture_targets
+from jaxstyle.perceptual.loss import PerceptualLoss, Weights, painting_targets, picture_targets
 from jaxstyle.pixels import objectives as o
 from jaxstyle.pixels.objectives import Activations
 
@@ -103,8 +103,8 @@ def test_style_and_content_are_stylisations_own(style_loss):
     content, painting = tiny.picture(0, 24, 24), tiny.picture(1, 24, 24)
     image = painting + np.float32(0.1)
     loss = PerceptualLoss(features.network, layers, layers, style_loss)
-    moments = painting_moments(loss, painting, features.params)
-    targets = picture_targets(loss, content, features.params, [moments], np.ones(1, np.float32), None)
+    seen = [painting_targets(loss, painting, features.params)]
+    *targets, _ = picture_targets(loss, content, features.params, seen, np.ones(1, np.float32), None)
     look = jax.jit(lambda picture: loss.extract(picture, features.params, layers)["relu2_1"][None])
     expected = loss.objective(*targets, WEIGHTS).terms(Activations(image, {"relu2_1": look(image)}, {}))
     view = Activations(image[None], {"relu2_1": look(image)}, {"relu2_1": look(content)})

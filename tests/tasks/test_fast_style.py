@@ -12,7 +12,6 @@ from jaxstyle.inference.evaluate import reopened
 from jaxstyle.inference.run import open_run
 from jaxstyle.media.image_reading import read_picture
 from jaxstyle.media.image_resizing import fit_size, resize
-from jaxstyle.perceptual.loss import matching_targets
 from jaxstyle.perceptual.objective import Activations
 from jaxstyle.pixels.objectives import ObjectiveLoss, StageObjective
 from jaxstyle.tasks import fast_style
@@ -76,7 +75,8 @@ def test_the_terms_are_those_of_pixel_stylisation(whole):
         style = loss_of.objective.style_targets([seen], jnp.ones(1), None, None)
         content = loss_of.objective.content_targets(photo, fixed.features)
         bags = [loss_of.objective.bags(painting, fixed.features)]
-        matching = matching_targets(loss_of.objective, photo, fixed.features, bags, jnp.ones(1), None, 0.75)
+        places = loss_of.objective.matching_targets(photo, fixed.features, bags, jnp.ones(1), None)
+        matching = {layer: target._replace(guidance=0.75) for layer, target in places.items()}
         stage = StageObjective(loss_of.objective.objective(content, style, loss_of.weights, matching))
         found = loss_of.objective.extract(picture, fixed.features, LAYERS)
         seen = Activations(picture, {layer: x[None] for layer, x in found.items()}, {})
