@@ -3,6 +3,8 @@
 import sys
 
 from jaxstyle.cli.train import run_flags
+from jaxstyle.runtime import huge_pages
 
 if __name__ == "__main__":
+    huge_pages.restart()
     sys.exit(run_flags(sys.argv))

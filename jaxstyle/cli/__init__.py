@@ -16,6 +16,7 @@ from typing import Any, NoReturn
 
 from jaxstyle._version import __version__
 from jaxstyle.errors import JaxstyleError
+from jaxstyle.runtime import huge_pages
 from jaxstyle.runtime.output import lasting_output
 from jaxstyle.runtime.settings import OPTION, spelled
 
@@ -73,18 +74,20 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Runs one command.
 
     Args:
-      argv: Arguments; None takes the process's.
+      argv: Arguments; None takes the process's, which may then be started anew, see `huge_pages`.
 
     Returns:
       The exit status: 0 done, 2 bad input, 130 interrupted.
     """
-    argv = sys.argv[1:] if argv is None else list(argv)
-    parser, commands = parsers(next((word for word in argv if not word.startswith("-")), ""))
-    args, unknown = parser.parse_known_args(argv)
+    words = sys.argv[1:] if argv is None else list(argv)
+    parser, commands = parsers(next((word for word in words if not word.startswith("-")), ""))
+    args, unknown = parser.parse_known_args(words)
     if unknown and args.command == "train":
         args.flags = unknown
     elif unknown:
         commands[args.command].reject(unknown[0])
+    if argv is None:
+        huge_pages.restart()
     from jaxstyle.runtime.platforms import existing_platform  # late, as it imports JAX
 
     try:

@@ -33,6 +33,7 @@ from jaxstyle.pixels.method import (
 )
 from jaxstyle.pixels.schedule import Stage
 from jaxstyle.runtime.compiling import Program
+from jaxstyle.runtime.memory import trim
 from jaxstyle.runtime.sharding import BatchSharding, sharded_map
 
 REPORT_EVERY = 25  # steps
@@ -160,7 +161,7 @@ def optimize(
     # A stage's data and programs are made while the one before it runs: compiling takes as long as a small stage does.
     ahead = ThreadPoolExecutor(1, "next stage")
     try:
-        data = run.data(run.stage)
+        data = run.prepare(run.stage, run.state)
         while True:
             coming = None if run.last else ahead.submit(run.prepare, run.stage + 1, run.next_shapes())
             run.take_steps(data)
@@ -226,17 +227,14 @@ class Run:
         stage = self.problem.stages[self.stage + 1]
         return self.compiled(enlarge, stage.height, stage.width).prepare(self.state)
 
-    def data(self, stage: int) -> Any:
-        """The data of a stage, by index, on the devices."""
-        return self.sharding.scatter(self.problem.data(self.problem.stages[stage]))
-
     def prepare(self, stage: int, state: Any) -> Any:
-        """The data of a stage; its programs are compiled for a state of such shapes."""
-        data = self.data(stage)
+        """The data of a stage, by index, on the devices; its programs are compiled for a state of such shapes."""
+        data = self.sharding.scatter(self.problem.data(self.problem.stages[stage]))
         if self.problem.method.match_every:
             state = state._replace(matches=())
             state = self.match.prepare(state, data, self.shared)
         self.step.prepare(state, self.hyper, data, self.shared)
+        trim()
         return data
 
     def enlarge(self) -> None:
