@@ -1,5 +1,13 @@
 """Sphinx's configuration of the manual: `pip install '.[docs]'`, then `sphinx-build -W docs build/manual`."""
 
+import ast
+import pathlib
+
+from docutils import nodes
+from docutils.parsers.rst import Directive
+from docutils.statemachine import StringList
+from sphinx.application import Sphinx
+
 import jaxstyle
 
 project = "jaxstyle"
@@ -18,3 +26,23 @@ nb_execution_mode = "off"  # tests/test_manual.py runs the cells, without a kern
 autodoc_typehints = "description"
 autodoc_member_order = "bysource"
 napoleon_google_docstring = True
+
+
+class Recipe(Directive):
+    """`{recipe} NAME` is the docstring of configs/NAME.py."""
+
+    required_arguments = 1
+
+    def run(self) -> list[nodes.Node]:
+        """Parses it as the page is parsed."""
+        path = pathlib.Path(__file__).parents[1] / "configs" / f"{self.arguments[0]}.py"
+        self.state.document.settings.env.note_dependency(str(path))
+        text = ast.get_docstring(ast.parse(path.read_text())) or ""
+        made = nodes.container()
+        self.state.nested_parse(StringList(text.splitlines(), str(path)), self.content_offset, made)
+        return [made]
+
+
+def setup(app: Sphinx) -> None:
+    """Adds the directive."""
+    app.add_directive("recipe", Recipe)
