@@ -21,7 +21,7 @@ html_static_path: list[str] = []
 
 myst_heading_anchors = 3
 myst_enable_extensions = ["colon_fence", "dollarmath"]
-nb_execution_mode = "off"  # tests/test_manual.py runs the cells, without a kernel
+nb_execution_mode = "off"  # .ci/nightly executes them in the build, tests/test_manual.py runs their cells
 
 autodoc_typehints = "description"
 autodoc_member_order = "bysource"

@@ -49,9 +49,8 @@ def bag(features: jax.Array, mean: jax.Array, count: int, weights: jax.Array | N
     count = min(count, len(places))
     # In an order without a pattern: every fourth place of a raster would be a column of the painting.
     order = np.random.default_rng(len(places)).permutation(len(places))
-    if weights is None:
-        chosen = order[np.arange(count) * len(places) // count]
-    else:
+    chosen: jax.Array | np.ndarray = order[np.arange(count) * len(places) // count]
+    if weights is not None:
         chosen = jnp.asarray(order)[systematic(weights.reshape(-1)[order], count)]
     mean = mean.astype(jnp.float32)
     return Bag(mean, unit(places[chosen].astype(jnp.float32) - mean[None]))

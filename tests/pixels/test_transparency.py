@@ -96,8 +96,8 @@ def test_alpha_is_a_mask_of_the_painting(masked):
 
     def moments(alpha, masks):
         inputs = Inputs(styles=[Picture(rgb, alpha)], style_masks=masks)
-        seen = StageObjectives(config, loss, FEATURES, inputs, [{}]).seen(loss, stage, [rgb])
-        return {**seen.moments[0], **{f"bag of {layer}": one for layer, one in seen.bags[0].items()}}
+        ((seen, bags),) = StageObjectives(config, loss, FEATURES, inputs, [{}]).seen(loss, stage, [rgb])
+        return {**seen, **{f"bag of {layer}": one for layer, one in bags.items()}}
 
     found = moments(SHOWN, [mask] if masked else [])
     wanted = moments(None, [SHOWN * mask if masked else SHOWN])
