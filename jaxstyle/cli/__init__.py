@@ -45,7 +45,7 @@ GROUPS = {
     "manage networks": {
         "features": "list, fetch, verify and convert the pretrained networks that look at pictures",
         "models": "show style models, and convert trainings and published weights into one",
-        "export": "write a style model as StableHLO or ONNX, to run without jaxstyle",
+        "export": "write a trained network as StableHLO or ONNX, to run without jaxstyle",
     },
     "look after the installation": {
         "doctor": "tell versions, devices, caches and optional parts, and what adds those that are missing",

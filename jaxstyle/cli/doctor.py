@@ -22,8 +22,8 @@ PACKAGES = ("jax", "jaxlib", "flax", "optax", "orbax-checkpoint", "numpy", "pill
 PARTS = {
     "studio": ("starlette", "the studio, a page with live preview"),
     "video": ("cv2", "optical flow, by which stylised films are held steady"),
-    "export": ("flatbuffers", "style models as StableHLO"),
-    "onnx": ("jax2onnx", "style models as ONNX"),
+    "export": ("flatbuffers", "trained networks as StableHLO"),
+    "onnx": ("jax2onnx", "trained networks as ONNX"),
     "tf": ("tensorflow", "preparing other datasets of TFDS than MNIST, CIFAR and their kin"),
     "gcs": ("gcsfs", "workdirs in gs:// buckets"),
 }

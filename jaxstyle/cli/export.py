@@ -1,4 +1,4 @@
-"""`jaxstyle export`: a style model as one file that runs without jaxstyle."""
+"""`jaxstyle export`: a style model, or another trained network, as one file that runs without jaxstyle."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from jaxstyle.errors import JaxstyleError
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The model, the file, and the style that goes into it."""
-    parser.add_argument("model", metavar="MODEL", help="a style model's folder, or the workdir of its training")
+    parser.add_argument("model", metavar="MODEL", help="a style model's folder, or the workdir of a training")
     target = "a .stablehlo (any size, CPU, CUDA and TPU; `jax.export.deserialize` reads it) or an .onnx"
     parser.add_argument("-o", "--output", required=True, metavar="OUT", help=target)
     parser.add_argument("--direction", default="", metavar="a|b", help=DIRECTION)
@@ -23,27 +23,55 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--strength", type=float, default=1.0, metavar="X", help=some)
     seen = "longer side at which chosen paintings are seen (default: 512)"
     parser.add_argument("--style-size", type=int, metavar="N", help=seen)
-    size = "of the pictures that an .onnx takes (default: 512x512)"
+    size = "of the pictures that an .onnx takes, where they may have any (default: 512x512)"
     parser.add_argument("--size", metavar="WIDTHxHEIGHT", help=size)
+    part = "of a training with several networks: encoder or decoder, forecaster or classifier"
+    parser.add_argument("--part", default="", metavar="PART", help=part)
+    which = "which state of a training to use (default: newest)"
+    parser.add_argument("--checkpoint", default="newest", metavar="newest|best|STEP", help=which)
 
 
 def run(args: argparse.Namespace) -> int:
-    """Exports and tells what the file takes; 0 when it is written."""
-    from jaxstyle.inference.export import export_model  # late: the other commands do not need what these import
-    from jaxstyle.inference.style_model import load_model
-    from jaxstyle.inference.styles import parse_blend
+    """Exports and tells what the file takes and gives; 0 when it is written."""
+    from jaxstyle.inference.export_networks import (
+        open_network,
+    )  # late: the other commands do not need what this imports
 
-    if args.interpolate is not None and args.style:
-        raise JaxstyleError("--style and --interpolate both say which style; give one of them")
-    style: Any = parse_blend(args.interpolate) if args.interpolate is not None else args.style
-    model, size = load_model(args.model, args.direction), None if args.size is None else parse_size(args.size)
-    options = {"strength": args.strength, "style_size": args.style_size, "size": size}
-    what = export_model(model, args.output, style, **options)
+    opened = open_network(args.model, args.checkpoint)
+    what = export_style(args) if opened is None else export_trained(args, opened)
     taken = ", ".join(
         f"{name} [{', '.join(map(str, shape))}]" for name, shape in zip(what.names, what.shapes, strict=True)
     )
     print(f"{args.output}: takes {taken}")
+    if opened is not None and what.output == "probabilities":
+        print(f"gives probabilities of {', '.join(opened.config.data.mask_classes or opened.info.classes)}")
     return 0
+
+
+def export_style(args: argparse.Namespace) -> Any:
+    """Exports a style model."""
+    from jaxstyle.inference.export import export_model
+    from jaxstyle.inference.style_model import load_model
+    from jaxstyle.inference.styles import parse_blend
+
+    if args.part or args.checkpoint != "newest":
+        raise JaxstyleError("--part and --checkpoint are of trainings of other networks than style models")
+    if args.interpolate is not None and args.style:
+        raise JaxstyleError("--style and --interpolate both say which style; give one of them")
+    style: Any = parse_blend(args.interpolate) if args.interpolate is not None else args.style
+    model, size = load_model(args.model, args.direction), None if args.size is None else parse_size(args.size)
+    return export_model(model, args.output, style, strength=args.strength, style_size=args.style_size, size=size)
+
+
+def export_trained(args: argparse.Namespace, opened: Any) -> Any:
+    """Exports another network of a training."""
+    from jaxstyle.inference.export_networks import export_network
+
+    given = {"--direction": args.direction, "--style": args.style, "--interpolate": args.interpolate}
+    given |= {"--strength": args.strength != 1, "--style-size": args.style_size}
+    if options := [name for name, value in given.items() if value]:
+        raise JaxstyleError(f"{options[0]} is of style models, and {args.model!r} is the training of another network")
+    return export_network(opened, args.output, args.part, None if args.size is None else parse_size(args.size))
 
 
 def parse_size(text: str) -> tuple[int, int]:

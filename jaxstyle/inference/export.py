@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import pathlib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
-from jax import export
+from jax import export, lax
 
 from jaxstyle.errors import JaxstyleError
 from jaxstyle.inference.apply import StyleOptions
@@ -28,14 +29,23 @@ class Signature(NamedTuple):
     """A function to be exported.
 
     Attributes:
-      function: Pictures `[n, h, w, 3]` in [0, 1] and further arguments -> pictures `[n, h, w, 3]` in [0, 1].
+      function: Of a style model, pictures `[n, h, w, 3]` in [0, 1] and further arguments -> pictures likewise; see
+        `jaxstyle.inference.export_networks` for others.
       names: Of its arguments.
-      shapes: Of its arguments, float32: numbers, and letters for sides that may be any.
+      shapes: Of its arguments, float32 (`labels` int32): numbers, and letters, or multiples of them such as `4*h`, for
+        sides that may be any.
+      output: Name of its result.
     """
 
     function: Callable[..., jax.Array]
     names: tuple[str, ...]
     shapes: tuple[tuple[int | str, ...], ...]
+    output: str = "stylised"
+
+    def arguments(self, shapes: Sequence[Any]) -> list[jax.ShapeDtypeStruct]:
+        """Shapes with their dtypes."""
+        kinds = [jnp.int32 if name == "labels" else jnp.float32 for name in self.names]
+        return [jax.ShapeDtypeStruct(shape, kind) for shape, kind in zip(shapes, kinds, strict=True)]
 
 
 def signature(
@@ -121,8 +131,8 @@ def to_stablehlo(exported: Signature) -> bytes:
     sides = sorted({side for shape in exported.shapes for side in shape[1:-1] if isinstance(side, str)})
     scope = export.SymbolicScope([f"{side} >= {MIN_SIDE}" for side in sides])
     shapes = [export.symbolic_shape(", ".join(map(str, shape)), scope=scope) for shape in exported.shapes]
-    arguments = [jax.ShapeDtypeStruct(shape, jnp.float32) for shape in shapes]
-    return bytes(export.export(jax.jit(exported.function), platforms=PLATFORMS)(*arguments).serialize())
+    lowered = export.export(jax.jit(exported.function), platforms=PLATFORMS)
+    return bytes(lowered(*exported.arguments(shapes)).serialize())
 
 
 def to_onnx(exported: Signature) -> bytes:
@@ -140,19 +150,35 @@ def to_onnx(exported: Signature) -> bytes:
         raise JaxstyleError(
             "ONNX needs jax2onnx, which is not installed: pip install 'jaxstyle[onnx]', or name a .stablehlo"
         ) from None
-    names = {"input_names": exported.names, "output_names": ("stylised",)}
+    names = {"input_names": exported.names, "output_names": (exported.output,)}
     try:
-        made = convert(exported.function, exported.shapes, model_name="jaxstyle", **names)
+        with as_on_cpu(), jax.numpy_rank_promotion("allow"):  # in which its own code promotes
+            made = convert(exported.function, exported.arguments(exported.shapes), model_name="jaxstyle", **names)
     except Exception as error:  # it raises whatever its many plugins meet
         reason = (str(error).splitlines() or [type(error).__name__])[0]
         raise JaxstyleError(f"jax2onnx cannot convert the model ({reason}); name a .stablehlo instead") from error
     return made.SerializeToString()
 
 
+@contextlib.contextmanager
+def as_on_cpu() -> Iterator[None]:
+    """Traces what is for CPUs, plain convolutions, wherever there is a choice by platform, which jax2onnx lacks."""
+    choose = lax.platform_dependent
+    lax.platform_dependent = lambda *arguments, default, cpu=None, **_: (cpu or default)(*arguments)
+    try:
+        yield
+    finally:
+        lax.platform_dependent = choose
+
+
 def fixed(exported: Signature, height: int, width: int) -> Signature:
     """A function for one picture of a size, and one painting of that size."""
-    sides: dict[int | str, int] = {"n": 1, "h": height, "w": width, "a": height, "b": width}
-    return exported._replace(shapes=tuple(tuple(sides.get(side, side) for side in shape) for shape in exported.shapes))
+    sides = {"n": 1, "h": height, "w": width, "a": height, "b": width}
+
+    def number(side: int | str) -> int:
+        return side if isinstance(side, int) else sides[side.rpartition("*")[2]]
+
+    return exported._replace(shapes=tuple(tuple(map(number, shape)) for shape in exported.shapes))
 
 
 def export_model(

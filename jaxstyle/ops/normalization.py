@@ -97,7 +97,7 @@ class BatchNorm(nn.Module):
           `[N, ..., C]` of `dtype`.
         """
         conditional, features = self.classes > 0, x.shape[-1]
-        per_example = (len(x), *(1,) * (x.ndim - 2), features)
+        per_example = (x.shape[0], *(1,) * (x.ndim - 2), features)
         norm = PlainBatchNorm(not conditional, self.axis, name="BatchNorm_0")
         x = norm(x.astype(jnp.float32), train).astype(self.dtype)
         if noise is not None:

@@ -194,6 +194,10 @@ class VariationalAutoencoder:
         """Mean pictures `[N, H, W, C]` in [0, 1] of latents `[N, latents]` and labels `[N]` or None."""
         return self.decoded(state.best_params, latents, labels)
 
+    def encode(self, state: TrainState, pictures: jax.Array, labels: jax.Array | None) -> jax.Array:
+        """Means of the posterior, `[N, latents]`, of pictures `[N, H, W, C]` in [0, 1] and labels `[N]` or None."""
+        return self.apply(state.best_params, pictures, labels, method="encode")[0]
+
     def labels(self, batch: Batch) -> jax.Array | None:
         """Labels `[N]` of a conditional model's batch, else None."""
         return batch["label"] if self.model.classes else None

@@ -162,6 +162,15 @@ class DecodesLatents(Protocol):
 
 
 @runtime_checkable
+class EncodesPictures(Protocol):
+    """An encoder of pictures, the other half of one that decodes latents."""
+
+    def encode(self, state: TrainState, pictures: jax.Array, labels: jax.Array | None) -> jax.Array:
+        """Latents `[N, latents]` of pictures `[N, H, W, C]` in [0, 1] and, of a conditional model, labels `[N]`."""
+        ...
+
+
+@runtime_checkable
 class Classifies(Protocol):
     """A classifier of pictures."""
 
