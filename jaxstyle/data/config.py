@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import math
 from collections.abc import Mapping
 from typing import Any, Self
 
@@ -29,6 +30,10 @@ class DataConfig:
         `eval` (the evaluation split, and slices of it) or `all`. Pictures of folders are paired by their names.
       data_dir: Folder of TFDS's datasets; "" is TFDS's default, `{workdir}` stands for the workdir.
       size: Side in pixels of the central squares to which pictures are cropped and resized; 0 leaves them as they are.
+      clips: Folder of films in place of a TFDS dataset or a folder of pictures; "" for none.
+      frames: Frames in a clip that is cut out of such a film.
+      stride: Frames from the start of a clip to that of the next; 0 is `frames`, so that clips do not overlap.
+      channels: Of the clips, 1 (grey) or 3.
       held_out: Share of a folder without a `test/` or `val/` that is held out for evaluation, between 0 and 1.
       bad_pictures: Treatment of pictures in a folder that cannot be read. `stop` ends the run at the first and names
         all; `check` reads all of them before the run starts, and ends it likewise; `skip` reads all of them and leaves
@@ -55,6 +60,10 @@ class DataConfig:
     folder: str = ""
     name_b: str = ""
     folder_b: str = ""
+    clips: str = ""
+    frames: int = 20
+    stride: int = 0
+    channels: int = 3
     pairs: str = "none"
     data_dir: str = ""
     size: int = 0
@@ -82,8 +91,9 @@ class DataConfig:
             raise JaxstyleError(
                 f"{named('data.pairs')} is {self.pairs!r}, but there is one domain only: set {named('data.folder_b')}"
             )
+        self.check_clips()
         for name in ("held_out", "bad_pictures", "mask_suffix"):
-            if not self.folder and getattr(self, name) != DEFAULTS[name]:
+            if not self.folder and not (self.clips and name == "held_out") and getattr(self, name) != DEFAULTS[name]:
                 raise JaxstyleError(
                     f"{named(f'data.{name}')} is for folders of pictures; leave it out, or set data.folder"
                 )
@@ -92,6 +102,20 @@ class DataConfig:
                 raise JaxstyleError(
                     f"{named(f'data.{name}')} is set, but {named('data.mask_classes')} names no classes"
                 )
+
+    def check_clips(self) -> None:
+        """Raises `JaxstyleError` for settings of clips that cannot be, alone or with others."""
+        for name, least, most in (("frames", 1, math.inf), ("stride", 0, math.inf), ("channels", 1, 3)):
+            given = getattr(self, name)
+            if not self.clips and given != DEFAULTS[name]:
+                raise JaxstyleError(f"{named(f'data.{name}')} is for folders of films; leave it out, or set data.clips")
+            if not least <= given <= most or (name, given) == ("channels", 2):
+                wanted = "1 or 3" if name == "channels" else f"at least {least}"
+                raise JaxstyleError(f"{named(f'data.{name}')} is {given}; it must be {wanted}")
+        if self.clips and (self.folder or self.two_domains or self.mask_classes):
+            raise JaxstyleError(
+                f"{named('data.clips')} names films, and other settings of data name pictures; give one"
+            )
 
     @property
     def two_domains(self) -> bool:

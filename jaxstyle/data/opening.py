@@ -1,10 +1,11 @@
-"""Opening a split of a dataset, TFDS's or a folder of pictures, with masks and at one size; and two domains at once."""
+"""Opening a split of a dataset: TFDS's, or a folder of pictures or films; with masks, at one size, of two domains."""
 
 from __future__ import annotations
 
 import dataclasses
 
 from jaxstyle.data.bad_pictures import without_bad_pictures
+from jaxstyle.data.clips import clips_dataset
 from jaxstyle.data.config import DataConfig
 from jaxstyle.data.cropping import central_square
 from jaxstyle.data.dataset import Dataset
@@ -36,6 +37,8 @@ def open_dataset(data: DataConfig, split: str, *, labels: bool = True) -> Datase
         other = dataclasses.replace(one, name=data.name_b or data.name, folder=data.folder_b)
         both = [open_dataset(each, split, labels=labels) for each in (one, other)]
         return joined(both[0], both[1], paired=data.paired(split))
+    if data.clips:
+        return clips_dataset(data, split, labels=labels)
     if data.folder:
         dataset = folder_dataset(data, split, labels=labels)
     else:

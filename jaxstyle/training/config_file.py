@@ -26,7 +26,7 @@ FREE = ("data.bad_pictures", "data.data_dir", "data.eval_split", "data.resident_
 PLACES = ("data.folder", "data.folder_b", "data.masks")
 """Fields of `data` that can change where the contents are the same: see `jaxstyle.training.same_data`."""
 
-PATHS = ("folder", "folder_b", "masks", "data_dir")
+PATHS = ("folder", "folder_b", "clips", "masks", "data_dir")
 """Fields of `data` that are paths."""
 
 NAMES = ("features", "init_from", "styles")
@@ -153,7 +153,7 @@ def moved_data(data: DataConfig, place: str | os.PathLike | None) -> DataConfig:
     if not epath.Path(folder).is_dir():
         raise JaxstyleError(f"there is no folder {os.fspath(place)!r}, which {named('data')} names")
     if not data.folder:
-        return dataclasses.replace(data, data_dir=folder)
+        return dataclasses.replace(data, clips=folder) if data.clips else dataclasses.replace(data, data_dir=folder)
     moved: dict[str, Any] = {"folder": folder}
     for name in ("masks", "folder_b"):
         if given := getattr(data, name):
