@@ -118,9 +118,75 @@ def mixup(
     share = jax.vmap(lambda key: jax.random.beta(key, alpha, alpha))(keys)
 
     def blended(own: jax.Array) -> jax.Array:
-        count, everywhere = len(own), lax.all_gather(own, axis, tiled=True)
-        following = (lax.axis_index(axis) * count + jnp.arange(count) + 1) % len(everywhere)
         part = share.reshape(-1, *(1,) * (own.ndim - 1)).astype(own.dtype)
-        return part * own + (1 - part) * everywhere[following]
+        return part * own + (1 - part) * following(own, axis)
 
     return blended(images), blended(targets)
+
+
+def following(own: jax.Array, axis: str) -> jax.Array:
+    """The next example of the global batch for each of a device's `[N, ...]`, the first for the last."""
+    count, everywhere = len(own), lax.all_gather(own, axis, tiled=True)
+    return everywhere[(lax.axis_index(axis) * count + jnp.arange(count) + 1) % len(everywhere)]
+
+
+def cutmix(
+    images: jax.Array, targets: jax.Array, keys: jax.Array, alpha: float, axis: str
+) -> tuple[jax.Array, jax.Array]:
+    """Pastes a box of the next picture of the global batch into every picture, and blends their targets by its area.
+
+    The box has the picture's shape and the share 1 - λ of its area, λ from Beta(α, α), and a centre anywhere in it;
+    what lies outside is cut off (Yun et al. 2019, "CutMix: Regularization Strategy to Train Strong Classifiers with
+    Localizable Features", algorithm A1). Arguments and results are those of `mixup`.
+    """
+    height, width = images.shape[1:3]
+
+    def box(key: jax.Array) -> jax.Array:
+        of_share, of_place = jax.random.split(key)
+        side = jnp.sqrt(1 - jax.random.beta(of_share, alpha, alpha))
+        y, x = jax.random.uniform(of_place, (2,))
+        return inside(height, width, (y - side / 2) * height, (x - side / 2) * width, side * height, side * width)
+
+    boxes = jax.vmap(box)(keys)
+    share = jnp.mean(boxes.astype(targets.dtype), (1, 2))[:, None]
+    mixed = jnp.where(boxes[..., None], following(images, axis), images)
+    return mixed, (1 - share) * targets + share * following(targets, axis)
+
+
+ERASED = (0.02, 0.4)  # least and largest share of a picture
+LONGEST = 1 / 0.3  # of the sides of what is erased, the one over the other
+
+
+def erase(images: jax.Array, keys: jax.Array, probability: float) -> jax.Array:
+    """Replaces a rectangle of some pictures by noise: random erasing (Zhong et al. 2020, section 3, RE-R).
+
+    Its area is uniform in `ERASED`, its aspect log-uniform up to `LONGEST` either way; sides end at the picture's.
+
+    Args:
+      images: `[N, H, W, C]` float in [0, 1].
+      keys: `[N]`, one a picture.
+      probability: Of a picture to be changed.
+
+    Returns:
+      `[N, H, W, C]`.
+    """
+    height, width = images.shape[1:3]
+
+    def one(image: jax.Array, key: jax.Array) -> jax.Array:
+        chosen, of_shape, of_place, of_noise = jax.random.split(key, 4)
+        share, turn = jax.random.uniform(of_shape, (2,))
+        area = (ERASED[0] + share * (ERASED[1] - ERASED[0])) * height * width
+        aspect = LONGEST ** (2 * turn - 1)
+        whole = jnp.array([height, width], jnp.float32)
+        sides = jnp.minimum(jnp.sqrt(jnp.array([area * aspect, area / aspect])), whole)
+        top, left = jax.random.uniform(of_place, (2,)) * (whole - sides)
+        where = inside(height, width, top, left, *sides) & jax.random.bernoulli(chosen, probability)
+        return jnp.where(where[..., None], jax.random.uniform(of_noise, image.shape, image.dtype), image)
+
+    return jax.vmap(one)(images, keys)
+
+
+def inside(height: int, width: int, top: Any, left: Any, rows: Any, columns: Any) -> jax.Array:
+    """Whether the centres of pixels lie in a rectangle, bool `[height, width]`; its place and sides are in pixels."""
+    y, x = jnp.arange(height) + 0.5, jnp.arange(width) + 0.5
+    return ((y >= top) & (y < top + rows))[:, None] & ((x >= left) & (x < left + columns))[None, :]

@@ -11,7 +11,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from jaxstyle.data.augment import augment, mixup
+from jaxstyle.data.augment import augment, cutmix, erase, mixup
 from jaxstyle.errors import JaxstyleError, did_you_mean
 from jaxstyle.losses.classification import balanced_weights, cross_entropy, smoothed_labels
 from jaxstyle.media.charts import confusion_chart
@@ -48,6 +48,8 @@ class Config(TrainingConfig):
     model: ModelConfig = dataclasses.field(default_factory=ModelConfig)
     label_smoothing: float = 0.0  # share of every target that all classes share
     mixup: float = 0.0  # α of mixup; 0 is none
+    cutmix: float = 0.0  # α of CutMix; 0 is none
+    erase: float = 0.0  # probability of random erasing
     focus: float = 0.0  # γ of the focal loss; 0 is the cross entropy
     class_weights: str = ""  # `balanced`, or weights such as `cat=2,dog=0.5`; those of other classes are 1
     best: str = "accuracy"
@@ -56,10 +58,16 @@ class Config(TrainingConfig):
 def check(config: Config) -> None:
     """Raises `JaxstyleError` for a network or a number that cannot be."""
     one_of(config, {"model.name": MODELS})
-    at_least(config, {"augment.pad": 0, "mixup": 0, "focus": 0, "model.width": 1})
+    at_least(config, {"augment.pad": 0, "mixup": 0, "cutmix": 0, "erase": 0, "focus": 0, "model.width": 1})
     for name, value in {"model.dropout": config.model.dropout, "label_smoothing": config.label_smoothing}.items():
         if not 0 <= value < 1:
             raise JaxstyleError(f"{named(name)} is {value:g}; it must be from 0 to below 1")
+    if config.erase > 1:
+        raise JaxstyleError(f"{named('erase')} is {config.erase:g}; a probability is at most 1")
+    if config.mixup and config.cutmix:
+        raise JaxstyleError(
+            f"{named('mixup')} and {named('cutmix')} both blend a picture with another: give one of them"
+        )
     blocks_of(config.model.depth)
 
 
@@ -93,6 +101,8 @@ def make(config: Config, info: RunInfo) -> Classify:
         flip=config.augment.flip,
         label_smoothing=config.label_smoothing,
         mixup=config.mixup,
+        cutmix=config.cutmix,
+        erase=config.erase,
         focus=config.focus,
         weights=class_weights(config.class_weights, info),
     )
@@ -143,6 +153,8 @@ class Classify:
       flip: Whether they are mirrored at random.
       label_smoothing: Share of every target that all classes share.
       mixup: α of `mixup`; 0 is none.
+      cutmix: α of `cutmix`; 0 is none.
+      erase: Probability of `erase`.
       focus: γ of the focal loss.
       weights: Of the classes in training; empty is 1 for all.
     """
@@ -155,6 +167,8 @@ class Classify:
     flip: bool = False
     label_smoothing: float = 0.0
     mixup: float = 0.0
+    cutmix: float = 0.0
+    erase: float = 0.0
     focus: float = 0.0
     weights: tuple[float, ...] = ()
 
@@ -186,13 +200,16 @@ class Classify:
     def examples(self, batch: Batch, keys: jax.Array) -> tuple[jax.Array, jax.Array]:
         """Augmented pictures `[N, H, W, C]` in [0, 1], and labels `[N]` or probabilities `[N, classes]` as targets."""
         images = scaled(augment(batch["image"], keys, pad=self.pad, flip=self.flip))
-        if not (self.label_smoothing or self.mixup):
+        more, others = (
+            jax.vmap(lambda key, i=i: jax.random.fold_in(key, i))(keys) for i in (2, 3)
+        )  # behind `augment`'s
+        images = erase(images, others, self.erase) if self.erase else images
+        if not (self.label_smoothing or self.mixup or self.cutmix):
             return images, batch["label"]
         targets = smoothed_labels(batch["label"], len(self.classes), self.label_smoothing)
-        if not self.mixup:
-            return images, targets
-        keys = jax.vmap(lambda key: jax.random.fold_in(key, 2))(keys)  # `augment` has split them in two
-        return mixup(images, targets, keys, self.mixup, step.AXIS)
+        if self.mixup:
+            return mixup(images, targets, more, self.mixup, step.AXIS)
+        return cutmix(images, targets, more, self.cutmix, step.AXIS) if self.cutmix else (images, targets)
 
     def eval_step(self, state: TrainState, batch: Batch, keys: jax.Array) -> Metrics:
         """The loss `[N]` of every example, and its cell of the confusion matrix `[N, C, C]`."""

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from jaxstyle.data import augment as module
-from jaxstyle.data.augment import mixup, shift_tones
+from jaxstyle.data.augment import cutmix, erase, mixup, shift_tones
 
 OPTIONS = ("pad", "crop", "flip", "turn")
 augment, augment_with_masks, augment_clips = (
@@ -127,3 +127,53 @@ def test_mixup_blends_each_picture_with_the_next_of_the_global_batch(devices):
     np.testing.assert_array_equal(own, jax.vmap(lambda key: jax.random.beta(key, 0.5, 0.5))(keys))
     wide = own.reshape(8, 1, 1, 1)
     np.testing.assert_allclose(blended, wide * images + (1 - wide) * np.roll(images, -1, 0), atol=1e-6)
+
+
+def rectangle(mask):
+    """Whether the places of a mask are a rectangle, and its sides."""
+    rows, columns = mask.any(1), mask.any(0)
+    return np.array_equal(mask, np.outer(rows, columns)), rows.sum(), columns.sum()
+
+
+def test_cutmix_pastes_a_box_of_the_next_of_the_global_batch():
+    images = np.broadcast_to(np.arange(8, dtype=np.float32).reshape(8, 1, 1, 1), (8, 20, 10, 3))
+    targets, keys = np.eye(8, dtype=np.float32), jax.random.split(jax.random.key(2), 8)
+    step = jax.pmap(lambda *own: cutmix(*own, 1.0, "batch"), "batch", devices=jax.devices()[:4])
+    split = [leaf.reshape(4, 2, *leaf.shape[1:]) for leaf in (images, targets, keys)]
+    mixed, shares = (np.asarray(leaf).reshape(8, *leaf.shape[2:]) for leaf in step(*split))
+    pasted = mixed[..., 0] != images[..., 0]
+    np.testing.assert_array_equal(mixed, np.where(pasted[..., None], np.roll(images, -1, 0), images))
+    assert all(rectangle(mask)[0] for mask in pasted)
+    area = pasted.mean((1, 2))
+    np.testing.assert_allclose(shares, np.diag(1 - area) + np.roll(np.diag(area), 1, 1), atol=1e-6)
+    assert len(set(area)) > 4  # each has a λ of its own
+
+
+@pytest.mark.slow
+def test_boxes_are_as_large_and_anywhere():
+    """For α = 1 a box of share u has its centre anywhere: E[rows] = H E[√u (1 - √u / 4)] = H (2/3 - 1/8)."""
+    count, keys = 2000, jax.random.split(jax.random.key(3), 2000)
+    images = np.zeros((count, 16, 16, 1), np.float32)
+    images[1::2] = 1
+    step = jax.pmap(lambda *own: cutmix(*own, 1.0, "batch")[0], "batch", devices=jax.devices()[:1])
+    pasted = np.asarray(step(images[None], np.zeros((1, count, 2), np.float32), keys[None]))[0] != images
+    rows = pasted[..., 0].any(2).sum(1)
+    assert abs(rows.mean() - 16 * (2 / 3 - 1 / 8)) < 5 * rows.std() / np.sqrt(count)  # five standard errors
+    assert abs(pasted.mean((0, 3)) - pasted.mean((0, 3))[::-1, ::-1]).max() < 5 * 0.5 / np.sqrt(count) * 2
+
+
+@pytest.mark.parametrize("probability", [0.0, 0.4, 1.0])
+def test_erasing_rectangles(probability):
+    images, keys = np.full((1000, 24, 32, 3), 2.0, np.float32), jax.random.split(jax.random.key(4), 1000)
+    seen = np.asarray(jax.jit(erase, static_argnums=2)(images, keys, probability))
+    gone = seen != 2.0
+    erased = gone.any((1, 2, 3))
+    assert abs(erased.mean() - probability) <= 5 * np.sqrt(probability * (1 - probability) / 1000)
+    assert seen[gone].size == 0 or (seen[gone].min() >= 0 and seen[gone].max() < 1 and 0.45 < seen[gone].mean() < 0.55)
+    for mask in gone[erased, ..., 0]:
+        whole, height, width = rectangle(mask)
+        assert whole
+        assert (height + 1) * (width + 1) >= 0.02 * 24 * 32 and (height - 1) * (
+            width - 1
+        ) <= 0.4 * 24 * 32  # of centres
+    np.testing.assert_array_equal(gone[..., 0], gone[..., 2])

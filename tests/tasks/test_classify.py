@@ -78,6 +78,8 @@ def test_data_without_classes_is_told(config):
         ({"model.dropout": 1.0}, "model.dropout is 1; it must be from 0 to below 1"),
         ({"label_smoothing": -0.1}, "label_smoothing is -0.1; it must be from 0 to below 1"),
         ({"focus": -1.0}, "focus is -1; it must be at least 0"),
+        ({"mixup": 0.4, "cutmix": 1.0}, "mixup and cutmix both blend a picture with another: give one of them"),
+        ({"erase": 1.5}, "erase is 1.5; a probability is at most 1"),
         ({"mixup": -1.0}, "mixup is -1; it must be at least 0"),
     ],
 )
