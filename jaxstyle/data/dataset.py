@@ -66,15 +66,17 @@ class Dataset:
         """The datasets from which training draws, each in an order of its own: two domains that are not paired."""
         return self.domains if self.domains and not self.paired else (self,)
 
+    def labels(self) -> Sequence[int]:
+        """Reads the labels of all examples."""
+        if self.files:
+            return [file.label for file in self.files]
+        if self.read_labels:
+            return self.read_labels()
+        return [int(self.read(index)["label"]) for index in range(self.count)]
+
     def class_counts(self) -> tuple[int, ...]:
         """Counts the examples of each class."""
-        if self.files:
-            labels: Sequence[int] = [file.label for file in self.files]
-        elif self.read_labels:
-            labels = self.read_labels()
-        else:
-            labels = [int(self.read(index)["label"]) for index in range(self.count)]
-        counts = collections.Counter(labels)
+        counts = collections.Counter(self.labels())
         return tuple(counts[label] for label in range(len(self.classes)))
 
     def take(self, indices: Sequence[int], *left_out: str) -> Dataset:

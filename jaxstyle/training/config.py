@@ -70,13 +70,14 @@ class TrainingConfig:
     epochs. Recipes therefore state epochs.
     """
 
-    FIXED: ClassVar[tuple[str, ...]] = ("task", "seed", "batch_size", "data", "model")
+    FIXED: ClassVar[tuple[str, ...]] = ("task", "seed", "batch_size", "balanced", "data", "model")
     """Fields that cannot change when a run goes on: the batches or the network would not be the same."""
 
     run: str = "jaxstyle.training.loop:run"
     task: str = "jaxstyle.tasks.classify"
     seed: int = 0
     batch_size: int = 128  # over all devices and processes
+    balanced: bool = False  # whether an epoch has as many examples of every class, however many there are
     devices: int = 0  # local devices used; 0 is all
     dtype: str = "float32"  # in which the network computes; its parameters are float32 always
     ema_decay: float = 0.0

@@ -132,8 +132,7 @@ class Training:
         parts = self.task.parts if isinstance(self.task, SplitsBatches) else 1
         check_share(config.batch_size, len(self.devices), parts)
         self.sources = [
-            (Order(one.count, config.batch_size, config.seed, number), self.placed(one, fields))
-            for number, one in enumerate(source.sources)
+            (self.order(one, number), self.placed(one, fields)) for number, one in enumerate(source.sources)
         ]
         self.init_key, self.train_key = (jax.random.fold_in(jax.random.key(config.seed), i) for i in range(2))
         self.train_step = steps.compile_train(self.task, self.devices)
@@ -143,6 +142,14 @@ class Training:
             state = jax.eval_shape(self.task.init, self.init_key)
             starting.check_fits(state, self.arrays, config.init_from)
             self.evaluation.check_best(config.best, state)
+
+    def order(self, source: Dataset, number: int) -> Order:
+        """The order in which a source's examples are drawn; `JaxstyleError` where there are no classes to balance."""
+        config = self.config
+        if config.balanced and not source.classes:
+            raise JaxstyleError(f"{named('balanced')} is of classes, and {source.title} has none: leave it out")
+        labels = np.asarray(source.labels(), np.int32).tobytes() if config.balanced else b""
+        return Order(source.count, config.batch_size, config.seed, number, labels)
 
     def placed(self, source: Dataset, fields: Sequence[str]) -> pipeline.Batches:
         """Batches of a source's own fields among those that the task wants."""

@@ -23,6 +23,23 @@ def test_an_epoch_depends_on_seed_and_epoch_only():
     assert np.any(sequence(4, 7)[:24] != sequence(4, 7)[24:])
 
 
+def test_balanced_epochs_have_every_class_as_often():
+    labels = np.repeat([0, 1, 3], [2, 30, 9]).astype(np.int32)
+    order = Order(41, 7, 5, labels=labels.tobytes())
+    seen = np.concatenate([order.indices(step) for step in range(41)])
+    np.testing.assert_array_equal(
+        seen, np.concatenate([Order(41, 41, 5, 0, labels.tobytes()).indices(i) for i in range(7)])
+    )
+    for epoch in seen.reshape(7, 41):
+        counts = np.bincount(labels[epoch], minlength=4)
+        assert counts[2] == 0 and sorted(counts[[0, 1, 3]]) == [13, 14, 14]
+        rare = np.bincount(epoch, minlength=41)[labels != 1]
+        assert rare[:2].min() >= 6 and rare[2:].min() >= 1  # 13 draws of 2, and of 9
+        assert np.bincount(epoch)[labels[: epoch.max() + 1] == 1].max() == 1  # 13 draws of 30 repeat none
+    assert set(seen) == set(range(41))
+    assert np.any(seen[:41] != seen[41:82])
+
+
 def test_the_last_batch_is_padded():
     batches = list(padded_batches(5, 3))
     np.testing.assert_array_equal([indices for indices, _ in batches], [[0, 1, 2], [3, 4, 4]])

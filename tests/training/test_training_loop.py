@@ -223,3 +223,18 @@ def test_a_workdir_that_is_a_file_is_told(shapes_dir, tmp_path, below):
 def test_bad_settings_are_told_in_a_sentence(shapes_dir, tmp_path, changes, sentence):
     with pytest.raises(JaxstyleError, match=sentence):
         loop.run(tiny_config(shapes_dir, **changes), tmp_path)
+
+
+def test_balanced_sampling_of_a_lopsided_folder(lopsided_run, tmp_path):
+    """19 pictures of one class and one of another: a batch of 16 has eight of each, or one more."""
+    folder = str(lopsided_run.parent / "data")
+    config = typed_config(tiny_config("", data__name="", data__folder=folder, balanced=True))
+    training = loop.Training(config, absolute(tmp_path / "run"))
+    labels = [training.batch(step)["label"] for step in range(5)]
+    np.testing.assert_array_equal(np.bincount(np.concatenate(labels).ravel()), [40, 40])
+
+
+def test_balance_wants_classes(pictures, tmp_path):
+    config = typed_config(tiny_config("", data__name="", data__folder=str(pictures), data__size=8, balanced=True))
+    with pytest.raises(JaxstyleError, match=r"balanced is of classes, and train of '.*' has none: leave it out"):
+        loop.Training(config, absolute(tmp_path / "run"))
