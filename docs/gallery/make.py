@@ -1,7 +1,9 @@
 """Makes the pictures of README and manual: `python docs/gallery/make.py [--size 384] [NAME …]`, into docs/pictures.
 
 Photos are scikit-image's (pip install scikit-image), paintings lie beside this file; NOTICE names all sources. At
-`--size 64 --output DIR` it takes a minute, which is how the nightly CI sees that every picture can still be made.
+`--size 64 --output DIR` it takes minutes, which is how the nightly CI sees that every picture can still be made.
+Networks are trained in `runs/gallery`, or, where their trainings are there already, taken from it: half an hour each on
+two cores; below 128 px seconds, by the recipes' `:test` variants.
 """
 
 from __future__ import annotations
@@ -14,10 +16,12 @@ import numpy as np
 import skimage.data
 
 import jaxstyle
+from jaxstyle import cli
 from jaxstyle.media.contact_sheet import contact_sheet
 from jaxstyle.media.image_resizing import fit_size, resize
 
 HERE = pathlib.Path(__file__).parent
+RUNS = pathlib.Path("runs/gallery")
 SHOWN = 400
 """Longest side of a picture, in pixels."""
 
@@ -37,6 +41,34 @@ def stylized(size: int) -> np.ndarray:
     return jaxstyle.stylize(photo("chelsea"), painting("starry_night"), size=size).picture
 
 
+def at_once(size: int) -> np.ndarray:
+    """The cat likewise, by the network of any style in the package."""
+    return jaxstyle.apply_style(resized(photo("chelsea"), size), painting("starry_night"))
+
+
+def texture(size: int) -> np.ndarray:
+    """A piece of the Starry Night's sky, and a texture of it, twice as wide."""
+    piece = jaxstyle.read_picture(painting("starry_night")).rgb[:200, :200]
+    made = jaxstyle.synthesize_texture(piece, size=f"{size // 16 * 16}x{size // 32 * 16}").picture
+    height = made.shape[0]
+    return np.concatenate([resize(piece, height, height), np.ones((height, 8, 3), np.float32), made], 1)
+
+
+def trained(recipe: str, size: int, name: str) -> np.ndarray:
+    """The newest picture of a name that a recipe's training shows; its upper half."""
+    workdir = RUNS / (f"{recipe}-test" if size < 128 else recipe)
+    status = cli.main(["train", f"{recipe}:test" if size < 128 else recipe, "--workdir", str(workdir)])
+    if status:
+        raise SystemExit(status)
+    shown = jaxstyle.read_picture(sorted((workdir / "pictures").glob(f"{name}-*.png"))[-1]).rgb
+    return shown[: shown.shape[0] // 2]
+
+
+def resized(picture: np.ndarray, size: int) -> np.ndarray:
+    """A picture at a longer side of `size` pixels."""
+    return resize(picture, *fit_size(*picture.shape[:2], size))
+
+
 def dream(size: int) -> np.ndarray:
     """A dream on the coffee."""
     return jaxstyle.dream(photo("coffee"), size=size, layers=("relu4_2",), iterations=30).picture
@@ -53,6 +85,9 @@ PICTURES: dict[str, Callable[[int], np.ndarray]] = {
     "chelsea": lambda size: photo("chelsea"),
     "starry_night": lambda size: jaxstyle.read_picture(painting("starry_night")).rgb,
     "chelsea_starry_night": stylized,
+    "at_once": at_once,
+    "texture": texture,
+    "translation": lambda size: trained("translate_shapes", size, "to_b"),
     "coffee": lambda size: photo("coffee"),
     "dream": dream,
     "atlas": atlas,
@@ -70,9 +105,8 @@ def main() -> None:
     args.output.mkdir(parents=True, exist_ok=True)
     for name in args.names or PICTURES:
         picture = PICTURES[name](args.size)
-        height, width = picture.shape[:2]
-        if max(height, width) > SHOWN:
-            picture = resize(picture, *fit_size(height, width, SHOWN))
+        if max(picture.shape) > SHOWN:
+            picture = resized(picture, SHOWN)
         jaxstyle.write_picture(args.output / f"{name}.jpg", picture)
         print(args.output / f"{name}.jpg", flush=True)
 
