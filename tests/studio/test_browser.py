@@ -115,10 +115,12 @@ def reaches(page, words, seconds=60):
 def test_from_drop_to_download(page, photo, tmp_path):
     drop(page, "contents", photo)
     page.locator("[data-slot=contents] h2 small", has_text="holiday.png").wait_for()
+    page.locator(".canvas img[alt^='At once: ']").wait_for(timeout=60_000)  # by itself
     quick(page)
     page.locator("#recipe > summary").click()
     page.locator("#recipe pre", has_text="--initial-iterations 30").first.wait_for()
     page.locator("#make").click()
+    reaches(page, "Preparing|Painting")
     reaches(page, "Done")
     assert page.locator(".curves polyline").count() > 2
     with page.expect_download() as saved:

@@ -9,7 +9,7 @@ import { Viewer } from "./viewer.js";
 const session = await ask("session");
 const tools = new Map(session.tools.map((tool) => [tool.name, tool]));
 const runs = new Map();
-const slots = new Slots(() => describe(), session.max_bytes);
+const slots = new Slots(() => describe(), () => startAtOnce(), session.max_bytes);
 const dials = new Dials(() => describe());
 const viewer = new Viewer();
 const progress = new Progress();
@@ -66,6 +66,13 @@ async function start(name) {
   } catch (error) {
     $("wrong").textContent = error.message;
   }
+}
+
+/** A photo or a painting that was brought is seen at once, unless another picture is being made. */
+function startAtOnce() {
+  const busy = [...runs.values()].some((run) => run.tool !== "apply" && ["queued", "running", "stopping"].includes(run.status));
+  const { contents = [], styles = [] } = slots.order();
+  if (tool.name === "stylize" && contents.length && styles.length && !busy) start("apply");
 }
 
 /** Takes up what the studio tells of a run. */

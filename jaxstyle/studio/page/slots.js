@@ -3,9 +3,10 @@
 import { $, ask, h, picturePath, speak } from "./dom.js";
 
 export class Slots {
-  /** `changed()` is called when other pictures are chosen; a file has `most` bytes at most. */
-  constructor(changed, most) {
+  /** `changed()` is called when other pictures are chosen, `brought()` after files have come; each has `most` bytes at most. */
+  constructor(changed, brought, most) {
     this.changed = changed;
+    this.brought = brought;
     this.most = most;
     this.chosen = { contents: ["landscape"], styles: ["brushwork"] };
     this.pictures = [];
@@ -73,6 +74,7 @@ export class Slots {
 
   /** Sends files to the studio and chooses them. */
   async upload(kind, files) {
+    let came = 0;
     for (const file of kind.several ? files : [...files].slice(0, 1)) {
       $("wrong").textContent = "";
       speak(`Reading ${file.name}`);
@@ -84,9 +86,11 @@ export class Slots {
           this.chosen[kind.name] = [];
         this.choose(kind, picture.id);
         speak(`${picture.name} is chosen`);
+        came += 1;
       } catch (error) {
         $("wrong").textContent = error.message;
       }
     }
+    if (came) this.brought();
   }
 }
