@@ -19,6 +19,7 @@ from ml_collections import ConfigDict
 from jaxstyle.data.config import DataConfig
 from jaxstyle.errors import JaxstyleError, did_you_mean
 from jaxstyle.runtime.settings import named
+from jaxstyle.training.loggers import find_logger
 
 T = TypeVar("T")
 DTYPES = ("float32", "bfloat16", "float16")
@@ -99,6 +100,7 @@ class TrainingConfig:
     resume_step: int = 0  # of a kept checkpoint from which the run goes on; 0 is the newest
     fallback: bool = False  # whether a broken newest checkpoint is passed over for the one before it
     profile_steps: int = 0  # traced for TensorBoard's profile page; 0 is none
+    logger: str = ""  # `file.py:function` that makes what gets numbers and pictures, too: `jaxstyle.training.loggers`
     progress: str = "auto"  # on, off, or auto: on a terminal
     data: DataConfig = dataclasses.field(default_factory=DataConfig)
     augment: AugmentConfig = dataclasses.field(default_factory=AugmentConfig)
@@ -201,9 +203,10 @@ def check_common(config: TrainingConfig) -> None:
     """Checks the fields that no one else does.
 
     Raises:
-      JaxstyleError: An unknown `dtype` or `progress`, or a seed or step below 0.
+      JaxstyleError: An unknown `dtype`, `progress` or `logger`, or a seed or step below 0.
     """
     one_of(config, {"dtype": DTYPES, "progress": PROGRESS})
+    find_logger(config.logger)
     at_least(config, {"seed": 0, "resume_step": 0, "patience": 0})
 
 

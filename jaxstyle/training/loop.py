@@ -27,7 +27,7 @@ from jaxstyle.runtime import atomic
 from jaxstyle.runtime.interrupts import interruptible
 from jaxstyle.runtime.locks import only_run_in
 from jaxstyle.runtime.settings import named
-from jaxstyle.training import branches, config_file, run_info, same_data, starting, unwritable
+from jaxstyle.training import branches, config_file, loggers, run_info, same_data, starting, unwritable
 from jaxstyle.training import step as steps
 from jaxstyle.training.checkpoints import Checkpoints, remove_unfinished
 from jaxstyle.training.config import TrainingConfig, check_common
@@ -190,7 +190,8 @@ class Training:
 
     def writers(self) -> Writers:
         """Writers of this run's numbers, pictures and films."""
-        return Writers(self.workdir, int(self.state.step), self.total, self.config.progress)
+        logger = loggers.make_logger(self.config.logger, self.config, self.workdir)
+        return Writers(self.workdir, int(self.state.step), self.total, self.config.progress, logger)
 
     def batch(self, step: int) -> pipeline.Batch:
         """This process's share of the batch of a step, `[devices, per device, …]`."""

@@ -20,6 +20,7 @@ from jaxstyle.media.film_writing import write_frames
 from jaxstyle.media.image_writing import write_picture
 from jaxstyle.runtime import atomic, buckets
 from jaxstyle.training.event_file import EventFile
+from jaxstyle.training.loggers import Guarded
 
 METRICS = "metrics.jsonl"
 FPS = 8  # of films
@@ -33,10 +34,13 @@ class Writers:
       step: From which the run goes on; rows of later steps, of a run that was killed, are dropped.
       steps: Of the whole run, for the bar.
       progress: "on", "off" or "auto", on a terminal only.
+      logger: What gets numbers and pictures, too.
     """
 
-    def __init__(self, workdir: epath.Path, step: int, steps: int, progress: str = "auto"):
-        self.workdir = workdir
+    def __init__(
+        self, workdir: epath.Path, step: int, steps: int, progress: str = "auto", logger: Guarded | None = None
+    ):
+        self.workdir, self.logger = workdir, logger
         self.active = jax.process_index() == 0
         self.board: Any = None
         self.lines: list[str] = []
@@ -60,9 +64,11 @@ class Writers:
             return
         row = {"step": step, "kind": kind, **{name: plain(value) for name, value in values.items()}}
         self.write(json.dumps(row) + "\n")
-        for name, value in row.items():
-            if name != "step" and isinstance(value, float):
-                self.board.scalar(f"{kind}/{name}", value, step)
+        numbers = {f"{kind}/{name}": value for name, value in row.items() if isinstance(value, float)}
+        for name, value in numbers.items():
+            self.board.scalar(name, value, step)
+        if self.logger:
+            self.logger.tell("scalars", step, numbers)
 
     def rows(self, kind: str) -> list[dict[str, Any]]:
         """Returns the rows of a kind that are written, oldest first; none on processes other than 0."""
@@ -92,6 +98,8 @@ class Writers:
             with buckets.on_disk(folder / f"{name}-{step:07d}.png") as path:
                 write_picture(path, sheet)
             self.board.image(name, sheet, step)
+            if self.logger:
+                self.logger.tell("picture", step, name, sheet)
 
     def films(self, step: int, films: Mapping[str, Any]) -> None:
         """Writes grids of films `[N, T, H, W, C]` in [0, 1], as GIF."""
@@ -115,6 +123,8 @@ class Writers:
         self.bar.close()
         if self.board:
             self.board.close()
+        if self.logger:
+            self.logger.tell("close")
 
 
 def agreed(answer: bool) -> bool:
