@@ -22,6 +22,7 @@ from jaxstyle.media import colors
 from jaxstyle.media.contact_sheet import contact_sheet
 from jaxstyle.media.image_reading import PictureLike, read_mask, read_visible
 from jaxstyle.media.image_resizing import MIN_SIDE, check_mask, check_size, fit_size, resize
+from jaxstyle.models.style_network import Segmented
 from jaxstyle.ops import reflected
 from jaxstyle.runtime import memory
 from jaxstyle.runtime.sharding import BatchSharding, choose_devices, sharded_map
@@ -60,7 +61,7 @@ class StyleOptions:
 
     def check(self, model: StyleModel) -> None:
         """Raises `JaxstyleError` for what cannot be."""
-        if self.rows is not None and not in_segments(model):
+        if self.rows is not None and not isinstance(model.network, Segmented):
             raise JaxstyleError("a U-Net takes a picture whole: leave tile-size out")
         if self.preserve_color not in PRESERVE:
             known = did_you_mean(self.preserve_color, PRESERVE)
@@ -180,7 +181,7 @@ class Stylizer:
         """Rows of the strips to take where a whole pass does not fit into memory; None where it does."""
         room = memory.available()
         height, width = carries[0][0].shape[:2]
-        if room is None or not in_segments(self.model) or height * width <= AT_ONCE:
+        if room is None or not isinstance(self.model.network, Segmented) or height * width <= AT_ONCE:
             return None
         spread, arguments = self.placed(carries, style)
         analysis = program(self.model.network, tuple(spread.devices)).compile(*arguments).memory_analysis()
@@ -197,11 +198,6 @@ class Stylizer:
         if self.options.preserve_color == "histogram":
             return colors.match_color(picture, photo, alpha, alpha)
         return picture
-
-
-def in_segments(model: StyleModel) -> bool:
-    """True where a model's network is cut into segments, which strips pass one after the other."""
-    return hasattr(model.network, "segments")
 
 
 @functools.lru_cache(maxsize=8)

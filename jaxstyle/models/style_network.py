@@ -8,7 +8,7 @@ runs one segment after another; a picture larger than memory passes each of them
 from __future__ import annotations
 
 from fractions import Fraction
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Protocol, runtime_checkable
 
 import flax.linen as nn
 import jax
@@ -63,11 +63,30 @@ class Segment(NamedTuple):
     floats: int
 
 
-def run_segments(network: Any, inputs: tuple[jax.Array, ...], styles: Any) -> jax.Array:
+@runtime_checkable
+class Segmented(Protocol):
+    """A network that is cut into segments, which strips of a large picture pass one after the other."""
+
+    @property
+    def multiple(self) -> int:
+        """Divisor of the sides that it runs on."""
+
+    @property
+    def segments(self) -> tuple[Segment, ...]:
+        """Receptive fields and output sizes, in order."""
+
+    def statistics(self, index: int, carry: Any) -> Any:
+        """The statistics of a whole carry that a segment needs."""
+
+    def segment(self, index: int, carry: Any, statistics: Any, styles: Any) -> Any:
+        """Runs one segment."""
+
+
+def run_segments(network: Segmented, inputs: tuple[jax.Array, ...], styles: Any) -> jax.Array:
     """Runs all segments of a network on whole pictures.
 
     Args:
-      network: A bound module with the `segments`, `segment`, `statistics` and `multiple` of `StyleNetwork`.
+      network: A bound module.
       inputs: Arrays `[N, H, W, …]` of its first segment, padded by reflection here.
       styles: The last argument of `segment`.
 
