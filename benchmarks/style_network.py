@@ -133,4 +133,7 @@ def main() -> None:
 
 
 if __name__ == "__main__":
+    from jaxstyle.runtime import huge_pages
+
+    huge_pages.restart()  # as the command line does; both sides are in this process
     main()
