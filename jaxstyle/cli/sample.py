@@ -24,6 +24,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--interpolate", action="store_true", help=film)
     parser.add_argument("--frames", type=int, default=120, metavar="N", help="of the film (default: 120)")
     parser.add_argument("--fps", type=int, default=24, metavar="N", help="frames a second of the film (default: 24)")
+    share = "how far from the mean picture, 0 to 1: lower is more typical, less various (default: 1; of StyleGAN 2)"
+    parser.add_argument("--truncation", type=float, default=1.0, metavar="SHARE", help=share)
     parser.add_argument("--separate", metavar="DIR", help="a folder for a PNG each")
     classes = "classes to draw in turn, by number or name; even: all (default: by their shares in the evaluation split)"
     parser.add_argument("--label", "--labels", dest="labels", metavar="even|7|3,5|0:10", help=classes)
@@ -42,6 +44,8 @@ def run(args: argparse.Namespace) -> int:
     if args.count < 1:
         raise JaxstyleError(f"-n is {args.count}; it must be at least 1")
     opened = open_run(args.workdir, args.checkpoint)
+    if args.truncation != 1:
+        opened = sample.truncated(opened, args.truncation)
     turn = sample.parse_labels(args.labels, opened.info.classes) if args.labels else []
     labels = np.resize(turn, args.count).tolist() if turn else None
     if args.interpolate:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import os
 import sys
 from collections.abc import Iterator, Sequence
@@ -15,7 +16,7 @@ from jaxstyle.errors import JaxstyleError, did_you_mean
 from jaxstyle.inference.run import Run, open_run
 from jaxstyle.runtime import compiling
 from jaxstyle.training.step import on_all
-from jaxstyle.training.task import Samples
+from jaxstyle.training.task import Samples, Truncates
 
 CHUNK = 64
 """Pictures drawn with one key, on one device: so a sample depends on seed and number only, not on the devices."""
@@ -66,6 +67,19 @@ def picture_shape(run: Run, labelled: bool = False) -> tuple[int, ...]:
     labels = np.zeros(CHUNK, np.int32) if labelled else None
     drawn = jax.eval_shape(lambda state, key: run.task.sample(state, key, CHUNK, labels), run.state, jax.random.key(0))
     return drawn.shape[1:]
+
+
+def truncated(run: Run, share: float) -> Run:
+    """The same run, whose pictures are nearer to the mean one.
+
+    Raises:
+      JaxstyleError: Its task cannot do that, or not so far.
+    """
+    if not isinstance(run.task, Truncates):
+        raise JaxstyleError(f"the task {run.config.task!r} has no mean picture to be near to: leave --truncation out")
+    if not 0 <= share <= 1:
+        raise JaxstyleError(f"--truncation is {share:g}; it must be from 0 to 1")
+    return dataclasses.replace(run, task=run.task.truncated(share))
 
 
 def takes_labels(run: Run) -> bool:

@@ -266,6 +266,18 @@ class GAN:
             labels = jax.vmap(lambda key: jax.random.randint(jax.random.fold_in(key, 1), (), 0, self.classes))(keys)
         return self.decode(state, self.networks.noise(keys), labels)
 
+    def truncated(self, share: float) -> GAN:
+        """The same task, whose generator goes only a share of the way from the mean w (Karras et al. 2019, section B).
+
+        Raises:
+          JaxstyleError: The architecture has no w.
+        """
+        generator = self.networks.generator
+        if not hasattr(generator, "truncation"):
+            raise JaxstyleError("this GAN's generator has no mapping network to truncate; 'stylegan2' has one")
+        networks = dataclasses.replace(self.networks, generator=generator.clone(truncation=share))
+        return dataclasses.replace(self, networks=networks)
+
     def decode(self, state: TrainState, latents: jax.Array, labels: jax.Array | None) -> jax.Array:
         """Pictures `[N, H, W, C]` in [0, 1] of latents `[N, Z]` and labels `[N]`; of codes, by their shares."""
         variables = {"params": state.best_params["generator"], "batch_stats": state.collections["generator"]}

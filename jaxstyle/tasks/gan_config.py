@@ -10,12 +10,12 @@ from ml_collections import ConfigDict
 
 from jaxstyle.errors import JaxstyleError
 from jaxstyle.losses.adversarial import ADVERSARIAL_LOSSES, RELATIVISTIC
-from jaxstyle.models import dcgan, r3gan, resnet_gan
+from jaxstyle.models import dcgan, r3gan, resnet_gan, stylegan2
 from jaxstyle.ops.diff_augment import check_policy
 from jaxstyle.runtime.settings import named
 from jaxstyle.training.config import OptimizerConfig, TrainingConfig, at_least, one_of, unused
 
-ARCHITECTURES: dict[str, Any] = {"dcgan": dcgan, "resnet": resnet_gan, "r3gan": r3gan}
+ARCHITECTURES: dict[str, Any] = {"dcgan": dcgan, "resnet": resnet_gan, "r3gan": r3gan, "stylegan2": stylegan2}
 """Modules with a `build` and `OPTIONS`, as those of `models/dcgan.py`."""
 OBJECTIVES = {**ADVERSARIAL_LOSSES, "relativistic": RELATIVISTIC}
 UPDATES = ("alternating", "simultaneous")
@@ -25,12 +25,13 @@ UPDATES = ("alternating", "simultaneous")
 class ModelConfig:
     """The generator, the discriminator, and how they are trained."""
 
-    architecture: str = "dcgan"  # resnet, r3gan
+    architecture: str = "dcgan"  # resnet, r3gan, stylegan2
     generator_width: int = 64  # channels; see the network's docstring
     discriminator_width: int = 64
     hidden: int = 0  # units of a dense layer in each of dcgan's networks; 0 for none
     blocks: int = 2  # residual blocks of r3gan at each size of feature maps
     group: int = 16  # channels that r3gan's grouped convolutions take together
+    mapping: int = 8  # layers of stylegan2's mapping network
     patch: int = 1  # pixels a side that r3gan makes, or takes, as channels of one
     latents: int = 100
     conditional: bool = False  # on the dataset's labels
@@ -77,7 +78,7 @@ def check(config: Config) -> None:
     one_of(config, known)
     check_policy(model.augment)
     positive = ["generator_width", "discriminator_width", "latents", "discriminator_steps", "penalty_every"]
-    positive += ["blocks", "group", "patch"]
+    positive += ["blocks", "group", "mapping", "patch"]
     at_least(config, {f"model.{name}": 1 for name in positive})
     if model.discriminator_steps > config.batch_size:
         raise JaxstyleError(

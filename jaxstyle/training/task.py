@@ -171,6 +171,19 @@ class EncodesPictures(Protocol):
 
 
 @runtime_checkable
+class Truncates(Protocol):
+    """A generator that can keep its pictures near to the mean one."""
+
+    def truncated(self, share: float) -> Task:
+        """The same task, whose pictures are so far from the mean one as a share of the way tells.
+
+        Raises:
+          JaxstyleError: Its networks have no such mean.
+        """
+        ...
+
+
+@runtime_checkable
 class Classifies(Protocol):
     """A classifier of pictures."""
 

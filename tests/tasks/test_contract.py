@@ -99,6 +99,7 @@ CASES = {
                 | {"optimizer.final_b2": 0.99, "discriminator_optimizer.final_b2": 0.99},
                 1e-3,
             ),
+            "stylegan2": (of_model(architecture="stylegan2", mapping=2, r1=0.5, penalty_every=2), 1e-3),
             "codes": (of_model(codes=3, self_modulation=True, spectral_norm=True), 1e-3),
         },
     ),

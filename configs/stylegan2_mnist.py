@@ -1,0 +1,22 @@
+"""Paint handwritten digits by StyleGAN 2: mapping network, modulated convolutions, residual discriminator, lazy R1.
+
+python train.py --config configs/stylegan2_mnist.py --workdir runs/stylegan2
+jaxstyle sample runs/stylegan2 --truncation 0.7 -o grid.png
+"""
+
+from ml_collections import ConfigDict
+
+from jaxstyle.tasks.gan_config import Config, small
+from jaxstyle.training.config import as_config
+
+
+def get_config(variant: str = "") -> ConfigDict:
+    """The recipe; `"test"` is its seconds-long variant."""
+    config = as_config(Config())
+    config.data.name = "mnist"
+    config.update(batch_size=64, train_epochs=16.0, ema_decay=0.999)
+    config.model.update(architecture="stylegan2", latents=64, mapping=4, generator_width=16, discriminator_width=16)
+    config.model.update(r1=0.05, penalty_every=4)
+    for optimizer in (config.optimizer, config.discriminator_optimizer):
+        optimizer.update(learning_rate=2e-3, b1=0.0, b2=0.99)
+    return small(config) if variant == "test" else config

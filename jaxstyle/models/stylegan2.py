@@ -1,0 +1,219 @@
+"""StyleGAN 2: a mapping network, a generator of modulated convolutions that sums its pictures of all sizes, and a
+residual discriminator that is told how much the pictures of a batch differ.
+
+References:
+  Karras, Laine, Aittala, Hellsten, Lehtinen & Aila 2020, "Analyzing and Improving the Image Quality of StyleGAN",
+  sections 2 to 4; without path length regularisation, and without mixed styles.
+  Karras, Aila, Laine & Lehtinen 2018, "Progressive Growing of GANs", section 3: the deviation of a minibatch, here of
+  the whole global batch.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import flax.linen as nn
+import jax
+import jax.numpy as jnp
+from jax import lax
+
+from jaxstyle.models.dcgan import levels_of
+from jaxstyle.ops.conditioning import LogitsHead
+from jaxstyle.ops.modulation import EPSILON, EqualConv, EqualDense, ModulatedConv
+from jaxstyle.ops.resampling import resize_image
+
+OPTIONS = ("mapping",)
+"""Fields of a GAN's `model` for these networks that others may lack."""
+MAPPING_RATE = 0.01
+"""Learning rate of the mapping network, relative to the others'."""
+
+
+def build(config: Any, shape: tuple[int, ...], classes: int) -> tuple[Generator, Discriminator]:
+    """Makes the networks of a GAN, as `dcgan.build`."""
+    levels_of(shape, 1)
+    model, common = config.model, {"dtype": jnp.dtype(config.dtype), "remat": config.remat}
+    return (
+        Generator(shape, model.generator_width, classes or model.codes, mapping=model.mapping, **common),
+        Discriminator(shape, model.discriminator_width, classes, codes=model.codes, **common),
+    )
+
+
+def activated(x: jax.Array) -> jax.Array:
+    """Leaky ReLU that keeps the mean square of normal inputs, nearly."""
+    return nn.leaky_relu(x, 0.2) * 2**0.5
+
+
+def sizes_of(shape: tuple[int, ...], width: int) -> list[tuple[int, int, int]]:
+    """Height, width and channels of the feature maps, from the smallest to the largest."""
+    levels = reversed(range(levels_of(shape, 1) + 1))
+    return [(shape[0] >> level, shape[1] >> level, width << level) for level in levels]
+
+
+def noise_maps(latents: jax.Array, layer: int, size: tuple[int, int], train: bool) -> jax.Array:
+    """Normal noise `[N, H, W, 1]` of a layer.
+
+    In training it is a function of the bits of the example's latent, so that a picture is one of its latent alone.
+    Later it is the same for all pictures, so that pictures of near latents have their details at the same places.
+    """
+    root = jax.random.key(layer)
+    if not train:
+        return jnp.broadcast_to(jax.random.normal(root, (1, *size, 1)), (len(latents), *size, 1))
+    bits = lax.bitcast_convert_type(latents[:, 0].astype(jnp.float32), jnp.uint32)
+    return jax.vmap(lambda bits: jax.random.normal(jax.random.fold_in(root, bits), (*size, 1)))(bits)
+
+
+class Mapping(nn.Module):
+    """The mapping network: latents `[N, Z]` and labels `[N]` -> w `[N, Z]`."""
+
+    classes: int
+    layers: int
+    dtype: Any = jnp.float32
+
+    @nn.compact
+    def __call__(self, latents: jax.Array, labels: jax.Array | None) -> jax.Array:
+        width = latents.shape[-1]
+        parts = [latents.astype(self.dtype)]
+        if self.classes:
+            parts.append(nn.Embed(self.classes, width, self.dtype, embedding_init=nn.initializers.normal(1.0))(labels))
+        x = jnp.concatenate([part * lax.rsqrt(jnp.mean(part**2, -1, keepdims=True) + EPSILON) for part in parts], -1)
+        for layer in range(self.layers):
+            x = activated(EqualDense(width, MAPPING_RATE, dtype=self.dtype, name=f"dense{layer}")(x))
+        return x
+
+
+class Generator(nn.Module):
+    """The generator.
+
+    The collection `batch_stats` receives the mean w of the last batch, which the training loop averages.
+
+    Attributes:
+      shape: Of a picture, `(H, W, C)`.
+      width: Channels of the largest feature maps; each smaller size has twice as many.
+      classes: Number of labels, or of codes in their place; 0 for none.
+      mapping: Layers of the mapping network.
+      truncation: How far w is from its mean, as a share of the way; below 1 pictures are more typical and less various.
+        It does not count in training.
+      dtype: Dtype of the computation; parameters are float32.
+      remat: Whether the backward pass recomputes every layer instead of keeping its activations.
+      axis: Name of the `pmap` axis, for the mean w.
+    """
+
+    shape: tuple[int, ...]
+    width: int = 32
+    classes: int = 0
+    mapping: int = 8
+    truncation: float = 1.0
+    dtype: Any = jnp.float32
+    remat: bool = False
+    axis: str | None = "batch"
+
+    @nn.compact
+    def __call__(self, noise: jax.Array, labels: jax.Array | None = None, train: bool = False) -> jax.Array:
+        """Generates pictures.
+
+        Args:
+          noise: `[N, Z]`, normal.
+          labels: `[N]`, where there are classes.
+          train: Whether the batch's mean w is kept, and noise maps differ between pictures.
+
+        Returns:
+          `[N, H, W, C]` float32, of about [-1, 1].
+        """
+        w = self.truncated(Mapping(self.classes, self.mapping, self.dtype, name="mapping")(noise, labels), train)
+        sizes = sizes_of(self.shape, self.width)
+        start = self.param("start", nn.initializers.normal(1.0), sizes[0]).astype(self.dtype)
+        x, picture = jnp.broadcast_to(start[None], (len(w), *sizes[0])), jnp.zeros((1, 1, 1, self.shape[2]), self.dtype)
+        convolve = nn.remat(ModulatedConv) if self.remat else ModulatedConv
+        for level, (height, width, channels) in enumerate(sizes):
+            for place in range(2) if level else (1,):
+                x = x if place else resize_image(x, height, width, "linear")
+                maps = noise_maps(noise, 2 * level + place, (height, width), train)
+                x = activated(convolve(channels, dtype=self.dtype, name=f"conv{level}_{place}")(x, w, maps))
+            own = ModulatedConv(self.shape[2], 1, False, self.dtype, name=f"picture{level}")(x, w)
+            picture = own + resize_image(picture, height, width, "linear")
+        return picture.astype(jnp.float32)
+
+    def truncated(self, w: jax.Array, train: bool) -> jax.Array:
+        """The w that counts; in training itself, of which the mean is kept."""
+        mean = self.variable("batch_stats", "w", jnp.zeros, w.shape[-1:])
+        if train and not self.is_initializing():
+            own = jnp.mean(lax.stop_gradient(w).astype(jnp.float32), 0)
+            mean.value = lax.pmean(own, self.axis) if self.axis else own
+        if train or self.truncation == 1:
+            return w
+        center = mean.value.astype(w.dtype)[None]
+        return center + self.truncation * (w - center)
+
+
+class Discriminator(nn.Module):
+    """The discriminator.
+
+    The collection `batch_stats` receives the deviation of the last batch, which the training loop averages for later.
+
+    Attributes:
+      shape: Of a picture, `(H, W, C)`.
+      width: Channels of the largest feature maps; each smaller size has twice as many.
+      classes: Number of labels; 0 for none.
+      codes: Number of codes, which a second head predicts; 0 for none.
+      dtype: Dtype of the computation; parameters are float32.
+      remat: Whether the backward pass recomputes every block instead of keeping its activations.
+      axis: Name of the `pmap` axis, for the deviation.
+    """
+
+    shape: tuple[int, ...]
+    width: int = 32
+    classes: int = 0
+    codes: int = 0
+    dtype: Any = jnp.float32
+    remat: bool = False
+    axis: str | None = "batch"
+
+    @nn.compact
+    def __call__(self, images: jax.Array, labels: jax.Array | None = None, train: bool = False) -> jax.Array:
+        """Scores pictures.
+
+        Args:
+          images: `[N, H, W, C]`, of about [-1, 1].
+          labels: `[N]`, where there are classes.
+          train: Whether the deviation is this batch's.
+
+        Returns:
+          Logits `[N]` float32, large for pictures taken for real.
+        """
+        sizes = sizes_of(self.shape, self.width)[::-1]
+        block = nn.remat(Discriminator.block, static_argnums=(2,)) if self.remat else Discriminator.block
+        x = activated(EqualConv(self.width, 1, dtype=self.dtype, name="enter")(images))
+        for level in range(1, len(sizes)):
+            x = block(self, x, level)
+        spread = jnp.broadcast_to(self.deviation(x, train).astype(self.dtype), (*x.shape[:3], 1))
+        x = activated(EqualConv(sizes[-1][2], dtype=self.dtype, name="last")(jnp.concatenate([x, spread], -1)))
+        x = activated(EqualDense(sizes[-1][2], dtype=self.dtype, name="dense")(x.reshape(len(x), -1)))
+        return LogitsHead(self.classes, self.codes, dtype=self.dtype, name="head")(x, labels)
+
+    def block(self, x: jax.Array, level: int) -> jax.Array:
+        """Two convolutions beside a shortcut, `[N, H, W, C]` -> `[N, H/2, W/2, 2 C]`.
+
+        Feature maps are halved, bilinearly, before the second one and not in it: that costs a quarter.
+        """
+        channels = x.shape[3]
+
+        def halved(x: jax.Array) -> jax.Array:
+            return resize_image(x, x.shape[1] // 2, x.shape[2] // 2, "linear")
+
+        y = activated(EqualConv(channels, dtype=self.dtype, name=f"conv{level}_0")(x))
+        y = activated(EqualConv(2 * channels, dtype=self.dtype, name=f"conv{level}_1")(halved(y)))
+        short = EqualConv(2 * channels, 1, False, self.dtype, name=f"short{level}")(halved(x))
+        return (y + short) * 0.5**0.5
+
+    def deviation(self, x: jax.Array, train: bool) -> jax.Array:
+        """The standard deviation over the examples of a batch, on all devices, averaged over the features; a scalar."""
+        running = self.variable("batch_stats", "deviation", jnp.zeros, ())
+        if not train:
+            return running.value
+        own = jnp.stack([jnp.mean(x, 0), jnp.mean(jnp.square(x), 0)]).astype(jnp.float32)
+        shared = self.axis is not None and not self.is_initializing()
+        first, second = lax.pmean(own, self.axis) if shared else own
+        found = jnp.mean(jnp.sqrt(jnp.maximum(second - jnp.square(first), 0) + EPSILON))
+        if not self.is_initializing():
+            running.value = lax.stop_gradient(found)
+        return found
