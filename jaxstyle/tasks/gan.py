@@ -19,7 +19,7 @@ from jaxstyle.errors import JaxstyleError
 from jaxstyle.ops import spectral_norm
 from jaxstyle.ops.conditioning import sample_codes
 from jaxstyle.tasks.gan_config import ARCHITECTURES, OBJECTIVES, Config, check
-from jaxstyle.tasks.gan_networks import LATENTS, Minibatch, Networks, great_circle
+from jaxstyle.tasks.gan_networks import LATENTS, Minibatch, Networks, centered, great_circle
 from jaxstyle.training import step
 from jaxstyle.training.optimizers import Optimizer, make_optimizer
 from jaxstyle.training.state import TrainState, copied
@@ -297,8 +297,3 @@ class GAN:
             "samples": self.sample(state, key, side * side, rows),
             "interpolations": self.decode(state, between.reshape(SIDE * SIDE, -1), labels),
         }
-
-
-def centered(images: jax.Array) -> jax.Array:
-    """Pixels 0..255 uint8 as float32 in [-1, 1]."""
-    return images.astype(jnp.float32) / 127.5 - 1

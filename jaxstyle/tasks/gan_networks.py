@@ -261,3 +261,8 @@ def great_circle(start: jax.Array, end: jax.Array, shares: jax.Array) -> jax.Arr
     angle = jnp.arccos(jnp.clip(cosine, -1 + 1e-6, 1 - 1e-6))
     weights = jnp.sin(jnp.stack([1 - shares, shares], -1) * angle) / jnp.sin(angle)
     return weights @ jnp.stack([start, end])
+
+
+def centered(images: jax.Array) -> jax.Array:
+    """Pixels 0..255 uint8 as float32 in [-1, 1]."""
+    return images.astype(jnp.float32) / 127.5 - 1

@@ -66,6 +66,11 @@ def test_a_task_that_draws_nothing_is_told(workdir, monkeypatch):
         jaxstyle.sample(workdir)
 
 
+def test_truncation_of_a_task_without_a_mean_picture_is_told(workdir, capsys):
+    assert cli.main(["sample", str(workdir), "--truncation", "0.5", "-o", str(workdir / "grid.png")]) == 2
+    assert "the task 'tiny_task' has no mean picture to be near to" in capsys.readouterr().err
+
+
 def test_labels_are_numbers_names_lists_and_ranges():
     classes = ("cat", "dog", "7", "owl")
     assert parse_labels("2", classes) == [2]

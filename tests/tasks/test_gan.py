@@ -1,50 +1,17 @@
-"""GANs: the updates of a step, codes, samples, and bad input; `test_contract.py` has the rest."""
+"""GANs: the updates of a step, codes and samples; `test_contract.py` and `test_gan_settings.py` have the rest."""
 
 import dataclasses
-import math
-import types
 
-import flax.linen as nn
 import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
 import scipy.special
+from gan_steps import IMAGES, alone, changed, distance, made, stepped
 
-from jaxstyle.errors import JaxstyleError
 from jaxstyle.losses.adversarial import r1_penalty
-from jaxstyle.tasks import gan, gan_config
 from jaxstyle.tasks.gan_networks import LATENTS, Minibatch, great_circle
-from jaxstyle.training import loop
-from jaxstyle.training.config import override, typed
-from jaxstyle.training.config_file import absolute
-from jaxstyle.training.durations import Extent
-from jaxstyle.training.run_info import RunInfo
-
-
-def changed(config, **changes):
-    """The config with another model."""
-    return override(config, {f"model.{name}": value for name, value in changes.items()})
-
-
-def made(config, classes=tuple("abcdefghij"), shape=(16, 16, 3)):
-    """The task, without data."""
-    config = typed(gan.Config, config)
-    gan.check(config)
-    spec = {"image": jax.ShapeDtypeStruct(shape, np.uint8), "label": jax.ShapeDtypeStruct((), np.int32)}
-    return gan.make(config, RunInfo(Extent(512, config.batch_size), 10, spec, classes))
-
-
-IMAGES = np.random.default_rng(0).integers(0, 256, (16, 16, 16, 3), np.uint8)
-
-
-def stepped(config, change=lambda state: state):
-    """The task, its first state once changed, the state after one step on one device, and its metrics."""
-    task = made(config)
-    first = change(jax.jit(task.init)(jax.random.key(0)))
-    step = jax.pmap(task.train_step, "batch", in_axes=(None, 0, None), out_axes=None, devices=jax.devices()[:1])
-    state, metrics = step(first, {"image": IMAGES[None]}, jax.random.key(1))
-    return task, first, state, metrics
+from jaxstyle.training.config import override
 
 
 def guesses(task, images):
@@ -59,16 +26,6 @@ def guesses(task, images):
 def own_noise(keys):
     """Keys of an update's noise."""
     return Minibatch(None, None, keys).keys_for(LATENTS)
-
-
-def alone(function, *arguments):
-    """A function of the devices' axis, outside of a step."""
-    return jax.tree.map(lambda leaf: leaf[0], jax.vmap(lambda _: function(*arguments), axis_name="batch")(np.zeros(1)))
-
-
-def distance(a, b):
-    """The largest difference of two pytrees' numbers."""
-    return max(float(np.abs(x - y).max()) for x, y in zip(jax.tree.leaves(a), jax.tree.leaves(b), strict=True))
 
 
 def test_a_step_moves_both_networks_their_average_and_the_statistics(config):
@@ -274,63 +231,3 @@ def test_the_way_between_two_noises_keeps_their_length():
     np.testing.assert_allclose(np.linalg.norm(way, axis=1), np.linalg.norm(start), rtol=1e-5)
     steps = np.sum(way[1:] * way[:-1], 1)
     np.testing.assert_allclose(steps, steps[0], rtol=1e-4)
-
-
-@pytest.mark.parametrize(
-    ("changes", "sentence"),
-    [
-        ({"objective": "hingee"}, "unknown model.objective 'hingee'; did you mean 'hinge'"),
-        ({"architecture": "dcgann"}, "did you mean 'dcgan'"),
-        ({"updates": "both"}, "unknown model.updates 'both'; known: 'alternating', 'simultaneous'"),
-        ({"augment": ("colour",)}, "did you mean 'color'"),
-        ({"discriminator_steps": 0}, "model.discriminator_steps is 0; it must be at least 1"),
-        ({"discriminator_steps": 17}, "model.discriminator_steps is 17, and they share a batch of 16"),
-        ({"r1": -1.0}, "model.r1 is -1"),
-        ({"codes": 9}, "model.codes is 9; it must be from 2 to model.latents, 8, or 0"),
-        ({"codes": 4, "conditional": True}, "model.codes are in place of labels: set them to 0"),
-        (
-            {"architecture": "resnet", "hidden": 9},
-            "model.hidden is 9, but 'resnet' has none; it is for",
-        ),
-        ({"r2": 1.0, "penalty_every": 2}, "model.r2 is at every example: set model.penalty_every to 1"),
-        ({"patch": 2}, "model.patch is 2, but 'dcgan' has none; it is for the architecture 'r3gan'"),
-        ({"batch_norm": True, "r1": 1.0}, "batch normalisation mixes them: set model.batch_norm to False"),
-    ],
-)
-def test_bad_settings_are_told_in_a_sentence(config, changes, sentence):
-    with pytest.raises(JaxstyleError, match=sentence):
-        made(changed(config, **changes))
-
-
-def test_a_batch_that_devices_and_parts_cannot_share_is_told(config, tmp_path):
-    config = changed(config, discriminator_steps=3)
-    with pytest.raises(JaxstyleError, match=r"batch_size 16 cannot be shared by 8 devices and 3 parts .*; 24 and its"):
-        loop.Training(typed(gan.Config, config), absolute(tmp_path))
-
-
-class Linear(nn.Module):
-    """Both networks of a toy architecture: one dense layer each."""
-
-    shape: tuple[int, ...]
-    classes: int = 0
-
-    @nn.compact
-    def __call__(self, x, labels, train):
-        return nn.Dense(math.prod(self.shape))(x.reshape(len(x), -1)).reshape(-1, *self.shape)
-
-
-def test_an_architecture_is_a_module_with_build_and_options(config, monkeypatch):
-    toy = types.SimpleNamespace(OPTIONS=("codes",), build=lambda config, shape, classes: (Linear(shape), Linear(())))
-    monkeypatch.setitem(gan_config.ARCHITECTURES, "toy", toy)
-    config = changed(config, architecture="toy", r1=0.5)
-    _, first, state, metrics = stepped(config)
-    assert distance(first.params, state.params) > 0 and {"r1", "generator_loss"} < set(metrics)
-    with pytest.raises(JaxstyleError, match="codes is 3, but 'dcgan' has none"):
-        made(changed(config, architecture="dcgan", codes=3))
-
-
-def test_data_that_does_not_fit_is_told(config):
-    with pytest.raises(JaxstyleError, match="no class labels to condition on"):
-        made(changed(config, conditional=True), classes=())
-    with pytest.raises(JaxstyleError, match="no pictures of 30x30 pixels"):
-        made(config, shape=(30, 30, 3))
