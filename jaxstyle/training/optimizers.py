@@ -17,6 +17,7 @@ from jaxstyle.errors import JaxstyleError, did_you_mean
 from jaxstyle.runtime.settings import named
 from jaxstyle.training.config import OptimizerConfig
 from jaxstyle.training.durations import Extent
+from jaxstyle.training.restoring import leaf_name
 from jaxstyle.training.schedules import SCHEDULES, make_schedule
 from jaxstyle.training.state import TrainState, copied
 
@@ -180,15 +181,12 @@ def by_part(
 
     def factors(params: Any) -> Any:
         def factor(path: Any, _: Any) -> float:
-            where = jax.tree_util.keystr(path, simple=True, separator="/")
-            return next((number for pattern, number in parts if pattern.match(where)), 1.0)
+            return next((number for pattern, number in parts if pattern.match(leaf_name(path))), 1.0)
 
         return jax.tree_util.tree_map_with_path(factor, params)
 
     def init(params: Any) -> Any:
-        names = [
-            jax.tree_util.keystr(path, simple=True, separator="/") for path, _ in jax.tree.leaves_with_path(params)
-        ]
+        names = [leaf_name(path) for path, _ in jax.tree.leaves_with_path(params)]
         for pattern, _ in parts:
             if not any(map(pattern.match, names)):
                 near = did_you_mean(pattern.pattern, sorted({each.partition("/")[0] for each in names}))

@@ -6,7 +6,6 @@ Arrays go by the names of a state's leaves: `params/enter/kernel`, `collections/
 from __future__ import annotations
 
 import os
-import pathlib
 import sys
 from collections.abc import Mapping, Sequence
 from contextlib import closing
@@ -52,11 +51,11 @@ def read_source(name: str) -> Arrays:
       JaxstyleError: There is no such run or file, it cannot be read, or has values that are not finite.
     """
     option = f"{named('init_from')}={name!r}"
-    path = pathlib.Path(name)
-    if buckets.in_bucket(name) or (path.is_dir() and not (path / STYLE_MODEL).exists()):
+    model = os.path.join(name, STYLE_MODEL)
+    if buckets.in_bucket(name) or (os.path.isdir(name) and not os.path.exists(model)):
         arrays = read_run(name, option)
-    elif path.exists():
-        tensors = read_tensors(path / STYLE_MODEL if path.is_dir() else path)[0]
+    elif os.path.exists(name):
+        tensors = read_tensors(model if os.path.isdir(name) else name)[0]
         arrays = {f"params/{key}": tensor for key, tensor in tensors.items()}
     else:
         raise JaxstyleError(f"{option} is missing: name the workdir of a run, or a file of weights")

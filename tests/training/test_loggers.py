@@ -62,6 +62,7 @@ def test_a_logger_is_told_what_is_written(logger, shapes_dir, tmp_path):
     assert shown[0][2].shape[2] == 3 and 0 <= np.min(shown[0][2]) <= np.max(shown[0][2]) <= 1
 
 
+@pytest.mark.slow
 def test_a_logger_that_fails_ends_no_training(logger, shapes_dir, tmp_path, capsys):
     name, made = logger(fails=3)
     assert int(loop.run(tiny_config(shapes_dir, logger=name), tmp_path / "run").step) == 10
