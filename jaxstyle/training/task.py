@@ -148,11 +148,7 @@ class Samples(Protocol):
 
 @runtime_checkable
 class DecodesLatents(Protocol):
-    """A generator of pictures from latents, which are standard normal.
-
-    Attributes:
-      latents: Numbers of a latent.
-    """
+    """A generator of pictures from standard normal latents, each of so many numbers."""
 
     @property
     def latents(self) -> int: ...
@@ -175,11 +171,7 @@ class Truncates(Protocol):
     """A generator that can keep its pictures near to the mean one."""
 
     def truncated(self, share: float) -> Task:
-        """The same task, whose pictures are so far from the mean one as a share of the way tells.
-
-        Raises:
-          JaxstyleError: Its networks have no such mean.
-        """
+        """The same task, whose pictures go so far from the mean one; raises `JaxstyleError` where there is none."""
         ...
 
 
