@@ -6,8 +6,8 @@ Over the run the rate falls to a quarter, the penalties' weight to a tenth, and 
 published code has it; the networks are narrow enough for a CPU, and `patch=2` spares the largest feature maps. A step
 takes 0.27 s of one core. `--config.data.name=stacked_mnist` paints three digits at once, in red, green and blue.
 
-Seen so far: after 800 steps of a run of 3,000, shapes that differ and begin to look like digits. It has not been trained
-to its end, so there is no score to expect.
+Seen so far: after 800 steps of a run of 3,000, shapes that differ and begin to look like digits. It has not been
+trained to its end, so there is no score to expect.
 
 MNIST (12 MB) is downloaded and prepared at its first use. `--config configs/r3gan_mnist.py:test` paints shapes in
 seconds and needs no download. Run again with the same workdir, it goes on where it was stopped.
