@@ -35,6 +35,7 @@ def test_layers_have_the_papers_shapes():
     assert shapes["last"]["kernel"].shape == (3, 3, 129, 128)  # 128 features, and the deviation
 
 
+@pytest.mark.slow
 def test_a_picture_is_the_sum_of_those_of_all_sizes(generator):
     """Without the largest one's it is the smaller one, doubled bilinearly: eight rows of which four tell all."""
     network, variables = generator
@@ -54,6 +55,7 @@ def test_noise_is_of_the_latent_in_training_and_one_for_all_later():
     assert np.any(later != np.asarray(stylegan2.noise_maps(jnp.asarray(LATENTS), 4, (4, 5), False)))
 
 
+@pytest.mark.slow
 def test_truncation_goes_to_the_picture_of_the_mean_w(generator):
     network, variables = generator
     w = jax.jit(lambda params: stylegan2.Mapping(0, 2).apply({"params": params}, LATENTS, None))(

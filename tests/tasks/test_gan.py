@@ -45,6 +45,7 @@ def test_a_step_moves_both_networks_their_average_and_the_statistics(config):
     np.testing.assert_allclose(metrics["r1"], np.mean(penalty), rtol=1e-4)
 
 
+@pytest.mark.slow
 def test_r1_and_r2_are_at_every_picture_and_their_weight_falls_on_a_cosine(config):
     config = changed(config, objective="relativistic", codes=3, r1=0.5, r2=0.25, final_penalty=0.2)
     task, first, _, metrics = stepped(config, lambda state: state.replace(step=jnp.int32(5)))  # the middle of ten
