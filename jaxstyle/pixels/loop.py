@@ -50,8 +50,7 @@ class Problem(NamedTuple):
       hyper: Hyper-parameters, each leaf `[N]`.
       data: `stage -> pytree of arrays [N, …]`, the data of each picture's loss at that stage.
       shared: Pytree of arrays that all pictures share (network parameters).
-      detail: `(stage, next stage) -> [N, H, W, 3]`, what is added to the pictures when they have been enlarged to the
-        next stage's size: what enlarging cannot know of them. None adds nothing.
+      detail: `(stage, next stage) -> [N, H, W, 3]`, added to the pictures once they are enlarged; None adds nothing.
     """
 
     method: Method
@@ -161,7 +160,7 @@ def optimize(
     # A stage's data and programs are made while the one before it runs: compiling takes as long as a small stage does.
     ahead = ThreadPoolExecutor(1, "next stage")
     try:
-        data = run.prepare(run.stage, run.state)
+        data = run.data(run.stage)
         while True:
             coming = None if run.last else ahead.submit(run.prepare, run.stage + 1, run.next_shapes())
             run.take_steps(data)
@@ -227,9 +226,13 @@ class Run:
         stage = self.problem.stages[self.stage + 1]
         return self.compiled(enlarge, stage.height, stage.width).prepare(self.state)
 
+    def data(self, stage: int) -> Any:
+        """The data of a stage, by index, on the devices."""
+        return self.sharding.scatter(self.problem.data(self.problem.stages[stage]))
+
     def prepare(self, stage: int, state: Any) -> Any:
-        """The data of a stage, by index, on the devices; its programs are compiled for a state of such shapes."""
-        data = self.sharding.scatter(self.problem.data(self.problem.stages[stage]))
+        """The data of a stage; its programs are compiled for a state of such shapes."""
+        data = self.data(stage)
         if self.problem.method.match_every:
             state = state._replace(matches=())
             state = self.match.prepare(state, data, self.shared)
