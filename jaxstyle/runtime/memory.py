@@ -53,7 +53,7 @@ def trim() -> None:
     """Gives freed memory back to the system, where the C library can (glibc).
 
     Compiling a step frees some 600 MiB in pieces, which glibc would keep: the default picture's peak was 1.8 GiB, and
-    is 1.3 GiB so.
+    is 1.5 GiB so.
     """
     if release := malloc_trim():
         release(0)
