@@ -64,8 +64,8 @@ def devices() -> Iterator[tuple[str, str]]:
     free, whole = memory.available(), memory.capacity()
     if free is not None and whole is not None:
         yield "memory", f"{free / 2**30:.1f} of {whole / 2**30:.1f} GiB free"
-    if huge_pages.wanted():
-        yield "huge pages", f"not asked for; {huge_pages.TUNABLES}={huge_pages.ASK}=1 does, for scripts and notebooks"
+    if huge_pages.on_request():  # the command line has asked, by the time this runs
+        yield "huge pages", f"asked for; in scripts and notebooks {huge_pages.TUNABLES}={huge_pages.ASK}=1 does so"
     if found[0].platform == "cpu" and shutil.which("nvidia-smi"):
         yield "gpu", "not used; pip install 'jaxstyle[cuda]' adds it"
 

@@ -47,7 +47,7 @@ class Part(NamedTuple):
     name: str
     score: Score
     layer: str
-    compares: bool
+    compares: bool = False
     match: Match | None = None
     joint: bool = False
 
@@ -143,7 +143,7 @@ class Objective:
 
 def term(name: str, score: Score, layer: str = "", numbers: Any = (), **others: Any) -> Objective:
     """An objective of one score with weight one; `others` are further fields of its `Part`."""
-    return Objective((Part(name, score, layer, **{"compares": False, **others}),), (np.float32(1),), (numbers,))
+    return Objective((Part(name, score, layer, **others),), (np.float32(1),), (numbers,))
 
 
 def activation(activations: Activations, layer: str) -> jax.Array:

@@ -27,11 +27,16 @@ def restart() -> None:
 
 def wanted() -> bool:
     """Whether huge pages are there for the asking, and nobody has said whether to ask."""
-    if ASK in os.environ.get(TUNABLES, "") or not sys.platform.startswith("linux") or not sys.executable:
+    return ASK not in os.environ.get(TUNABLES, "") and bool(sys.executable) and on_request()
+
+
+def on_request() -> bool:
+    """Whether the kernel gives huge pages to those alone who ask, and the C library is one that can."""
+    if not sys.platform.startswith("linux"):
         return False
     try:
-        on_request = "[madvise]" in SETTING.read_text()
+        madvise = "[madvise]" in SETTING.read_text()
         library, version = (os.confstr("CS_GNU_LIBC_VERSION") or "").split()
-        return on_request and library == "glibc" and tuple(map(int, version.split(".")[:2])) >= SINCE
+        return madvise and library == "glibc" and tuple(map(int, version.split(".")[:2])) >= SINCE
     except (OSError, ValueError):
         return False

@@ -50,11 +50,13 @@ def test_the_process_is_started_anew_with_its_arguments(kernel):
     program = (
         "import os, pathlib, sys; from jaxstyle.runtime import huge_pages; "
         f"huge_pages.SETTING = pathlib.Path({str(kernel)!r}); huge_pages.SINCE = (2, 0); huge_pages.restart(); "
-        "print(os.getpid(), os.environ['GLIBC_TUNABLES'], sys.argv[1:])"
+        "print(os.getpid(), os.environ['GLIBC_TUNABLES'], sys.argv[1:], 'jax' in sys.modules)"
     )
     environment = {**os.environ, huge_pages.TUNABLES: "glibc.malloc.perturb=0"}
     child = subprocess.Popen(
         [sys.executable, "-c", program, "a b", "-c"], env=environment, stdout=subprocess.PIPE, text=True
     )
     said, _ = child.communicate(timeout=120)
-    assert said == f"{child.pid} glibc.malloc.perturb=0:glibc.malloc.hugetlb=1 ['a b', '-c']\n"
+    assert (
+        said == f"{child.pid} glibc.malloc.perturb=0:glibc.malloc.hugetlb=1 ['a b', '-c'] False\n"
+    )  # JAX would be imported twice
