@@ -16,10 +16,12 @@ from typing import Any
 import jax
 
 CPU = {
-    "xla_cpu_experimental_ynn_fusion_type": "LIBRARY_FUSION_TYPE_DOT",
+    "xla_cpu_experimental_ynn_fusion_type": "LIBRARY_FUSION_TYPE_INDIVIDUAL_DOT",
     "xla_disable_hlo_passes": "cse_barrier_expander",
 }
-"""Compiler options for CPUs: products alone go to YNNPACK; barriers stay until operations are fused."""
+"""Compiler options for CPUs: products go to YNNPACK, each by itself; barriers stay until operations are fused.
+
+Fused with what is around it, a product by a constant matrix whose values are all equal, such as zeros, is garbage."""
 
 
 @functools.cache

@@ -30,6 +30,13 @@ def test_convolutions_do_not_go_to_the_library_of_one_core():
     assert "convolution" in text(compiling.jit(convolution), *arguments)
 
 
+@pytest.mark.parametrize("value", [0, 1])
+def test_a_product_by_a_constant_matrix_of_equal_values_is_no_garbage(value):
+    x, y = jax.random.normal(jax.random.key(0), (2, 64, 256))
+    added = compiling.jit(lambda x, y: y + x @ jnp.full((256, 256), value, jnp.float32))(x, y)
+    assert jnp.allclose(added, y + value * jnp.sum(x, 1, keepdims=True), atol=1e-4)  # 256 roundings of sums of about 16
+
+
 @pytest.mark.parametrize("devices", [1, 2])
 def test_a_mapped_program_is_compiled_once_for_each_shape(devices):
     program = compiling.pmap(lambda x: 2 * x, devices=jax.devices()[:devices])
