@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import argparse
-import re
 from typing import Any
 
 from jaxstyle.cli.options import DIRECTION
 from jaxstyle.errors import JaxstyleError
+from jaxstyle.runtime.settings import parse_size
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -59,7 +59,7 @@ def export_style(args: argparse.Namespace) -> Any:
     if args.interpolate is not None and args.style:
         raise JaxstyleError("--style and --interpolate both say which style; give one of them")
     style: Any = parse_blend(args.interpolate) if args.interpolate is not None else args.style
-    model, size = load_model(args.model, args.direction), None if args.size is None else parse_size(args.size)
+    model, size = load_model(args.model, args.direction), None if args.size is None else parse_size(args.size, "--size")
     return export_model(model, args.output, style, strength=args.strength, style_size=args.style_size, size=size)
 
 
@@ -71,12 +71,6 @@ def export_trained(args: argparse.Namespace, opened: Any) -> Any:
     given |= {"--strength": args.strength != 1, "--style-size": args.style_size}
     if options := [name for name, value in given.items() if value]:
         raise JaxstyleError(f"{options[0]} is of style models, and {args.model!r} is the training of another network")
-    return export_network(opened, args.output, args.part, None if args.size is None else parse_size(args.size))
-
-
-def parse_size(text: str) -> tuple[int, int]:
-    """`640x480` as height and width; raises `JaxstyleError` for any other text."""
-    found = re.fullmatch(r"(\d+)[x×](\d+)", text.strip())
-    if not found:
-        raise JaxstyleError(f"--size {text!r} is not WIDTHxHEIGHT, as in 640x480")
-    return int(found[2]), int(found[1])
+    return export_network(
+        opened, args.output, args.part, None if args.size is None else parse_size(args.size, "--size")
+    )

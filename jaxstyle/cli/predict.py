@@ -10,6 +10,7 @@ import numpy as np
 from jaxstyle.errors import JaxstyleError
 from jaxstyle.jobs import bad_pictures
 from jaxstyle.jobs.files import tell_folders
+from jaxstyle.media.channels import read_channels
 from jaxstyle.media.paths import list_pictures
 
 
@@ -34,7 +35,9 @@ def run(args: argparse.Namespace) -> int:
     paths = args.pictures
     if not takes_clips(opened):
         paths = list_pictures(args.pictures)
-        good = bad_pictures.readable(paths, args.bad_pictures)
+        data, channels = opened.config.data, opened.info.spec["image"].shape[-1]
+        read = lambda path: read_channels(path, channels, data.white).shape  # noqa: E731
+        good = bad_pictures.readable(paths, args.bad_pictures, read)
         paths = [path for path in paths if path in good]
         tell_folders(args.pictures)
     seen = predict_by(opened, paths)

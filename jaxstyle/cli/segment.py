@@ -9,7 +9,6 @@ import numpy as np
 
 from jaxstyle.jobs import bad_pictures
 from jaxstyle.jobs.files import make_folder, stems_of, tell_folders
-from jaxstyle.media.image_reading import read_visible
 from jaxstyle.media.image_writing import write_mask, write_picture
 from jaxstyle.media.paths import list_pictures
 
@@ -35,18 +34,18 @@ def run(args: argparse.Namespace) -> int:
     from jaxstyle.inference.run import open_run
 
     named = list_pictures(args.images)
-    good = bad_pictures.readable(named, args.bad_pictures)
+    segmenter = segment.Segmenter(open_run(args.workdir, args.checkpoint))
+    good = bad_pictures.readable(named, args.bad_pictures, lambda path: segmenter.read(path).shape)
     sources = [path for path in named if path in good]
     tell_folders(args.images)
-    segmenter = segment.Segmenter(open_run(args.workdir, args.checkpoint))
     masks, overlays = pathlib.Path(args.output) / "masks", pathlib.Path(args.output) / "overlays"
     for folder in (masks, overlays):
         make_folder(folder)
     bar = tqdm(sources, unit="picture", disable=None, leave=False)
     for source, name in zip(bar, stems_of(sources), strict=True):
-        rgb = read_visible(source).rgb
-        mask = segmenter.mask(rgb, args.tile, progress=None)
+        pixels = segmenter.read(source)
+        mask = segmenter.mask(pixels, args.tile, progress=None)
         write_mask(masks / f"{name}.png", mask * np.uint8(255) if len(segmenter.classes) == 2 else mask)
-        write_picture(overlays / f"{name}.png", segmenter.overlay(rgb, mask))
+        write_picture(overlays / f"{name}.png", segmenter.overlay(pixels, mask))
     print(args.output)
     return 0

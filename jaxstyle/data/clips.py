@@ -10,12 +10,13 @@ from collections.abc import Iterator
 import numpy as np
 
 from jaxstyle.data.config import DataConfig
-from jaxstyle.data.cropping import central_square
+from jaxstyle.data.cropping import fit_example
 from jaxstyle.data.dataset import Dataset, Example, PictureFile, plural
 from jaxstyle.data.folders import class_names, take_share
 from jaxstyle.data.splits import find_split, parse, take_slice
 from jaxstyle.errors import JaxstyleError
 from jaxstyle.media.animation_reading import is_animation
+from jaxstyle.media.channels import brightened
 from jaxstyle.media.colors import luma
 from jaxstyle.media.film_reading import is_film, read_film
 from jaxstyle.media.paths import is_hidden, is_picture, picture_paths
@@ -47,7 +48,7 @@ def clips_dataset(data: DataConfig, split: str, *, labels: bool = True) -> Datas
         )
     if wanted.first or wanted.last:
         films = [films[index] for index in take_slice([film.name for film in films], wanted)]
-    read_frames = functools.lru_cache(maxsize=8)(lambda path: frames_of(path, data.size, data.channels))
+    read_frames = functools.lru_cache(maxsize=8)(lambda path: frames_of(path, data))
     shapes = [read_frames(film.path).shape for film in films]
     if len({shape[1:] for shape in shapes}) > 1:
         raise JaxstyleError(f"the films in {str(place)!r} differ in size: choose one by {named('data.size')}")
@@ -98,9 +99,9 @@ def holds_frames(folder: pathlib.Path) -> bool:
     return bool(pictures) and not is_animation(pictures[0])
 
 
-def frames_of(path: pathlib.Path, size: int, channels: int) -> np.ndarray:
-    """Reads a film, `[T, H, W, channels]` uint8; of `size` 0 whole, else its central squares."""
-    rgb = read_film(path)
-    frames = rgb if channels == 3 else luma(rgb)[..., None]
+def frames_of(path: pathlib.Path, data: DataConfig) -> np.ndarray:
+    """Reads a film, `[T, H, W, data.channels]` uint8, at `data.size`."""
+    rgb = brightened(read_film(path), data.white)
+    frames = rgb if data.channels == 3 else luma(rgb)[..., None]
     video = np.rint(np.clip(frames, 0, 1) * 255).astype(np.uint8)
-    return central_square({"video": video}, size)["video"] if size else video
+    return fit_example({"video": video}, data.shape, data.fit)["video"] if data.shape else video

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import dataclasses
-import math
 from collections.abc import Mapping
 from typing import Any, Self
 
 from jaxstyle.errors import JaxstyleError, did_you_mean
-from jaxstyle.runtime.settings import named
+from jaxstyle.media.channels import WHITE
+from jaxstyle.media.image_resizing import FITS
+from jaxstyle.runtime.settings import named, parse_size
 
 BAD_PICTURES = ("stop", "check", "skip")
 PAIRS = ("none", "eval", "all")
 HELD_OUT = 0.2
+MOST_CHANNELS = 16
 
 
 @dataclasses.dataclass(frozen=True)
@@ -29,11 +31,14 @@ class DataConfig:
       pairs: Splits in which picture i of the second domain is the true translation of picture i of the first: `none`,
         `eval` (the evaluation split, and slices of it) or `all`. Pictures of folders are paired by their names.
       data_dir: Folder of TFDS's datasets; "" is TFDS's default, `{workdir}` stands for the workdir.
-      size: Side in pixels of the central squares to which pictures are cropped and resized; 0 leaves them as they are.
+      size: Side in pixels of the squares to which pictures are brought, or `WIDTHxHEIGHT`; 0 leaves them as they are.
+      fit: How they are brought there: `crop`, `pad` or `stretch`; see `jaxstyle.media.image_resizing.fitted`.
       clips: Folder of films in place of a TFDS dataset or a folder of pictures; "" for none.
       frames: Frames in a clip that is cut out of such a film.
       stride: Frames from the start of a clip to that of the next; 0 is `frames`, so that clips do not overlap.
-      channels: Of the clips, 1 (grey) or 3.
+      channels: Of pictures of a folder and of clips: 1 (grey) or 3; of pictures also 4 (with their alpha), and 2 to
+        16 of TIFFs with as many.
+      white: Value of 16 bits that becomes white; lower it for numbers that are all small, such as those of a radar.
       held_out: Share of a folder without a `test/` or `val/` that is held out for evaluation, between 0 and 1.
       bad_pictures: Treatment of pictures in a folder that cannot be read. `stop` ends the run at the first and names
         all; `check` reads all of them before the run starts, and ends it likewise; `skip` reads all of them and leaves
@@ -64,9 +69,11 @@ class DataConfig:
     frames: int = 20
     stride: int = 0
     channels: int = 3
+    white: int = WHITE
     pairs: str = "none"
     data_dir: str = ""
-    size: int = 0
+    size: int | str = 0
+    fit: str = "crop"
     held_out: float = HELD_OUT
     bad_pictures: str = "stop"
     masks: str = ""
@@ -82,9 +89,9 @@ class DataConfig:
     def __post_init__(self) -> None:
         if not 0 < self.held_out < 1:
             raise JaxstyleError(f"{named('data.held_out')} is {self.held_out:g}; it must be between 0 and 1")
-        if self.size < 0:
-            raise JaxstyleError(f"{named('data.size')} is {self.size}; it must be at least 0")
-        for name, known in (("bad_pictures", BAD_PICTURES), ("pairs", PAIRS)):
+        if self.shape is None and self.fit != DEFAULTS["fit"]:
+            raise JaxstyleError(f"{named('data.fit')} is {self.fit!r}, but {named('data.size')} names no size")
+        for name, known in (("bad_pictures", BAD_PICTURES), ("pairs", PAIRS), ("fit", FITS)):
             if (given := getattr(self, name)) not in known:
                 raise JaxstyleError(f"{named(f'data.{name}')} {given!r} is unknown; {did_you_mean(given, known)}")
         if self.pairs != "none" and not self.two_domains:
@@ -92,8 +99,9 @@ class DataConfig:
                 f"{named('data.pairs')} is {self.pairs!r}, but there is one domain only: set {named('data.folder_b')}"
             )
         self.check_clips()
-        for name in ("held_out", "bad_pictures", "mask_suffix"):
-            if not self.folder and not (self.clips and name == "held_out") and getattr(self, name) != DEFAULTS[name]:
+        for name in ("held_out", "bad_pictures", "mask_suffix", "channels", "white"):
+            of_films = self.clips and name not in ("bad_pictures", "mask_suffix")
+            if not self.folder and not of_films and getattr(self, name) != DEFAULTS[name]:
                 raise JaxstyleError(
                     f"{named(f'data.{name}')} is for folders of pictures; leave it out, or set data.folder"
                 )
@@ -104,18 +112,30 @@ class DataConfig:
                 )
 
     def check_clips(self) -> None:
-        """Raises `JaxstyleError` for settings of clips that cannot be, alone or with others."""
-        for name, least, most in (("frames", 1, math.inf), ("stride", 0, math.inf), ("channels", 1, 3)):
+        """Raises `JaxstyleError` for settings of clips and channels that cannot be, alone or with others."""
+        for name, least in (("frames", 1), ("stride", 0)):
             given = getattr(self, name)
             if not self.clips and given != DEFAULTS[name]:
                 raise JaxstyleError(f"{named(f'data.{name}')} is for folders of films; leave it out, or set data.clips")
-            if not least <= given <= most or (name, given) == ("channels", 2):
-                wanted = "1 or 3" if name == "channels" else f"at least {least}"
-                raise JaxstyleError(f"{named(f'data.{name}')} is {given}; it must be {wanted}")
+            if given < least:
+                raise JaxstyleError(f"{named(f'data.{name}')} is {given}; it must be at least {least}")
+        if self.channels not in ((1, 3) if self.clips else range(1, MOST_CHANNELS + 1)):
+            wanted = "1 or 3" if self.clips else f"1, 3 or 4, or up to {MOST_CHANNELS} of TIFFs"
+            raise JaxstyleError(f"{named('data.channels')} is {self.channels}; it must be {wanted}")
+        if not 1 <= self.white <= WHITE:
+            raise JaxstyleError(f"{named('data.white')} is {self.white}; it must be from 1 to {WHITE}")
         if self.clips and (self.folder or self.two_domains or self.mask_classes):
             raise JaxstyleError(
                 f"{named('data.clips')} names films, and other settings of data name pictures; give one"
             )
+
+    @property
+    def shape(self) -> tuple[int, int] | None:
+        """Height and width to which pictures are brought; None for their own."""
+        height, width = parse_size(str(self.size), named("data.size"))
+        if bool(height) != bool(width):
+            raise JaxstyleError(f"{named('data.size')} is {self.size}; a side has at least 1 pixel")
+        return (height, width) if height else None
 
     @property
     def two_domains(self) -> bool:

@@ -1,4 +1,4 @@
-"""Examples of one size: the central square of a picture, a film or a mask, resized."""
+"""Examples of one size: pictures, films and masks cropped, padded or stretched alike."""
 
 from __future__ import annotations
 
@@ -6,33 +6,32 @@ import numpy as np
 from PIL import Image
 
 from jaxstyle.data.dataset import Example
-from jaxstyle.media.image_resizing import resize
+from jaxstyle.data.mask_coding import IGNORED
+from jaxstyle.media.image_resizing import fitted
 
 
-def central_square(example: Example, size: int) -> Example:
-    """Cuts out the central square of `image`, or of every frame of `video`, and resizes it; a `mask` likewise.
+def fit_example(example: Example, size: tuple[int, int], fit: str = "crop") -> Example:
+    """Brings `image`, or every frame of `video`, to a size; a `mask` likewise.
 
     Args:
-      example: `image` `[H, W, C]` or `video` `[T, H, W, C]` uint8, and maybe a `mask` `[H, W]` uint8 of the picture's
+      example: `image` `[h, w, C]` or `video` `[T, h, w, C]` uint8, and maybe a `mask` `[h, w]` uint8 of the picture's
         size.
-      size: Side of the result in pixels.
+      size: Height and width of the result in pixels.
+      fit: See `fitted`. The border around pictures is black, or transparent; that around masks has no class.
 
     Returns:
-      The example with `image` `[size, size, C]`, `video` `[T, size, size, C]` and `mask` `[size, size]`, all uint8.
+      The example with `image` `[H, W, C]`, `video` `[T, H, W, C]` and `mask` `[H, W]`, all uint8.
     """
     if "video" in example:
-        return {**example, "video": np.stack([central_square({"image": f}, size)["image"] for f in example["video"]])}
-    image = example["image"]
-    side = min(image.shape[:2])
-    top, left = (image.shape[0] - side) // 2, (image.shape[1] - side) // 2
-    square = slice(top, top + side), slice(left, left + side)
-    cut = image[square].astype(np.float32) / 255
-    smaller = cut if side == size else resize(cut, size, size)
-    made = {**example, "image": np.rint(np.clip(smaller, 0, 1) * 255).astype(np.uint8)}
-    mask = example.get("mask")
-    return made if mask is None or mask.shape != image.shape[:2] else {**made, "mask": resized_mask(mask[square], size)}
+        return {**example, "video": np.stack([fit_example({"image": f}, size, fit)["image"] for f in example["video"]])}
+    image, mask = example["image"], example.get("mask")
+    smaller = image if image.shape[:2] == size else fitted(image.astype(np.float32) / 255, *size, fit) * 255
+    made = {**example, "image": np.rint(smaller).astype(np.uint8)}
+    if mask is None or mask.shape != image.shape[:2]:
+        return made
+    return {**made, "mask": fitted(mask, *size, fit, nearest, IGNORED)}
 
 
-def resized_mask(mask: np.ndarray, size: int) -> np.ndarray:
-    """Resizes a square mask `[S, S]` uint8 to `[size, size]`; every pixel takes the value of the nearest."""
-    return np.asarray(Image.fromarray(mask).resize((size, size), Image.Resampling.NEAREST))
+def nearest(mask: np.ndarray, height: int, width: int) -> np.ndarray:
+    """Resizes a mask `[h, w]` uint8 to `[height, width]`; every pixel takes the value of the nearest."""
+    return np.asarray(Image.fromarray(mask).resize((width, height), Image.Resampling.NEAREST))

@@ -16,7 +16,8 @@ from jaxstyle.data.config import DataConfig
 from jaxstyle.data.dataset import Dataset, Example, PictureFile, plural
 from jaxstyle.data.splits import find_split, held_out, parse, split_folders, take_slice
 from jaxstyle.errors import JaxstyleError
-from jaxstyle.media.image_reading import read_visible
+from jaxstyle.media.channels import WHITE, read_channels
+from jaxstyle.media.image_reading import PictureLike
 from jaxstyle.media.paths import PICTURE_SUFFIXES, is_hidden, is_picture, picture_paths
 
 
@@ -45,7 +46,7 @@ def folder_dataset(data: DataConfig, split: str, *, labels: bool = True) -> Data
     purpose = "evaluation" if wanted.name == "train" else "training"
     rest = [f"{len(found) - len(files)} for {purpose}"] if shared else []
     texts = (*rest, *other_files(place, lambda path: is_mask(path, data)), *other_folders(root, place))
-    dataset = make_dataset(files, classes, f"{split} of {data.folder!r}", texts)
+    dataset = make_dataset(files, classes, f"{split} of {data.folder!r}", texts, data)
     if not (wanted.first or wanted.last):
         return dataset
     chosen = take_slice([file.name for file in files], wanted)
@@ -53,14 +54,14 @@ def folder_dataset(data: DataConfig, split: str, *, labels: bool = True) -> Data
 
 
 def make_dataset(
-    files: Sequence[PictureFile], classes: tuple[str, ...], title: str, left_out: tuple[str, ...]
+    files: Sequence[PictureFile], classes: tuple[str, ...], title: str, left_out: tuple[str, ...], data: DataConfig
 ) -> Dataset:
     """Makes a dataset of pictures, with the numbers of their classes where there are some."""
     labels = {name: label for label, name in enumerate(classes)}
     numbered = tuple(dataclasses.replace(file, label=labels.get(file.group, -1)) for file in files)
 
     def read(index: int) -> Example:
-        return read_example(numbered[index].path, numbered[index].label)
+        return read_example(numbered[index].path, numbered[index].label, data.channels, data.white)
 
     return Dataset(len(numbered), read, classes, numbered, title, left_out)
 
@@ -164,7 +165,7 @@ def other_folders(root: pathlib.Path, place: pathlib.Path) -> list[str]:
     ]
 
 
-def read_example(path: str | os.PathLike, label: int = -1) -> Example:
-    """Reads a picture as `image` `[H, W, 3]` uint8, beside its `label` unless that is negative."""
-    image = np.rint(read_visible(os.fspath(path)).rgb * 255).astype(np.uint8)
+def read_example(source: PictureLike, label: int = -1, channels: int = 3, white: int = WHITE) -> Example:
+    """Reads a picture as `image` `[H, W, channels]` uint8, beside its `label` unless that is negative."""
+    image = np.rint(read_channels(source, channels, white) * 255).astype(np.uint8)
     return {"image": image} if label < 0 else {"image": image, "label": np.int32(label)}  # type: ignore[dict-item]

@@ -97,7 +97,11 @@ class MaskCoding:
 
 def check_counts(data: DataConfig) -> None:
     """Raises `JaxstyleError` where there are too few or too many classes, or values of classes."""
-    count, values, most = len(data.mask_classes), len(data.mask_values), IGNORED + (not data.mask_ignore)
+    count, values, most = (
+        len(data.mask_classes),
+        len(data.mask_values),
+        IGNORED + (not data.mask_ignore and data.fit != "pad"),
+    )
     if not 2 <= count <= most:
         raise JaxstyleError(
             f"{named('data.mask_classes')} has {count} names; masks need 2 to {most}, that of the value 0 first, such "

@@ -7,7 +7,7 @@ import dataclasses
 from jaxstyle.data.bad_pictures import without_bad_pictures
 from jaxstyle.data.clips import clips_dataset
 from jaxstyle.data.config import DataConfig
-from jaxstyle.data.cropping import central_square
+from jaxstyle.data.cropping import fit_example
 from jaxstyle.data.dataset import Dataset
 from jaxstyle.data.domains import joined
 from jaxstyle.data.folders import folder_dataset
@@ -48,11 +48,11 @@ def open_dataset(data: DataConfig, split: str, *, labels: bool = True) -> Datase
         raise JaxstyleError(f"the split {split!r} of {data.folder or data.name!r} is empty")
     dataset = with_masks(dataset, data) if data.mask_classes else dataset
     dataset = without_bad_pictures(dataset, data.bad_pictures) if data.folder else dataset
-    if not data.size:
+    if not (size := data.shape):
         return dataset
     read, read_as = dataset.read, dataset.read_as
     return dataclasses.replace(
         dataset,
-        read=lambda index: central_square(read(index), data.size),
-        read_as=read_as and (lambda index, label: central_square(read_as(index, label), data.size)),
+        read=lambda index: fit_example(read(index), size, data.fit),
+        read_as=read_as and (lambda index, label: fit_example(read_as(index, label), size, data.fit)),
     )

@@ -10,8 +10,10 @@ import numpy as np
 
 from jaxstyle.errors import JaxstyleError
 from jaxstyle.inference.run import Run, open_run
+from jaxstyle.media.channels import brightened
+from jaxstyle.media.colors import luma
 from jaxstyle.media.film_reading import read_film
-from jaxstyle.media.image_resizing import crop_and_resize
+from jaxstyle.media.image_resizing import fitted
 from jaxstyle.runtime import compiling
 from jaxstyle.training.task import Forecasts
 
@@ -46,19 +48,21 @@ def open_forecaster(workdir: str | os.PathLike, checkpoint: str | int = "newest"
 def input_frames(run: Run, clip: Any) -> np.ndarray:
     """The last frames of a film, as many as a run's forecaster takes, `[T, H, W, C]` as it was trained on.
 
-    Frames of another shape are cut around their centre, then resized; colours become grey where it knows only grey.
+    Frames of another shape are brought to it as those of the training (`data.fit`); colours become grey where it knows
+    only grey.
 
     Raises:
       JaxstyleError: The film is none, or too short.
     """
     film = np.asarray(read_film(clip) if isinstance(clip, (str, os.PathLike)) else clip, np.float32)
-    inputs, shape = run.task.inputs, run.info.spec["video"].shape[1:]
+    inputs, (height, width, channels) = run.task.inputs, run.info.spec["video"].shape[1:]
     if film.ndim != 4 or film.shape[-1] not in (1, 3):
         raise JaxstyleError(f"an array of shape {film.shape} is no film; give [T, H, W, 1 or 3] in [0, 1]")
     if len(film) < inputs:
         raise JaxstyleError(f"the film has {len(film)} frames, and this forecaster takes {inputs}; give a longer one")
-    frames = np.broadcast_to(film[-inputs:], (inputs, *film.shape[1:3], 3))
-    return np.clip([crop_and_resize(frame, shape) for frame in frames], 0, 1)
+    frames = brightened(np.broadcast_to(film[-inputs:], (inputs, *film.shape[1:3], 3)), run.config.data.white)
+    frames = luma(frames)[..., None] if channels == 1 else frames
+    return np.clip([fitted(frame, height, width, run.config.data.fit) for frame in frames], 0, 1)
 
 
 def forecast_frames(run: Run, inputs: np.ndarray, count: int = 0) -> np.ndarray:

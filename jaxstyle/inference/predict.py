@@ -13,8 +13,9 @@ import numpy as np
 from jaxstyle.errors import JaxstyleError
 from jaxstyle.inference.forecast import input_frames
 from jaxstyle.inference.run import Run, open_run
-from jaxstyle.media.image_reading import PictureLike, read_visible
-from jaxstyle.media.image_resizing import crop_and_resize
+from jaxstyle.media.channels import read_channels
+from jaxstyle.media.image_reading import PictureLike
+from jaxstyle.media.image_resizing import fitted
 from jaxstyle.runtime import compiling
 from jaxstyle.training.task import Classifies, Forecasts
 
@@ -46,9 +47,9 @@ def predict(
 
     Args:
       workdir: Of a classifier's training, finished or running.
-      pictures: Paths, PIL images or floats `[H, W, 3]` in [0, 1], one or several, of any size: the middle of each, in
-        the shape of the training's, is resized to theirs, and made grey if those are. For a classifier of clips films,
-        whose last frames count: paths (see `jaxstyle.media.film_reading.read_film`) or `[T, H, W, 1 or 3]`.
+      pictures: Paths, PIL images or floats `[H, W, 3]` in [0, 1], one or several, of any size: each is brought
+        to the size and the channels of the training's as they were. For a classifier of clips films, whose last frames
+        count: paths (see `jaxstyle.media.film_reading.read_film`) or `[T, H, W, 1 or 3]`.
       checkpoint: `"newest"`, `"best"` or a step.
 
     Raises:
@@ -80,7 +81,9 @@ def predict_by(run: Run, several: Sequence[Any]) -> Prediction:
         logits, chunk, inputs = task.class_logits, CLIPS, np.stack([input_frames(run, clip) for clip in several])
     else:
         logits, chunk, shape = lambda *given: task.features(*given)[1], CHUNK, run.info.spec["image"].shape
-        inputs = np.stack([crop_and_resize(read_visible(picture).rgb, shape) for picture in several])
+        height, width, channels = shape
+        pixels = (read_channels(picture, channels, run.config.data.white) for picture in several)
+        inputs = np.stack([fitted(one, height, width, run.config.data.fit) for one in pixels])
     probabilities = compiling.jit(lambda state, inputs: jax.nn.softmax(logits(state, inputs)))
     state, found = jax.device_put(run.state), []
     for start in range(0, len(inputs), chunk):

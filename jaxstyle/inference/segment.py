@@ -14,8 +14,9 @@ from tqdm import tqdm
 
 from jaxstyle.errors import JaxstyleError
 from jaxstyle.inference.run import Run, open_run
+from jaxstyle.media.channels import read_channels
 from jaxstyle.media.colors import luma
-from jaxstyle.media.image_reading import PictureLike, read_visible
+from jaxstyle.media.image_reading import PictureLike
 from jaxstyle.media.overlay import overlay
 from jaxstyle.runtime import compiling
 from jaxstyle.training.task import Segments
@@ -42,7 +43,8 @@ def segment(
     Raises:
       JaxstyleError: No such run or checkpoint, a task that segments nothing, or bad input.
     """
-    return Segmenter(open_run(workdir, checkpoint)).mask(read_visible(picture).rgb, tile)
+    segmenter = Segmenter(open_run(workdir, checkpoint))
+    return segmenter.mask(segmenter.read(picture), tile)
 
 
 class Segmenter:
@@ -59,16 +61,20 @@ class Segmenter:
         if not isinstance(run.task, Segments):
             raise JaxstyleError(f"the task {run.config.task!r} segments nothing; give the workdir of a segmentation")
         self.classes = tuple(run.config.data.mask_classes)
-        self.channels, self.model = run.task.channels, run.task.model
+        self.channels, self.white, self.model = run.task.channels, run.config.data.white, run.task.model
         self.state = jax.device_put(run.state, jax.local_devices()[0])
         self.paint = jax.jit(partial(overlay, classes=len(self.classes)))
         self.program = compiling.jit(lambda state, x: jnp.argmax(run.task.logits(state, x), -1).astype(jnp.uint8))
 
-    def mask(self, rgb: np.ndarray, tile: int = 0, progress: bool | None = False) -> np.ndarray:
+    def read(self, picture: PictureLike) -> np.ndarray:
+        """Reads a picture as the network takes it, `[H, W, C]` in [0, 1]."""
+        return read_channels(picture, self.channels, self.white)
+
+    def mask(self, pixels: np.ndarray, tile: int = 0, progress: bool | None = False) -> np.ndarray:
         """The class of every pixel.
 
         Args:
-          rgb: `[H, W, 3]` in [0, 1].
+          pixels: As `read` gives them; of a network that takes grey pictures also `[H, W, 3]`.
           tile: Side in pixels of the squares that are segmented one after the other, each with the network's whole
             receptive field around it; rounded up to a multiple that the network can halve. 0 chooses: all at once, or
             `TILE` for more than `WHOLE` pixels.
@@ -82,17 +88,17 @@ class Segmenter:
         """
         if tile < 0:
             raise JaxstyleError(f"tile is {tile}; it must be at least 1 pixel, or 0 to choose by the picture's size")
-        height, width, _ = rgb.shape
+        height, width, channels = pixels.shape
         factor = self.model.factor
-        inputs = rgb if self.channels == 3 else luma(rgb)[..., None]
+        inputs = luma(pixels)[..., None] if (channels, self.channels) == (3, 1) else pixels
         inputs = np.pad(inputs, ((0, -height % factor), (0, -width % factor), (0, 0)), "edge")
         tile = tile or (TILE if height * width > WHOLE else max(inputs.shape))
         halo = up_to(self.model.radius, factor)
         return tiled(self.classes_of, inputs, up_to(tile, factor), halo, progress)[:height, :width]
 
-    def overlay(self, rgb: np.ndarray, mask: np.ndarray) -> np.ndarray:
-        """A picture `[H, W, 3]` with its mask `[H, W]` laid over it: `[H, W, 3]` in [0, 1]."""
-        return np.asarray(self.paint(rgb[None], mask[None])[0])
+    def overlay(self, pixels: np.ndarray, mask: np.ndarray) -> np.ndarray:
+        """A picture `[H, W, C]` with its mask `[H, W]` laid over it: `[H, W, 3]` in [0, 1]."""
+        return np.asarray(self.paint(pixels[None], mask[None])[0])
 
     def classes_of(self, window: np.ndarray) -> np.ndarray:
         """The classes `[h, w]` of a part `[h, w, C]` of a picture."""

@@ -41,7 +41,7 @@ def read_picture(source: PictureLike) -> Picture:
     """
     if isinstance(source, str) and source.startswith("example:"):
         return Picture(example(source.removeprefix("example:")), None)
-    name = _name(source)
+    name = name_of(source)
     if isinstance(source, (str, os.PathLike)) and (picture := decode_tiff(source, name)) is not None:
         return picture
     if isinstance(source, (str, os.PathLike, Image.Image)):
@@ -56,7 +56,7 @@ def read_visible(source: PictureLike) -> Picture:
     return Picture(fill_invisible(rgb, alpha), alpha)
 
 
-def _name(source: PictureLike) -> str:
+def name_of(source: PictureLike) -> str:
     """Names a picture in error messages, as the user wrote it."""
     if isinstance(source, Image.Image):
         return repr(getattr(source, "filename", "")) if getattr(source, "filename", "") else "(a PIL image)"
@@ -107,8 +107,8 @@ def read_mask(source: PictureLike) -> np.ndarray:
         return mask
     if np.unique(mask[mask > 0]).size > 1:
         raise JaxstyleError(
-            f"the mask {_name(source)} is nearly black: its brightest value is {255 * brightest:.3g} of 255; a mask is "
-            "white where it counts, so of class numbers make one 255 and the others 0"
+            f"the mask {name_of(source)} is nearly black: its brightest value is {255 * brightest:.3g} of 255; a mask "
+            "is white where it counts, so of class numbers make one 255 and the others 0"
         )
     return mask / brightest
 

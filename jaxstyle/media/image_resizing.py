@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable
 
 import numpy as np
 from PIL import Image
 
 from jaxstyle.errors import JaxstyleError
-from jaxstyle.media.colors import LUMA
 
 MIN_SIDE = 16
 MAX_RATIO = 32
@@ -93,21 +92,45 @@ def zoomed(picture: np.ndarray, zoom: float) -> np.ndarray:
     return resize(picture, height, width, (left, top, width - left, height - top))
 
 
-def crop_and_resize(picture: np.ndarray, shape: Sequence[int]) -> np.ndarray:
-    """Crops the centre of a picture to a network's aspect ratio, resizes it, and makes it grey for one channel.
+FITS = ("crop", "pad", "stretch")
+"""Ways to bring a picture to another shape."""
+
+
+def fitted(
+    picture: np.ndarray,
+    height: int,
+    width: int,
+    fit: str = "crop",
+    resizing: Callable[[np.ndarray, int, int], np.ndarray] = resize,
+    border: float = 0,
+) -> np.ndarray:
+    """Brings a picture to a size.
 
     Args:
-      picture: `[h, w, 3]` in [0, 1].
-      shape: Shape of the result, `(H, W, 3)` or `(H, W, 1)`.
+      picture: `[h, w]` or `[h, w, C]`.
+      height: Pixels of the result.
+      width: Pixels of the result.
+      fit: `crop` resizes the largest centred part of the result's aspect ratio, `pad` the whole in proportion and puts
+        a border around it, `stretch` the whole.
+      resizing: (picture, height, width) -> the picture at that size.
+      border: Value of that border.
 
     Returns:
-      Float32 of that shape in [0, 1]: the largest centred part of that aspect ratio.
+      `[height, width]` or `[height, width, C]`; a picture of that size as it is.
     """
-    height, width, channels = shape
     rows, columns = picture.shape[:2]
-    scale = min(rows / height, columns / width)
-    high, wide = round(scale * height), round(scale * width)
-    top, left = (rows - high) // 2, (columns - wide) // 2
-    if (rows, columns) != (height, width):
-        picture = resize(picture[top : top + high, left : left + wide], height, width)
-    return (picture @ LUMA)[..., None].astype(np.float32) if channels == 1 else picture
+    if (rows, columns) == (height, width):
+        return picture
+    if fit == "stretch":
+        return resizing(picture, height, width)
+    if fit == "crop":
+        scale = min(rows / height, columns / width)
+        high, wide = max(1, round(scale * height)), max(1, round(scale * width))
+        top, left = (rows - high) // 2, (columns - wide) // 2
+        return resizing(picture[top : top + high, left : left + wide], height, width)
+    scale = max(rows / height, columns / width)
+    high, wide = max(1, round(rows / scale)), max(1, round(columns / scale))
+    top, left = (height - high) // 2, (width - wide) // 2
+    made = np.full((height, width, *picture.shape[2:]), border, picture.dtype)
+    made[top : top + high, left : left + wide] = resizing(picture, high, wide)
+    return made

@@ -27,13 +27,14 @@ def overlay(pictures: jax.Array, masks: jax.Array, classes: int) -> jax.Array:
     """Tints and outlines every region but class 0 in its class's colour.
 
     Args:
-      pictures: `[N, H, W, 1 or 3]` in [0, 1].
+      pictures: `[N, H, W, C]` in [0, 1]; of more than 3 channels the first 3 are shown, of 2 the first.
       masks: `[N, H, W]` integers in 0 … classes-1.
       classes: Number of classes.
 
     Returns:
       `[N, H, W, 3]` in [0, 1].
     """
+    pictures = pictures[..., : 1 if pictures.shape[-1] < 3 else 3]
     share = jnp.where(outlines(masks), 1.0, OPACITY) * (masks > 0)
     return pictures + share[..., None] * (colorize(masks, classes) - pictures)
 

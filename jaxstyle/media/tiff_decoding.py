@@ -41,7 +41,7 @@ def decode_tiff(path: str | os.PathLike, name: str) -> Picture | None:
     try:
         if not is_tiff(path):
             return None
-        with _quiet(), tifffile.TiffFile(path) as tiff:
+        with quiet(), tifffile.TiffFile(path) as tiff:
             page: Any = tiff.pages[0]
             return None if _pillow_reads(page) else _decode_page(page, name)
     except JaxstyleError:
@@ -56,7 +56,7 @@ def decode_tiff(path: str | os.PathLike, name: str) -> Picture | None:
 
 
 @contextlib.contextmanager
-def _quiet() -> Iterator[None]:
+def quiet() -> Iterator[None]:
     """Keeps tifffile's log of damage off the terminal; what counts is raised."""
     logger = logging.getLogger("tifffile")
     before, logger.disabled = logger.disabled, True

@@ -8,7 +8,6 @@ scales see the opposite side beyond the frame. So no statistics are of a frame, 
 from __future__ import annotations
 
 import dataclasses
-import re
 from collections.abc import Sequence
 
 import jax
@@ -36,7 +35,7 @@ from jaxstyle.pixels.optimization import (
 )
 from jaxstyle.pixels.schedule import Stage
 from jaxstyle.runtime import memory
-from jaxstyle.runtime.settings import named, setting
+from jaxstyle.runtime.settings import named, parse_size, setting
 
 MARGIN = 5
 """Strides of a VGG's layer by which an exemplar is continued: about half the layer's receptive field."""
@@ -67,12 +66,7 @@ class TextureConfig(StyleLossConfig, OptimizationConfig):
         Raises:
           JaxstyleError: The size is neither a number nor two.
         """
-        found = re.fullmatch(r"(\d+)(?:[x×](\d+))?", self.size.strip())
-        if not found:
-            raise JaxstyleError(
-                f"{named('size')} {self.size!r} is neither a number of pixels nor WIDTHxHEIGHT, as in 640x480"
-            )
-        return int(found[2] or found[1]), int(found[1])
+        return parse_size(self.size, named("size"))
 
     def check_relations(self) -> None:
         """Raises `JaxstyleError` for settings that do not go together."""

@@ -12,6 +12,7 @@ import functools
 import math
 import operator
 import os
+import re
 import typing
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextvars import ContextVar
@@ -26,6 +27,14 @@ def named(field: str) -> str:
     """A field as the caller writes it: `avg_decay`, `--avg-decay` or `--config.avg_decay`; see `spelled`."""
     spelling = _spelling.get()
     return spelling.format(field.replace("_", "-") if spelling == OPTION else field)
+
+
+def parse_size(text: str, name: str) -> tuple[int, int]:
+    """Parses a size in pixels, `512` or `640x480`, as height and width; raises `JaxstyleError`, which says `name`."""
+    found = re.fullmatch(r"(\d+)(?:[x×](\d+))?", text.strip())
+    if not found:
+        raise JaxstyleError(f"{name} {text!r} is neither a number of pixels nor WIDTHxHEIGHT, as in 640x480")
+    return int(found[2] or found[1]), int(found[1])
 
 
 OPTION, FLAG = "--{}", "--config.{}"

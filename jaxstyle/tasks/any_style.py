@@ -10,7 +10,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from jaxstyle.data.augment import augment
-from jaxstyle.data.cropping import central_square
+from jaxstyle.data.cropping import fit_example
 from jaxstyle.data.folders import read_example
 from jaxstyle.data.views import random_view
 from jaxstyle.errors import JaxstyleError
@@ -56,7 +56,10 @@ class Config(StyleConfig):
 def check(config: Config) -> None:
     """Raises `JaxstyleError` for photos, paintings or numbers that cannot be, or too many paintings for the devices."""
     paintings = list_pictures(config.styles)
-    most, side = config.data.resident_megabytes, config.style_size or 2 * (config.augment.crop or config.data.size)
+    most, side = (
+        config.data.resident_megabytes,
+        config.style_size or 2 * (config.augment.crop or min(config.data.shape or (0,))),
+    )
     need = len(paintings) * 3 * side**2 / 1e6
     if need > most:
         raise JaxstyleError(
@@ -157,7 +160,8 @@ class AnyStyle:
     def fixed(self) -> Fixed:
         """The features' parameters and the paintings; every entry of `styles` is as likely, however large a folder."""
         folders = [list_pictures([entry]) for entry in self.styles]
-        paintings = [central_square(read_example(path), self.style_size)["image"] for each in folders for path in each]
+        size = (self.style_size, self.style_size)
+        paintings = [fit_example(read_example(path), size)["image"] for each in folders for path in each]
         chances = np.concatenate([np.full(len(each), 1 / len(each) / len(folders), np.float32) for each in folders])
         return Fixed(self.loss.features.params, np.stack(paintings), chances)
 

@@ -12,6 +12,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from jaxstyle.data.augment import augment, cutmix, erase, mixup
+from jaxstyle.data.config import MOST_CHANNELS
 from jaxstyle.errors import JaxstyleError, did_you_mean
 from jaxstyle.losses.classification import balanced_weights, cross_entropy, smoothed_labels
 from jaxstyle.media.charts import confusion_chart
@@ -43,6 +44,8 @@ class ModelConfig:
 @dataclasses.dataclass(frozen=True)
 class Config(TrainingConfig):
     """The fields of a classifier's training."""
+
+    CHANNELS = range(1, MOST_CHANNELS + 1)
 
     task: str = "jaxstyle.tasks.classify"
     model: ModelConfig = dataclasses.field(default_factory=ModelConfig)

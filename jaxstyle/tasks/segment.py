@@ -12,6 +12,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from jaxstyle.data.augment import augment_with_masks, check_changes, shift_tones
+from jaxstyle.data.config import MOST_CHANNELS
 from jaxstyle.errors import JaxstyleError
 from jaxstyle.losses.segmentation import dice_loss, focal_loss, pixel_cross_entropy
 from jaxstyle.media.charts import confusion_chart
@@ -56,6 +57,8 @@ class SegmentAugmentConfig(AugmentConfig):
 @dataclasses.dataclass(frozen=True)
 class Config(TrainingConfig):
     """The fields of a segmentation's training."""
+
+    CHANNELS = range(1, MOST_CHANNELS + 1)
 
     task: str = "jaxstyle.tasks.segment"
     model: ModelConfig = dataclasses.field(default_factory=ModelConfig)

@@ -10,11 +10,11 @@ import dataclasses
 import os
 import types
 import typing
-from collections.abc import Mapping
+from collections.abc import Container, Mapping
 from typing import Any, ClassVar, TypeVar
 
 import numpy as np
-from ml_collections import ConfigDict
+from ml_collections import ConfigDict, FieldReference
 
 from jaxstyle.data.config import DataConfig
 from jaxstyle.errors import JaxstyleError, did_you_mean
@@ -25,7 +25,8 @@ T = TypeVar("T")
 DTYPES = ("float32", "bfloat16", "float16")
 PROGRESS = ("auto", "on", "off")
 ACCEPTED: dict[Any, Any] = {bool: bool, int: int, float: (int, float), str: str}
-WANTED = {bool: "True or False", int: "a whole number", float: "a number", str: "a text"}
+WANTED: dict[Any, str] = {bool: "True or False", int: "a whole number", float: "a number", str: "a text"}
+WANTED[int | str] = "a number or a text"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -73,6 +74,8 @@ class TrainingConfig:
 
     FIXED: ClassVar[tuple[str, ...]] = ("task", "seed", "batch_size", "balanced", "data", "model")
     """Fields that cannot change when a run goes on: the batches or the network would not be the same."""
+    CHANNELS: ClassVar[Container[int]] = (1, 3)
+    """Numbers of channels that pictures of a folder may have."""
 
     run: str = "jaxstyle.training.loop:run"
     task: str = "jaxstyle.tasks.classify"
@@ -109,8 +112,11 @@ class TrainingConfig:
 
 
 def as_config(config: Any) -> ConfigDict:
-    """A config dataclass as a `ConfigDict`, which flags can change."""
-    return ConfigDict(dataclasses.asdict(config))
+    """A config dataclass, or a copy of a `ConfigDict`, as a `ConfigDict`, which flags can change."""
+    values = config.to_dict() if isinstance(config, ConfigDict) else dataclasses.asdict(config)
+    if "size" in (data := values.get("data", {})):
+        data["size"] = FieldReference(data["size"], field_type=object)  # a number or a text
+    return ConfigDict(values)
 
 
 def typed(kind: type[T], values: Any, prefix: str = "") -> T:
@@ -177,7 +183,7 @@ def override(config: T, changes: Mapping[str, Any]) -> T:
     Raises:
       JaxstyleError: A name that the config has not, and the nearest one; or a value of another type.
     """
-    changed: Any = ConfigDict(config.to_dict()) if isinstance(config, ConfigDict) else as_config(config)
+    changed = as_config(config)
     known = flat(changed)
     for name, value in changes.items():
         if name not in known:
@@ -203,11 +209,15 @@ def check_common(config: TrainingConfig) -> None:
     """Checks the fields that no one else does.
 
     Raises:
-      JaxstyleError: An unknown `dtype`, `progress` or `logger`, or a seed or step below 0.
+      JaxstyleError: An unknown `dtype`, `progress` or `logger`, a seed or step below 0, or channels that the task
+        does not take.
     """
     one_of(config, {"dtype": DTYPES, "progress": PROGRESS})
     find_logger(config.logger)
     at_least(config, {"seed": 0, "resume_step": 0, "patience": 0})
+    if config.data.channels not in config.CHANNELS:
+        wanted = f"{config.task} takes pictures of 1 or 3 channels"
+        raise JaxstyleError(f"{named('data.channels')} is {config.data.channels}, and {wanted}")
 
 
 def one_of(config: Any, known: Mapping[str, Any]) -> None:

@@ -107,7 +107,7 @@ def test_the_command_tells_what_the_file_takes(here, capsys):
     [
         (("known", "-o", "a.pb"), "a model is exported as .stablehlo or .onnx, not 'a.pb'"),
         (("known", "-o", "no/a.onnx"), "cannot be written"),
-        (("known", "-o", "a.onnx", "--size=640"), "--size '640' is not WIDTHxHEIGHT"),
+        (("known", "-o", "a.onnx", "--size=6x"), "--size '6x' is neither a number of pixels nor WIDTHxHEIGHT"),
         (("known", "-o", "a.onnx", "--size=640x4"), "--size is 640x4; each side must be at least 16"),
         (("known", "-o", "a.stablehlo", "--size=64x64"), "--size is for .onnx"),
         (("known", "-o", "a.onnx", "--style=green"), "the model has no style 'green'"),

@@ -4,8 +4,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from jaxstyle.media.colors import LUMA
-from jaxstyle.media.image_resizing import crop_and_resize, fit_size, resize
+from jaxstyle.media.image_resizing import FITS, fit_size, fitted, resize
 
 RNG = np.random.default_rng(0)
 BYTES = RNG.integers(0, 256, (20, 24, 3), dtype=np.uint8)
@@ -50,9 +49,26 @@ def test_resize_is_antialiased():
 def test_a_crop_shows_the_middle():
     picture = np.zeros((60, 100, 3), np.float32)
     picture[:, 20:80] = 0.5
-    np.testing.assert_allclose(crop_and_resize(picture, (30, 30, 3)), 0.5, atol=1e-6)
-    np.testing.assert_allclose(crop_and_resize(picture.swapaxes(0, 1), (30, 30, 3)), 0.5, atol=1e-6)
-    assert crop_and_resize(picture, (15, 50, 3)).shape == (15, 50, 3)
-    red = np.full((28, 28, 3), [1, 0, 0], np.float32)
-    np.testing.assert_allclose(crop_and_resize(red, (28, 28, 1)), np.full((28, 28, 1), LUMA[0]), atol=1e-6)
-    assert crop_and_resize(red, (28, 28, 3)) is red
+    np.testing.assert_allclose(fitted(picture, 30, 30), 0.5, atol=1e-6)
+    np.testing.assert_allclose(fitted(picture.swapaxes(0, 1), 30, 30), 0.5, atol=1e-6)
+    assert fitted(picture, 15, 50).shape == (15, 50, 3)
+    assert fitted(picture, 60, 100) is picture
+
+
+def test_padding_shows_the_whole_and_stretching_fills():
+    picture = np.full((60, 100, 3), 0.5, np.float32)
+    for turned in (False, True):
+        padded = fitted(picture.swapaxes(0, 1) if turned else picture, 40, 40, "pad", border=1)
+        padded = padded.swapaxes(0, 1) if turned else padded
+        np.testing.assert_allclose(padded[8:32], 0.5, atol=1e-6)  # 40 / 100 of 60 rows
+        assert (padded[:8] == 1).all() and (padded[32:] == 1).all()
+    gradient = np.repeat(np.linspace(0, 1, 100, dtype=np.float32)[None], 60, 0)
+    stretched = fitted(gradient, 20, 20, "stretch")
+    np.testing.assert_allclose(stretched, np.repeat(gradient[:1].reshape(20, 5).mean(-1)[None], 20, 0), atol=0.01)
+
+
+@pytest.mark.parametrize("fit", FITS)
+def test_any_size_fits_any(fit):
+    for shape in ((1, 1), (1, 500), (500, 1), (7, 3)):
+        assert fitted(np.ones(shape, np.float32), 1, 100, fit).shape == (1, 100)
+        assert fitted(np.ones(shape, np.float32), 33, 2, fit).shape == (33, 2)
