@@ -13,7 +13,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     actions = parser.add_subparsers(dest="action", required=True, metavar="ACTION")
     text = "tell classes, sizes, formats, what cannot be read or is left out, and duplicates of the splits"
     describe = actions.add_parser("describe", help=text, description=text[0].upper() + text[1:] + ".")
-    describe.add_argument("data", metavar="FOLDER|NAME", help="a folder of pictures, or the name of a dataset")
+    describe.add_argument("data", metavar="FOLDER|NAME", help="a folder or file of pictures, or a dataset's name")
     describe.add_argument("--data-dir", default="", metavar="DIR", help="folder of TFDS's datasets")
     describe.add_argument("--sheet", metavar="OUT", help="a picture file for samples of every split")
     most = "examples of a split that are looked at, at most (default: 100000)"
@@ -31,7 +31,7 @@ def run(args: argparse.Namespace) -> int:
         raise JaxstyleError(f"--most is {args.most}; it must be at least 1")
     if args.sheet:
         check_writable(args.sheet)
-    is_folder = os.path.isdir(args.data)
+    is_folder = os.path.exists(args.data)
     data = DataConfig(folder=args.data) if is_folder else DataConfig(name=args.data, data_dir=args.data_dir)
     found = describe(data, args.most)
     for one in found:

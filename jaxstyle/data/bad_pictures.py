@@ -49,7 +49,7 @@ def without_bad_pictures(dataset: Dataset, treatment: str) -> Dataset:
         raise JaxstyleError(sentence(dataset, problems))
     if not problems:
         return dataset
-    names = [repr(str(dataset.files[index].path)) for index in problems]
+    names = [repr(dataset.files[index].title) for index in problems]
     told = ", ".join(names[:TOLD]) + (", …" if len(names) > TOLD else "")
     kept = [index for index in range(dataset.count) if index not in problems]
     return dataset.take(kept, f"{len(problems)} that cannot be read ({told})")

@@ -9,6 +9,8 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 
+from jaxstyle.media.image_reading import PictureLike
+
 Example = dict[str, np.ndarray]
 LISTED = 12  # classes, whose numbers of pictures a description lists
 
@@ -23,6 +25,7 @@ class PictureFile:
       group: Sub-folder in which the picture lies, the name of its class where classes matter; "" for none.
       label: Number of its class; -1 where there are no classes.
       mask: File of its mask; None where there are no masks.
+      source: Returns the picture where `path` holds several; None where it is the picture.
     """
 
     path: pathlib.Path
@@ -30,6 +33,12 @@ class PictureFile:
     group: str = ""
     label: int = -1
     mask: pathlib.Path | None = None
+    source: Callable[[], PictureLike] | None = None
+
+    @property
+    def title(self) -> str:
+        """The file, and which of its pictures."""
+        return f"{self.path}: {self.name}" if self.source else str(self.path)
 
 
 @dataclasses.dataclass(frozen=True)

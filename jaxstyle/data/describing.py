@@ -17,9 +17,8 @@ import numpy as np
 from jaxstyle.data.bad_pictures import TOLD, WORKERS
 from jaxstyle.data.config import DataConfig
 from jaxstyle.data.dataset import Dataset, plural
-from jaxstyle.data.folders import folder_dataset
+from jaxstyle.data.folders import folder_dataset, splits_below
 from jaxstyle.data.opening import open_dataset
-from jaxstyle.data.splits import split_folders
 from jaxstyle.data.tfds_datasets import DRAWN, prepared
 from jaxstyle.errors import JaxstyleError
 from jaxstyle.media.image_decoding import open_image
@@ -102,9 +101,7 @@ def describe(data: DataConfig, most: int = MOST) -> list[Description]:
 def splits_of(data: DataConfig) -> Sequence[str]:
     """The names of a dataset's splits; a folder without such has `train`, and `test`, which is held out of it."""
     if data.folder:
-        if not os.path.isdir(data.folder):
-            raise JaxstyleError(f"there is no folder {data.folder!r}")
-        folders = split_folders(pathlib.Path(data.folder))
+        folders = splits_below(pathlib.Path(data.folder))
         return list(folders) if len(folders) > 1 else ("train", "test")
     base, _, variant = data.name.partition("/")
     if base in DRAWN:
@@ -124,10 +121,10 @@ def describe_split(split: str, dataset: Dataset, most: int = MOST) -> Descriptio
     samples: dict[int, np.ndarray] = {}
 
     def look(index: int) -> Seen:
-        name = os.fspath(dataset.files[index].path) if dataset.files else f"example {index}"
+        name = dataset.files[index].title if dataset.files else f"example {index}"
         try:
             example = dataset.read(index)
-            kind = format_of(dataset.files[index].path) if dataset.files else ""
+            kind = format_of(dataset.files[index].path) if dataset.files and not dataset.files[index].source else ""
         except JaxstyleError as error:
             return Seen(name, problem=str(error))
         pixels = example["image"] if "image" in example else example["video"]

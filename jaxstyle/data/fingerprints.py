@@ -79,7 +79,7 @@ def fingerprints(split: str, dataset: Dataset) -> dict[str, Fingerprint]:
 
 def summarise(files: Sequence[PictureFile], in_class: bool) -> Group:
     """Sums up the pictures of a class, or of a folder without classes."""
-    size = sum(size_of(file.path) for file in files)
+    size = sum(map(size_of, {file.path for file in files}))
     mask_size = sum(size_of(file.mask) for file in files if file.mask)
     names = [file.name if in_class else f"{file.group}/{file.name}" for file in files]
     return Group(len(files), size, mask_size, digest(names))

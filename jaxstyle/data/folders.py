@@ -8,13 +8,14 @@ import itertools
 import os
 import pathlib
 import unicodedata
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
 
 from jaxstyle.data.config import DataConfig
 from jaxstyle.data.dataset import Dataset, Example, PictureFile, plural
-from jaxstyle.data.splits import find_split, held_out, parse, split_folders, take_slice
+from jaxstyle.data.records import KINDS, read_records, record_files
+from jaxstyle.data.splits import choose, find_split, held_out, parse, split_folders, take_slice
 from jaxstyle.errors import JaxstyleError
 from jaxstyle.media.channels import WHITE, read_channels
 from jaxstyle.media.image_reading import PictureLike
@@ -28,15 +29,20 @@ def folder_dataset(data: DataConfig, split: str, *, labels: bool = True) -> Data
     pictures; or classes are incomplete.
     """
     root, wanted = pathlib.Path(data.folder), parse(split)
-    if not os.path.isdir(root):  # unlike root.is_dir() it never raises, not even for a name that is too long
-        raise JaxstyleError(f"there is no folder {data.folder!r}")
-    place, shared = find_split(root, wanted.name, data.held_out)
-    found = pictures_below(place, data)
-    if not found:
-        raise JaxstyleError(f"the folder {str(place)!r} holds no pictures ({', '.join(sorted(PICTURE_SUFFIXES))})")
-    classes = class_names(place, found) if labels else ()
-    if classes and place != root:
-        check_same_classes(root, place, classes, data)
+    if inside := files_with_pictures(root):
+        records = read_records(inside)
+        found, shared = choose(records.splits, root, wanted.name, data.held_out)
+        place, classes = root, records.classes if labels else ()
+        if data.mask_classes:
+            raise JaxstyleError(f"masks lie beside picture files, and {data.folder!r} has its pictures inside of files")
+    else:
+        place, shared = find_split(root, wanted.name, data.held_out)
+        found = pictures_below(place, data)
+        if not found:
+            raise JaxstyleError(f"the folder {str(place)!r} holds no pictures ({', '.join(sorted(PICTURE_SUFFIXES))})")
+        classes = class_names(place, found) if labels else ()
+        if classes and place != root:
+            check_same_classes(root, place, classes, data)
     files = take_share(found, classes, wanted.name, data.held_out) if shared else found
     if lacking := set(classes).difference(file.group for file in files):
         raise JaxstyleError(
@@ -45,12 +51,33 @@ def folder_dataset(data: DataConfig, split: str, *, labels: bool = True) -> Data
         )
     purpose = "evaluation" if wanted.name == "train" else "training"
     rest = [f"{len(found) - len(files)} for {purpose}"] if shared else []
-    texts = (*rest, *other_files(place, lambda path: is_mask(path, data)), *other_folders(root, place))
+    beside = [] if inside else [*other_files(place, lambda path: is_mask(path, data)), *other_folders(root, place)]
+    texts = (*rest, *beside)
     dataset = make_dataset(files, classes, f"{split} of {data.folder!r}", texts, data)
     if not (wanted.first or wanted.last):
         return dataset
     chosen = take_slice([file.name for file in files], wanted)
     return dataset.take(chosen, f"{len(files) - len(chosen)} outside the slice")
+
+
+def files_with_pictures(root: pathlib.Path) -> list[pathlib.Path]:
+    """Lists the files that hold several pictures; none where they lie in a folder one by one.
+
+    Raises:
+      JaxstyleError: There is no such folder or file, or a file is of another kind.
+    """
+    if not os.path.exists(root):  # unlike root.exists() it never raises, not even for a name that is too long
+        raise JaxstyleError(f"there is no folder {str(root)!r}")
+    found = record_files(root)
+    if not found and not root.is_dir():
+        raise JaxstyleError(f"{str(root)!r} is no folder, nor a file with pictures ({', '.join(KINDS)})")
+    return found
+
+
+def splits_below(root: pathlib.Path) -> Mapping[str, object]:
+    """The parts of a folder, or of files with pictures, that are splits; none where there are none."""
+    files = files_with_pictures(root)
+    return read_records(files).splits if files else split_folders(root)
 
 
 def make_dataset(
@@ -61,7 +88,8 @@ def make_dataset(
     numbered = tuple(dataclasses.replace(file, label=labels.get(file.group, -1)) for file in files)
 
     def read(index: int) -> Example:
-        return read_example(numbered[index].path, numbered[index].label, data.channels, data.white)
+        file = numbered[index]
+        return read_example(file.source() if file.source else file.path, file.label, data.channels, data.white)
 
     return Dataset(len(numbered), read, classes, numbered, title, left_out)
 

@@ -8,14 +8,15 @@ from __future__ import annotations
 import hashlib
 import pathlib
 import re
-from collections.abc import Sequence
-from typing import NamedTuple
+from collections.abc import Mapping, Sequence
+from typing import NamedTuple, TypeVar
 
 from jaxstyle.data.config import HELD_OUT
 from jaxstyle.errors import JaxstyleError, did_you_mean
 from jaxstyle.media.paths import is_hidden
 from jaxstyle.runtime.settings import named
 
+T = TypeVar("T")
 ALIASES = {
     **dict.fromkeys(("train", "training"), "train"),
     **dict.fromkeys(("test", "testing"), "test"),
@@ -133,20 +134,32 @@ def split_folders(root: pathlib.Path) -> dict[str, pathlib.Path]:
 
 
 def find_split(root: pathlib.Path, name: str, share: float) -> tuple[pathlib.Path, bool]:
-    """Finds the folder in which the pictures of a split lie, and whether a part of them is held out.
-
-    `name` is `train`, `test` or `validation`, `share` the setting `data.held_out`. Raises `JaxstyleError` where there
-    is no folder of that split, or a share is set where a folder for evaluation is there.
-    """
+    """Finds the folder in which the pictures of a split lie, and whether a part of them is held out; see `choose`."""
     folders = split_folders(root)
-    if not folders:
-        return root, True
-    if set(folders) == {"train"}:
-        return folders["train"], True
-    have = ", ".join(f"{folder.name}/" for folder in folders.values())
+    return choose(folders, root, name, share) if folders else (root, True)
+
+
+def choose(splits: Mapping[str, T], root: pathlib.Path, name: str, share: float) -> tuple[T, bool]:
+    """Chooses the part of what lies in a folder that is a split, and tells whether some of that is held out.
+
+    Args:
+      splits: Folders, or other parts, by `train`, `test` and `validation`.
+      root: The folder.
+      name: The split that is wanted.
+      share: The setting `data.held_out`.
+
+    Raises:
+      JaxstyleError: There is no part for that split, or a share is set where one for evaluation is there.
+    """
+    if set(splits) == {"train"}:
+        return splits["train"], True
+    folders = {key: f"{split.name}/" for key, split in splits.items() if isinstance(split, pathlib.Path)}
+    have = ", ".join(folders.get(key, repr(key)) for key in splits)
     if share != HELD_OUT:
         raise JaxstyleError(f"{named('data.held_out')} is set, but {str(root)!r} has {have} already: leave it out")
-    own = folders.get(name) or (folders.get("validation") if name == "test" else None)
+    own = splits.get(name) or (splits.get("validation") if name == "test" else None)
     if own is None:
-        raise JaxstyleError(f"there is no folder for {name!r} in {str(root)!r}, which has {have}")
+        raise JaxstyleError(
+            f"there is no {'folder' if folders else 'picture'} for {name!r} in {str(root)!r}, which has {have}"
+        )
     return own, False

@@ -19,6 +19,7 @@ import numpy as np
 import scipy.io
 
 from jaxstyle.data.jaxstyle_shapes import encoded
+from jaxstyle.data.records import idx, read_packed
 from jaxstyle.errors import JaxstyleError
 from jaxstyle.runtime import download
 from jaxstyle.runtime.caching import cache_folder
@@ -141,19 +142,6 @@ def read_idx(builder: Any, folder: Path, split: str) -> Pairs:
         found = [read_packed(next(filter(Path.exists, each), each[0])) for each in files]
     images, labels = map(idx, found)
     return images[..., None], {"label": labels}
-
-
-def read_packed(file: Path) -> bytes:
-    """Reads a file, unpacked where its name ends in `.gz`."""
-    return gzip.decompress(file.read_bytes()) if file.suffix == ".gz" else file.read_bytes()
-
-
-def idx(data: bytes) -> np.ndarray:
-    """Reads the idx format: two zeros, the kind of number (8 is uint8), the rank, big-endian sides, the numbers."""
-    if data[:3] != b"\0\0\x08":
-        raise ValueError("not an idx file of bytes")
-    rank = data[3]
-    return np.frombuffer(data, np.uint8, offset=4 + 4 * rank).reshape(np.frombuffer(data, ">i4", rank, 4))
 
 
 def read_cifar(builder: Any, folder: Path, split: str) -> Pairs:

@@ -39,8 +39,8 @@ class Picture(NamedTuple):
 
 
 @contextlib.contextmanager
-def open_image(source: str | os.PathLike | Image.Image, name: str) -> Iterator[Image.Image]:
-    """Opens an image, by its path or open already, for the block; `name` stands in error messages.
+def open_image(source: str | os.PathLike | Image.Image | io.BytesIO, name: str) -> Iterator[Image.Image]:
+    """Opens an image, by its path, its file's bytes, or open already, for the block; `name` stands in error messages.
 
     Pillow's warnings are silenced, and its exceptions for files that are missing, empty, damaged, no picture or too
     large become one `JaxstyleError`.
@@ -51,9 +51,10 @@ def open_image(source: str | os.PathLike | Image.Image, name: str) -> Iterator[I
             if isinstance(source, Image.Image):
                 image = source
             else:
-                _check_file(pathlib.Path(source), name)
+                if not isinstance(source, io.BytesIO):
+                    _check_file(pathlib.Path(source), name)
                 # By its name Pillow would map a file into memory, and mixes up sides of turned TIFFs that it maps.
-                file = stack.enter_context(_open(source, name))
+                file = source if isinstance(source, io.BytesIO) else stack.enter_context(_open(source, name))
                 image = stack.enter_context(Image.open(file, formats=_formats()))
             yield image
     except JaxstyleError:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import io
 import json
 import os
 from typing import Any
@@ -19,7 +20,7 @@ from jaxstyle.media.image_resizing import check_size
 from jaxstyle.media.tiff_decoding import decode_tiff
 
 DARK = 1 / 8  # what a mask's brightest value must reach, or the mask holds numbers and no shades
-PictureLike = str | os.PathLike | Image.Image | np.ndarray
+PictureLike = str | os.PathLike | Image.Image | io.BytesIO | np.ndarray
 
 
 def read_picture(source: PictureLike) -> Picture:
@@ -30,8 +31,8 @@ def read_picture(source: PictureLike) -> Picture:
     colour is read at 8 bits; of an animation or a multi-page file the first frame counts.
 
     Args:
-      source: A path, `"example:NAME"` (see `jaxstyle.media.examples`), a PIL image, or an array `[H, W]`,
-        `[H, W, 3]` or `[H, W, 4]`: floats in [0, 1], bool, uint8 or uint16.
+      source: A path, `"example:NAME"` (see `jaxstyle.media.examples`), a PIL image, a file's bytes, or an array
+        `[H, W]`, `[H, W, 3]` or `[H, W, 4]`: floats in [0, 1], bool, uint8 or uint16.
 
     Returns:
       The `Picture`.
@@ -44,7 +45,7 @@ def read_picture(source: PictureLike) -> Picture:
     name = name_of(source)
     if isinstance(source, (str, os.PathLike)) and (picture := decode_tiff(source, name)) is not None:
         return picture
-    if isinstance(source, (str, os.PathLike, Image.Image)):
+    if isinstance(source, (str, os.PathLike, Image.Image, io.BytesIO)):
         with open_image(source, name) as image:
             return decode(image, name)
     return from_array(np.asarray(source))
@@ -60,6 +61,8 @@ def name_of(source: PictureLike) -> str:
     """Names a picture in error messages, as the user wrote it."""
     if isinstance(source, Image.Image):
         return repr(getattr(source, "filename", "")) if getattr(source, "filename", "") else "(a PIL image)"
+    if isinstance(source, io.BytesIO):
+        return repr(getattr(source, "name", "(bytes)"))
     return repr(os.fspath(source)) if isinstance(source, (str, os.PathLike)) else "(an array)"
 
 

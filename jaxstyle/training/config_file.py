@@ -146,11 +146,11 @@ def moved_data(data: DataConfig, place: str | os.PathLike | None) -> DataConfig:
       JaxstyleError: There is no such folder.
     """
     if place is None:
-        if data.folder and not os.path.isdir(data.folder):
+        if data.folder and not os.path.exists(data.folder):
             raise JaxstyleError(f"the pictures are no longer in {data.folder!r}; name their place by {named('data')}")
         return data
     folder = os.fspath(place) if in_bucket(place) else os.path.abspath(os.path.expanduser(place))
-    if not epath.Path(folder).is_dir():
+    if not (epath.Path(folder).exists() if data.folder else epath.Path(folder).is_dir()):
         raise JaxstyleError(f"there is no folder {os.fspath(place)!r}, which {named('data')} names")
     if not data.folder:
         return dataclasses.replace(data, clips=folder) if data.clips else dataclasses.replace(data, data_dir=folder)
