@@ -7,12 +7,13 @@ import itertools
 import os
 import pathlib
 from collections.abc import Iterator
+from typing import Any
 
 import numpy as np
 
 from jaxstyle.errors import JaxstyleError
 from jaxstyle.media.film_writing import check_film, film_writer
-from jaxstyle.media.image_writing import check_writable, write_picture
+from jaxstyle.media.image_writing import check_writable, write_picture, write_whole
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -24,6 +25,16 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--interpolate", action="store_true", help=film)
     parser.add_argument("--frames", type=int, default=120, metavar="N", help="of the film (default: 120)")
     parser.add_argument("--fps", type=int, default=24, metavar="N", help="frames a second of the film (default: 24)")
+    parser.add_argument("--space", choices=("z", "w"), default="z", help="of the film: latents, or StyleGAN 2's styles")
+    parser.add_argument("--seeds", metavar="7|3,5|0:10", help="one picture a seed; the film goes through them")
+    read = "likewise the latents or styles of a file: of --save-latents, of jaxstyle project, or your own"
+    parser.add_argument("--latents", metavar="FILE.npz", help=read)
+    mix = "of StyleGAN 2: pictures of seeds A, a row each, with styles of seeds B, a column each, in some layers"
+    parser.add_argument("--style-mix", nargs=2, metavar=("A", "B"), help=mix)
+    parser.add_argument(
+        "--layers", metavar="4|4,5|4:8", help="of --style-mix, from 0, the coarsest (default: finer half)"
+    )
+    parser.add_argument("--save-latents", metavar="FILE.npz", help="write the latents of --seeds, or mixed styles")
     share = "how far from the mean picture, 0 to 1: lower is more typical, less various (default: 1; of StyleGAN 2)"
     parser.add_argument("--truncation", type=float, default=1.0, metavar="SHARE", help=share)
     parser.add_argument("--separate", metavar="DIR", help="a folder for a PNG each")
@@ -36,29 +47,48 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Draws; 0 when all pictures are written."""
-    from jaxstyle.inference import interpolation, sample  # late: stylising does not need what training imports
+    from jaxstyle.inference import interpolation, latents, sample  # late: stylising does not need what training imports
+    from jaxstyle.inference.labels import parse_labels
     from jaxstyle.inference.run import open_run
     from jaxstyle.training import writers
 
     check_targets(args)
     if args.count < 1:
         raise JaxstyleError(f"-n is {args.count}; it must be at least 1")
-    opened = open_run(args.workdir, args.checkpoint)
-    if args.truncation != 1:
-        opened = sample.truncated(opened, args.truncation)
-    turn = sample.parse_labels(args.labels, opened.info.classes) if args.labels else []
+    opened = sample.truncated(open_run(args.workdir, args.checkpoint), args.truncation)
+    turn = parse_labels(args.labels, opened.info.classes) if args.labels else []
+    points, columns = chosen(args, opened, turn)
     labels = np.resize(turn, args.count).tolist() if turn else None
+    if args.save_latents and points:
+        latents.write(args.save_latents, points)
     if args.interpolate:
-        return write_film(args, interpolation.films(opened, args.count, args.frames, labels=labels, seed=args.seed))
+        more = {"labels": labels, "seed": args.seed, "through": points, "space": args.space}
+        return write_film(args, interpolation.films(opened, args.count, args.frames, **more))
     shown: list[np.ndarray] = []
-    for drawn in sample.chunks(opened, args.count, labels=labels, seed=args.seed):
+    several = sample.chunks(opened, args.count, labels=labels, seed=args.seed)
+    for drawn in latents.pictures(opened, points) if points else several:
         if args.separate:
             write_each(pathlib.Path(args.separate), drawn, sum(len(before) for before in shown))
         shown.append(drawn)
     if args.output:
-        write_picture(args.output, writers.grid(np.concatenate(shown), columns=len(turn) if len(turn) > 1 else 0))
-    print(args.output or args.separate)
+        write_picture(args.output, writers.grid(np.concatenate(shown), columns=columns))
+    print(args.output or args.separate or args.save_latents)
     return 0
+
+
+def chosen(args: argparse.Namespace, opened: Any, turn: list[int]) -> tuple[Any, int]:
+    """The latents that options choose, or None, and columns of the grid; 0 leaves them open."""
+    from jaxstyle.inference import latents  # late, as above
+
+    numbers = latents.numbers
+    seeds = numbers(args.seeds, "--seeds") if args.seeds else []
+    mix = [numbers(text, "--style-mix") for text in args.style_mix or ()]
+    layers = numbers(args.layers, "--layers") if args.layers else None
+    pair = (mix[0], mix[1]) if mix else None
+    points = latents.chosen(opened, seeds, args.latents, pair, layers, turn or None)
+    if args.save_latents and points is None:
+        raise JaxstyleError("--save-latents needs --seeds or --style-mix, which say of which pictures")
+    return points, len(mix[1]) if mix else len(turn) if len(turn) > 1 else 0
 
 
 def write_film(args: argparse.Namespace, frames: Iterator[np.ndarray]) -> int:
@@ -80,7 +110,7 @@ def check_targets(args: argparse.Namespace) -> None:
     Raises:
       JaxstyleError: It cannot, or there is no place named.
     """
-    if not args.output and not args.separate:
+    if not args.output and not args.separate and not args.save_latents:
         raise JaxstyleError("name a place for the pictures: -o grid.png, or --separate DIR")
     if args.interpolate:
         if not args.output or args.separate:
@@ -90,6 +120,8 @@ def check_targets(args: argparse.Namespace) -> None:
         check_film(pathlib.Path(args.output))
     elif args.output:
         check_writable(args.output)
+    if args.save_latents:
+        write_whole(pathlib.Path(args.save_latents), None)
     if args.separate:
         try:
             os.makedirs(args.separate, exist_ok=True)

@@ -12,9 +12,10 @@ import numpy as np
 
 from jaxstyle.data.fingerprints import fingerprints
 from jaxstyle.errors import JaxstyleError, did_you_mean
-from jaxstyle.inference import sample, translations
+from jaxstyle.inference import translations
 from jaxstyle.inference.feature_sets import drawn_places, real_features, sample_features
 from jaxstyle.inference.feature_space import FeatureSpace, open_space, suited
+from jaxstyle.inference.labels import EVEN, drawn_labels, picture_shape, takes_labels
 from jaxstyle.inference.run import Run, open_run
 from jaxstyle.inference.sample_metrics import GENERATIVE, PARTS, Measure, label_check, label_scores
 from jaxstyle.training import config_file, same_data
@@ -26,7 +27,7 @@ from jaxstyle.training.state import TrainState
 from jaxstyle.training.step import on_all
 from jaxstyle.training.task import Samples, Translates, fixed_of, load_task
 
-LABELS = ("shares", sample.EVEN)
+LABELS = ("shares", EVEN)
 
 
 class Report(NamedTuple):
@@ -192,7 +193,7 @@ def chosen_metrics(
 
 def checks_labels(space: FeatureSpace | None, run: Run) -> bool:
     """True where a feature space has probabilities of the classes on which a run's model is conditioned."""
-    return bool(space and space.classes == run.info.classes and classifies(space, run) and sample.takes_labels(run))
+    return bool(space and space.classes == run.info.classes and classifies(space, run) and takes_labels(run))
 
 
 def classifies(space: FeatureSpace | None, run: Run) -> bool:
@@ -206,7 +207,7 @@ def classifies(space: FeatureSpace | None, run: Run) -> bool:
 
 def check_shapes(run: Run, space: FeatureSpace, real: tuple[int, ...]) -> None:
     """Raises `JaxstyleError` where samples, real pictures and the feature space are of different sizes."""
-    drawn = sample.picture_shape(run)
+    drawn = picture_shape(run)
     for name, shape in (("real pictures", real), (space.name, space.shape or drawn)):
         if shape != drawn:
             raise JaxstyleError(f"samples are {shape_text(drawn)}, {name} {shape_text(shape)}: they cannot be compared")
@@ -218,12 +219,12 @@ def choose_labels(run: Run, evaluation: Evaluation, labels: str, count: int, see
     Raises:
       JaxstyleError: No example has a label, or another model is asked for `"even"`.
     """
-    if labels == sample.EVEN:
-        sample.picture_shape(run, labelled=True)
+    if labels == EVEN:
+        picture_shape(run, labelled=True)
         return np.arange(count) % len(run.info.classes)
-    if not sample.takes_labels(run):
+    if not takes_labels(run):
         return None
-    return sample.drawn_labels(evaluation.dataset.class_counts(), count, seed)
+    return drawn_labels(evaluation.dataset.class_counts(), count, seed)
 
 
 def as_plain(value: Any) -> Any:

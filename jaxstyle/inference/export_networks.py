@@ -17,10 +17,10 @@ from etils import epath
 
 from jaxstyle.errors import JaxstyleError, did_you_mean
 from jaxstyle.inference.export import ONNX_SIZE, Signature, check_target, fixed, to_onnx, to_stablehlo
+from jaxstyle.inference.labels import takes_labels
 from jaxstyle.inference.model_config import is_workdir
 from jaxstyle.inference.predict import takes_clips
 from jaxstyle.inference.run import Run, open_run
-from jaxstyle.inference.sample import takes_labels
 from jaxstyle.media.image_writing import write_whole
 from jaxstyle.runtime import buckets
 from jaxstyle.training.task import (

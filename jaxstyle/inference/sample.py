@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 import os
-import sys
 from collections.abc import Iterator, Sequence
 from typing import Any
 
@@ -12,17 +11,16 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from jaxstyle.errors import JaxstyleError, did_you_mean
+from jaxstyle.errors import JaxstyleError
+from jaxstyle.inference import latents as latent_points
+from jaxstyle.inference.labels import checked, drawn_labels, even_counts, parse_labels, picture_shape, takes_labels
 from jaxstyle.inference.run import Run, open_run
 from jaxstyle.runtime import compiling
 from jaxstyle.training.step import on_all
-from jaxstyle.training.task import Samples, Truncates
+from jaxstyle.training.task import HasStyles
 
 CHUNK = 64
 """Pictures drawn with one key, on one device: so a sample depends on seed and number only, not on the devices."""
-STRIDE = (5**0.5 - 1) / 2
-"""The golden ratio's fraction: its multiples modulo 1, however many, lie evenly in [0, 1]."""
-EVEN = "even"
 
 
 def sample(
@@ -32,6 +30,11 @@ def sample(
     labels: str | Sequence[int | str] | None = None,
     seed: int = 0,
     checkpoint: str | int = "newest",
+    seeds: Sequence[int] = (),
+    latents: str | os.PathLike | latent_points.Latents | None = None,
+    style_mix: tuple[Sequence[int], Sequence[int]] | None = None,
+    layers: Sequence[int] | None = None,
+    truncation: float = 1.0,
 ) -> np.ndarray:
     """Draws pictures from the generator that a workdir holds.
 
@@ -43,51 +46,40 @@ def sample(
         shares in the evaluation split.
       seed: Of the randomness.
       checkpoint: `"newest"`, `"best"` or a step.
+      seeds: In place of `count` and `seed`: a picture each, that depends on its seed alone.
+      latents: In their place: the latents or styles of `jaxstyle.inference.latents`, or their .npz file.
+      style_mix: In their place, of StyleGAN 2: seeds A and B; every A's picture with the styles of every B in `layers`.
+      layers: Of `style_mix`, from 0, the coarsest; None is the finer half.
+      truncation: Of StyleGAN 2: how far from the mean picture, 0 to 1; lower is more typical, less various.
 
     Returns:
       float32 `[count, H, W, C]` in [0, 1].
 
     Raises:
-      JaxstyleError: No such run or checkpoint, a task that draws nothing, or labels that cannot be.
+      JaxstyleError: No such run or checkpoint, a task that draws nothing, or labels or latents that cannot be.
     """
-    run = open_run(workdir, checkpoint)
+    run, turn = truncated(open_run(workdir, checkpoint), truncation), labels
     if isinstance(labels, str):
-        labels = np.resize(parse_labels(labels, run.info.classes), max(count, 0)).tolist()
-    return np.concatenate(list(chunks(run, count, labels=labels, seed=seed)))
-
-
-def picture_shape(run: Run, labelled: bool = False) -> tuple[int, ...]:
-    """The shape of a picture that a run's task draws, `(H, W, C)`.
-
-    Raises:
-      JaxstyleError: It draws none, or none by labels.
-    """
-    if not isinstance(run.task, Samples):
-        raise JaxstyleError(f"the task {run.config.task!r} draws no pictures; give the workdir of a VAE or a GAN")
-    labels = np.zeros(CHUNK, np.int32) if labelled else None
-    drawn = jax.eval_shape(lambda state, key: run.task.sample(state, key, CHUNK, labels), run.state, jax.random.key(0))
-    return drawn.shape[1:]
+        labels = parse_labels(labels, run.info.classes)
+        turn = np.resize(labels, max(count, 0)).tolist()
+    points = latent_points.chosen(run, seeds, latents, style_mix, layers, labels)
+    drawn = chunks(run, count, labels=turn, seed=seed) if points is None else latent_points.pictures(run, points)
+    return np.concatenate(list(drawn))
 
 
 def truncated(run: Run, share: float) -> Run:
-    """The same run, whose pictures are nearer to the mean one.
+    """The same run, whose pictures are nearer to the mean one where the share is below 1.
 
     Raises:
       JaxstyleError: Its task cannot do that, or not so far.
     """
-    if not isinstance(run.task, Truncates):
+    if share == 1:
+        return run
+    if not isinstance(run.task, HasStyles):
         raise JaxstyleError(f"the task {run.config.task!r} has no mean picture to be near to: leave --truncation out")
     if not 0 <= share <= 1:
         raise JaxstyleError(f"--truncation is {share:g}; it must be from 0 to 1")
     return dataclasses.replace(run, task=run.task.truncated(share))
-
-
-def takes_labels(run: Run) -> bool:
-    """True where a run's task draws pictures by labels."""
-    try:
-        return bool(run.info.classes and picture_shape(run, labelled=True))
-    except JaxstyleError:
-        return False
 
 
 def chunks(
@@ -139,77 +131,3 @@ def chunks(
         drawn = jax.device_get(mapped(state, params, keys, some))
         left = count - start * CHUNK
         yield jax.tree.map(lambda leaf, left=left: np.asarray(leaf).reshape(-1, *leaf.shape[2:])[:left], drawn)
-
-
-def drawn_labels(class_counts: Sequence[int], count: int, seed: int) -> np.ndarray:
-    """Draws labels of classes by their shares, which the first few labels have, too, as nearly as they can.
-
-    Args:
-      class_counts: Examples of each class.
-      count: Number of labels.
-      seed: Seed of the first place in the classes' cumulative distribution; the others follow by `STRIDE`.
-
-    Returns:
-      `[count]`.
-
-    Raises:
-      JaxstyleError: There are no examples.
-    """
-    if not sum(class_counts):
-        raise JaxstyleError("no example of the evaluation split has a label to draw by: choose even labels")
-    places = (np.random.default_rng(seed).random() + STRIDE * np.arange(count)) % 1
-    edges = np.cumsum(class_counts) / np.sum(class_counts)
-    return np.searchsorted(edges, places, side="right")
-
-
-def even_counts(run: Run) -> list[int]:
-    """Returns equal counts of the classes, for the workdir of an earlier version, and says so."""
-    why = f"{os.fspath(run.folder)!r} does not say how many examples the classes have"
-    print(f"jaxstyle: {why}: labels are drawn evenly", file=sys.stderr)
-    return [1] * len(run.info.classes)
-
-
-def checked(labels: Sequence[int | str] | np.ndarray, run: Run, count: int) -> np.ndarray:
-    """Returns labels as `[count]` int32.
-
-    Raises:
-      JaxstyleError: Not one a picture, or one that the run has no class for.
-    """
-    names, classes = run.info.classes, len(run.info.classes)
-    array = np.asarray([parse_label(one, names) if isinstance(one, str) else one for one in labels], np.int32)
-    if array.shape != (count,):
-        raise JaxstyleError(f"{array.size} labels for {count} pictures; give one a picture")
-    wrong = array[(array < 0) | (array >= classes)]
-    if wrong.size:
-        raise JaxstyleError(f"there is no class {wrong[0]}; the run has {classes}, from 0 to {classes - 1}")
-    return array
-
-
-def parse_labels(text: str, classes: Sequence[str]) -> list[int]:
-    """Parses labels written `7`, `cat,dog`, `0:10` (without the last) or `even` (all), by number or the class's name.
-
-    Raises:
-      JaxstyleError: No such class.
-    """
-    if text.strip() == EVEN and EVEN not in classes:
-        text = f"0:{len(classes)}"
-    first, colon, last = text.partition(":")
-    if colon and first.strip().isdecimal() and last.strip().isdecimal() and int(first) < int(last) <= len(classes):
-        return list(range(int(first), int(last)))
-    if colon:
-        raise JaxstyleError(f"labels {text!r} are no range of the {len(classes)} classes; write 0:{len(classes)}")
-    return [parse_label(word, classes) for word in text.split(",")]
-
-
-def parse_label(word: str, classes: Sequence[str]) -> int:
-    """Finds a class by its name or, where no class is called so, its number.
-
-    Raises:
-      JaxstyleError: No such class.
-    """
-    word = word.strip()
-    if word in classes:
-        return list(classes).index(word)
-    if word.isdecimal() and int(word) < len(classes):
-        return int(word)
-    raise JaxstyleError(f"there is no class {word!r}; {did_you_mean(word, classes)}")

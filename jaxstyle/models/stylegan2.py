@@ -62,6 +62,12 @@ def noise_maps(latents: jax.Array, layer: int, size: tuple[int, int], train: boo
     return jax.vmap(lambda bits: jax.random.normal(jax.random.fold_in(root, bits), (*size, 1)))(bits)
 
 
+def toward(w: jax.Array, mean: jax.Array, share: float) -> jax.Array:
+    """The point on the way from the mean w `[Z]` to w `[N, Z]` at a share of it."""
+    center = mean.astype(w.dtype)[None]
+    return w if share == 1 else center + share * (w - center)
+
+
 class Mapping(nn.Module):
     """The mapping network: latents `[N, Z]` and labels `[N]` -> w `[N, Z]`."""
 
@@ -108,30 +114,58 @@ class Generator(nn.Module):
     axis: str | None = "batch"
 
     @nn.compact
-    def __call__(self, noise: jax.Array, labels: jax.Array | None = None, train: bool = False) -> jax.Array:
+    def __call__(
+        self,
+        noise: jax.Array,
+        labels: jax.Array | None = None,
+        train: bool = False,
+        styles: jax.Array | None = None,
+    ) -> jax.Array:
         """Generates pictures.
 
         Args:
           noise: `[N, Z]`, normal.
           labels: `[N]`, where there are classes.
           train: Whether the batch's mean w is kept, and noise maps differ between pictures.
+          styles: `[N, layers, Z]`, the w of every layer, in place of noise and labels. The picture of a size takes the
+            one of the next size's first layer.
 
         Returns:
           `[N, H, W, C]` float32, of about [-1, 1].
         """
-        w = self.truncated(Mapping(self.classes, self.mapping, self.dtype, name="mapping")(noise, labels), train)
-        sizes = sizes_of(self.shape, self.width)
+        if styles is None:
+            mapping = Mapping(self.classes, self.mapping, self.dtype, name="mapping")
+            styles = self.for_layers(self.truncated(mapping(noise, labels), train))
+        sizes, count = sizes_of(self.shape, self.width), len(styles)
         start = self.param("start", nn.initializers.normal(1.0), sizes[0]).astype(self.dtype)
-        x, picture = jnp.broadcast_to(start[None], (len(w), *sizes[0])), jnp.zeros((1, 1, 1, self.shape[2]), self.dtype)
+        x, picture = jnp.broadcast_to(start[None], (count, *sizes[0])), jnp.zeros((1, 1, 1, self.shape[2]), self.dtype)
         convolve = nn.remat(ModulatedConv) if self.remat else ModulatedConv
         for level, (height, width, channels) in enumerate(sizes):
             for place in range(2) if level else (1,):
                 x = x if place else resize_image(x, height, width, "linear")
                 maps = noise_maps(noise, 2 * level + place, (height, width), train)
+                w = styles[:, 2 * level + place - 1]
                 x = activated(convolve(channels, dtype=self.dtype, name=f"conv{level}_{place}")(x, w, maps))
-            own = ModulatedConv(self.shape[2], 1, False, self.dtype, name=f"picture{level}")(x, w)
+            own = ModulatedConv(self.shape[2], 1, False, self.dtype, name=f"picture{level}")(
+                x, styles[:, 2 * level + 1]
+            )
             picture = own + resize_image(picture, height, width, "linear")
         return picture.astype(jnp.float32)
+
+    @property
+    def layers(self) -> int:
+        """Number of styles of a picture."""
+        return 2 * len(sizes_of(self.shape, self.width))
+
+    def for_layers(self, w: jax.Array) -> jax.Array:
+        """The same w `[N, Z]` for all layers, `[N, layers, Z]`."""
+        return jnp.broadcast_to(w[:, None], (len(w), self.layers, w.shape[-1]))
+
+    def mapped(self, variables: Any, latents: jax.Array, labels: jax.Array | None) -> jax.Array:
+        """The styles `[N, layers, Z]` of latents `[N, Z]` and labels `[N]` as a picture's layers get them."""
+        mapping = Mapping(self.classes, self.mapping, self.dtype, parent=None)
+        w: Any = mapping.apply({"params": variables["params"]["mapping"]}, latents, labels)
+        return self.for_layers(toward(w, variables["batch_stats"]["w"], self.truncation))
 
     def truncated(self, w: jax.Array, train: bool) -> jax.Array:
         """The w that counts; in training itself, of which the mean is kept."""
@@ -139,10 +173,7 @@ class Generator(nn.Module):
         if train and not self.is_initializing():
             own = jnp.mean(lax.stop_gradient(w).astype(jnp.float32), 0)
             mean.value = lax.pmean(own, self.axis) if self.axis else own
-        if train or self.truncation == 1:
-            return w
-        center = mean.value.astype(w.dtype)[None]
-        return center + self.truncation * (w - center)
+        return w if train else toward(w, mean.value, self.truncation)
 
 
 class Discriminator(nn.Module):

@@ -17,18 +17,15 @@ from jax import lax
 
 from jaxstyle.errors import JaxstyleError
 from jaxstyle.ops import spectral_norm
-from jaxstyle.ops.conditioning import sample_codes
 from jaxstyle.tasks.gan_config import ARCHITECTURES, OBJECTIVES, Config, check
-from jaxstyle.tasks.gan_networks import LATENTS, Minibatch, Networks, centered, great_circle
+from jaxstyle.tasks.gan_generation import Generation
+from jaxstyle.tasks.gan_networks import LATENTS, Minibatch, Networks, centered
 from jaxstyle.training import step
 from jaxstyle.training.optimizers import Optimizer, make_optimizer
 from jaxstyle.training.state import TrainState, copied
 from jaxstyle.training.task import Batch, Metrics, RunInfo
 
 __all__ = ["GAN", "Config", "check", "fields", "make"]
-
-SIDE = 8
-"""Rows and columns of a grid of pictures."""
 
 
 def fields(config: Config) -> tuple[str, ...]:
@@ -73,11 +70,10 @@ def make_networks(config: Config, info: RunInfo) -> Networks:
 
 
 @dataclasses.dataclass(frozen=True)
-class GAN:
+class GAN(Generation):
     """Pure functions of a GAN's training. The state's dicts have a `generator` and a `discriminator` each.
 
     Attributes:
-      networks: Generator and discriminator, and their losses.
       generator_optimizer: With the moving average of the generator.
       discriminator_optimizer: Of the discriminator, whose learning rate is the same in all updates of a step.
       penalty_share: Step -> share of the penalties' weights.
@@ -86,7 +82,6 @@ class GAN:
       clip_weights: Limit of the discriminator's parameters; 0 is none.
     """
 
-    networks: Networks
     generator_optimizer: Optimizer
     discriminator_optimizer: Optimizer
     penalty_share: optax.Schedule
@@ -101,16 +96,6 @@ class GAN:
         networks = self.networks
         penalised = networks.r1 > 0 or networks.gradient_penalty > 0
         return self.discriminator_steps * (networks.penalty_every if penalised else 1)
-
-    @property
-    def classes(self) -> int:
-        """Number of labels; 0 for none."""
-        return self.networks.discriminator.classes
-
-    @property
-    def latents(self) -> int:
-        """Numbers of a latent."""
-        return self.networks.latents
 
     def init(self, key: jax.Array) -> TrainState:
         """The state before the first step."""
@@ -243,57 +228,3 @@ class GAN:
         )
         loss = self.networks.objective.discriminator(real_logits, fake_logits)
         return {"loss": loss, "real_logit": real_logits, "fake_logit": fake_logits}
-
-    def sample(self, state: TrainState, key: jax.Array, count: int, labels: jax.Array | None = None) -> jax.Array:
-        """Generates pictures.
-
-        Args:
-          state: Of a training; the moving average of the generator counts where there is one.
-          key: A typed PRNG key.
-          count: How many; static.
-          labels: `[count]` int32; None draws them uniformly.
-
-        Returns:
-          `[count, H, W, C]` float32 in [0, 1].
-
-        Raises:
-          JaxstyleError: Labels for a model that is not conditional.
-        """
-        if labels is not None and not self.classes:
-            raise JaxstyleError("this GAN was trained without labels; train configs/cgan_mnist.py to choose them")
-        keys = jax.vmap(lambda place: jax.random.fold_in(key, place))(jnp.arange(count))
-        if self.classes and labels is None:
-            labels = jax.vmap(lambda key: jax.random.randint(jax.random.fold_in(key, 1), (), 0, self.classes))(keys)
-        return self.decode(state, self.networks.noise(keys), labels)
-
-    def truncated(self, share: float) -> GAN:
-        """The same task, whose generator goes only a share of the way from the mean w (Karras et al. 2019, section B).
-
-        Raises:
-          JaxstyleError: The architecture has no w.
-        """
-        generator = self.networks.generator
-        if not hasattr(generator, "truncation"):
-            raise JaxstyleError("this GAN's generator has no mapping network to truncate; 'stylegan2' has one")
-        networks = dataclasses.replace(self.networks, generator=generator.clone(truncation=share))
-        return dataclasses.replace(self, networks=networks)
-
-    def decode(self, state: TrainState, latents: jax.Array, labels: jax.Array | None) -> jax.Array:
-        """Pictures `[N, H, W, C]` in [0, 1] of latents `[N, Z]` and labels `[N]`; of codes, by their shares."""
-        variables = {"params": state.best_params["generator"], "batch_stats": state.collections["generator"]}
-        if self.networks.codes:
-            labels = sample_codes(latents, state.collections["codes"]["shares"])
-        images = self.networks.generator.apply(variables, latents, labels, False)
-        return jnp.clip(images / 2 + 0.5, 0, 1)
-
-    def pictures(self, state: TrainState, batch: Batch, key: jax.Array) -> dict[str, jax.Array]:
-        """Samples, with classes a row each, and rows of interpolations; of the same noise at every evaluation."""
-        side = min(self.classes, 2 * SIDE) or SIDE
-        rows = jnp.repeat(jnp.arange(side), side) if self.classes else None
-        ends = self.networks.noise(jax.vmap(lambda place: jax.random.fold_in(key, place))(jnp.arange(2 * SIDE)))
-        between = jax.vmap(great_circle, (0, 0, None))(ends[:SIDE], ends[SIDE:], jnp.linspace(0, 1, SIDE))
-        labels = jnp.repeat(jnp.arange(SIDE) % self.classes, SIDE) if self.classes else None
-        return {
-            "samples": self.sample(state, key, side * side, rows),
-            "interpolations": self.decode(state, between.reshape(SIDE * SIDE, -1), labels),
-        }

@@ -167,12 +167,12 @@ class EncodesPictures(Protocol):
 
 
 @runtime_checkable
-class Truncates(Protocol):
-    """A generator that can keep its pictures near to the mean one."""
+class HasStyles(Protocol):
+    """A generator that may map latents to a style a layer; where it does not, all raise `JaxstyleError`."""
 
-    def truncated(self, share: float) -> Task:
-        """The same task, whose pictures go so far from the mean one; raises `JaxstyleError` where there is none."""
-        ...
+    def truncated(self, share: float) -> Task: ...  # the same task, whose pictures go so far from the mean one
+    def styles(self, state: TrainState, latents: jax.Array, labels: jax.Array | None) -> jax.Array: ...  # [N, L, W]
+    def decode_styles(self, state: TrainState, styles: jax.Array) -> jax.Array: ...  # [N, H, W, C] in [0, 1]
 
 
 @runtime_checkable

@@ -1,46 +1,21 @@
 """Films through latent space: closed even paths through normal latents, frames from Python and by the command."""
 
-import types
-
 import jax
 import numpy as np
 import pytest
+from latent_tasks import Latents, Styled, Unlabelled, opened
 from PIL import Image
 
 from jaxstyle import cli
 from jaxstyle.errors import JaxstyleError
-from jaxstyle.inference import interpolation, run
+from jaxstyle.inference import interpolation, latents, run
 from jaxstyle.tasks import gan, vae
 
 
-class Latents:
-    """A task whose pictures are its latents, one pixel a number, scaled by the state."""
-
-    latents = 50
-
-    def decode(self, state, latents, labels):
-        return state * latents.reshape(-1, 5, 10, 1) + (0.5 if labels is None else labels.reshape(-1, 1, 1, 1) / 10)
-
-    def sample(self, state, key, count, labels=None):
-        return self.decode(state, jax.random.normal(key, (count, 50)), labels)
-
-
-class Unlabelled(Latents):
-    def sample(self, state, key, count, labels=None):
-        if labels is not None:
-            raise JaxstyleError("takes no labels")
-        return super().sample(state, key, count)
-
-
-def opened(task, classes=tuple("abcdefghij")):
-    info = types.SimpleNamespace(classes=classes, class_counts=(1,) * len(classes))
-    return types.SimpleNamespace(task=task, state=np.float32(0.1), info=info, config=types.SimpleNamespace(task="toy"))
-
-
 def test_paths_are_closed_even_and_as_far_out_as_normal_latents():
-    points = np.stack(list(interpolation.paths(jax.random.key(0), 3, 40, 500)))
-    assert points.shape == (40, 3, 500)
     stops = np.asarray(jax.random.normal(jax.random.key(0), (4, 3, 500)))
+    points = np.stack(list(interpolation.paths(stops, 40)))
+    assert points.shape == (40, 3, 500)
     np.testing.assert_allclose(points[::10], stops, atol=1e-4)
     steps = np.linalg.norm(np.roll(points, -1, 0) - points, axis=-1)
     angle = np.pi / 2 / 10  # two random latents are at a right angle, nearly, and 22.4 long
@@ -50,8 +25,9 @@ def test_paths_are_closed_even_and_as_far_out_as_normal_latents():
 
 def test_frames_are_decoded_latents():
     frames = list(interpolation.films(opened(Unlabelled()), 2, 8, seed=3))
-    latents = np.stack(list(interpolation.paths(jax.random.key(3), 2, 8, 50)))
-    np.testing.assert_allclose(frames, np.clip(0.1 * latents.reshape(8, 2, 5, 10, 1) + 0.5, 0, 1), atol=1e-5)
+    stops = np.asarray(jax.random.normal(jax.random.key(3), (4, 2, 50)))
+    points = np.stack(list(interpolation.paths(stops, 8)))
+    np.testing.assert_allclose(frames, np.clip(0.1 * points.reshape(8, 2, 5, 10, 1) + 0.5, 0, 1), atol=1e-5)
 
 
 def test_a_film_keeps_its_label():
@@ -66,6 +42,19 @@ def test_what_cannot_be_is_told():
         next(interpolation.films(opened(object()), 1, 8))
     with pytest.raises(JaxstyleError, match="1 films of 3 frames cannot be drawn; at least 1, of 4 frames"):
         next(interpolation.films(opened(Unlabelled()), 1, 3))
+
+
+def test_a_film_goes_through_the_latents_given_and_between_classes_by_their_styles():
+    run = opened(Styled())
+    stops = latents.of_seeds(run, [4, 9, 2], labels=[1, 8, 3])
+    with pytest.raises(JaxstyleError, match="from one class to another goes through the space w"):
+        next(interpolation.films(run, 1, 6, through=stops))
+    frames = np.stack(list(interpolation.films(run, 1, 6, through=stops, space="w")))
+    shown = np.concatenate(list(latents.pictures(run, stops)))
+    np.testing.assert_allclose(frames[::2, 0], shown, atol=1e-6)
+    np.testing.assert_allclose(frames[1::2, 0], (shown + np.roll(shown, -1, 0)) / 2, atol=1e-6)  # styles go straight
+    with pytest.raises(JaxstyleError, match="goes through two latents at least, and there is one"):
+        next(interpolation.films(run, 1, 6, through=latents.of_seeds(run, [4])))
 
 
 def test_gans_and_variational_autoencoders_decode_latents():

@@ -12,8 +12,8 @@ import jaxstyle
 from jaxstyle import cli
 from jaxstyle.errors import JaxstyleError
 from jaxstyle.inference import sample
+from jaxstyle.inference.labels import drawn_labels, parse_labels
 from jaxstyle.inference.run import open_run
-from jaxstyle.inference.sample import parse_labels
 
 
 @pytest.fixture
@@ -87,16 +87,16 @@ def test_labels_are_numbers_names_lists_and_ranges():
 
 @pytest.mark.parametrize("counts", [(95, 5), (1, 0, 3, 6), (7,)])
 def test_labels_are_drawn_by_their_shares_from_the_first_on(counts):
-    labels = sample.drawn_labels(counts, 1000, seed=3)
+    labels = drawn_labels(counts, 1000, seed=3)
     for many in (40, 333, 1000):
         drawn = np.bincount(labels[:many], minlength=len(counts))
         # an interval has its length's share of the first n multiples of the golden ratio to some 2 + ln n / 2 places
         np.testing.assert_allclose(drawn, many * np.array(counts) / sum(counts), atol=2 + np.log(many) / 2)
-    np.testing.assert_array_equal(sample.drawn_labels(counts, 10, seed=3), labels[:10])
+    np.testing.assert_array_equal(drawn_labels(counts, 10, seed=3), labels[:10])
 
 
 def test_one_label_is_any_class_as_often_as_the_class_is_there():
-    first = [sample.drawn_labels((30, 10), 1, seed)[0] for seed in range(400)]
+    first = [drawn_labels((30, 10), 1, seed)[0] for seed in range(400)]
     assert np.mean(first) == pytest.approx(0.25, abs=0.09)  # four standard deviations of 400 draws
 
 

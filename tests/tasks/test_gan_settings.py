@@ -24,7 +24,7 @@ def config(request):
 def test_truncation_is_of_networks_with_a_mapping_network(config):
     task = made(changed(config, architecture="stylegan2", mapping=2)).truncated(0.7)
     assert task.networks.generator.truncation == 0.7 and task.networks.discriminator.codes == 0
-    with pytest.raises(JaxstyleError, match="generator has no mapping network to truncate; 'stylegan2' has one"):
+    with pytest.raises(JaxstyleError, match="generator has no mapping network, and so no styles; 'stylegan2' has one"):
         made(config).truncated(0.7)
 
 
