@@ -68,6 +68,19 @@ def matching_target(features: jax.Array, bags: Sequence[Bag], weights: jax.Array
     return Matching(bag, centred(features), detail, weight)
 
 
+def free_target(bags: Sequence[Bag], weights: jax.Array, shape: tuple[int, int, int]) -> Matching:
+    """The matching target of a picture without a photo: every place is to be like the vector that it resembles most.
+
+    Args:
+      bags: Of the layer in each of S paintings.
+      weights: `[S]`, non-negative, not all zero.
+      shape: `(h, w, C)` of the picture's activation.
+    """
+    bag = jax.tree.map(lambda leaf: leaf[None], combine_bags(bags, weights))
+    nothing = jnp.zeros(shape)
+    return Matching(bag, nothing, nothing[..., 0], jnp.ones((1, *shape[:2])), np.float32(0))
+
+
 def centred(features: jax.Array) -> jax.Array:
     """Features `[h, w, C]` less their mean, divided by the root of their mean squared length, in float32."""
     features = features.astype(jnp.float32)

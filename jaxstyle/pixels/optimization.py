@@ -38,6 +38,13 @@ class OptimizationConfig(Settings):
     style_weights: tuple[float, ...] = setting(
         (), "the blend of several styles, one number each (default: equal)", least=0
     )
+    matching_weight: float = setting(
+        0.3, "weight of being like the style place by place, beside its statistics; 0 takes those alone", least=0
+    )
+    matching_layers: tuple[str, ...] = setting(
+        (), "layers whose places are matched (default: the style layers but the first and the last)"
+    )
+    match_every: int = setting(50, "optimiser steps between two matchings", least=1)
     optimizer: str = setting("adam", "how the picture is updated", LEARNING_RATES)
     parametrization: str = setting("pixels", "which numbers the optimiser moves to make the picture", STEP_SIZES)
     learning_rate: float | None = setting(
@@ -49,7 +56,7 @@ class OptimizationConfig(Settings):
     style_size: int | None = setting(
         None, "longer side of the style pictures, pixels, the same at every scale", least=16
     )
-    pooling: str = setting("max", "how the network pools", POOLING_SCALE)
+    pooling: str = setting("smooth", "how the network pools", POOLING_SCALE)
     seed: int = setting(0, "of all randomness", least=0)
     dtype: str = setting("float32", "in which the network computes", DTYPES)
     devices: int | None = setting(None, "number of devices over which pictures are sharded (default: all)", least=1)
@@ -87,6 +94,11 @@ def style_weights(config: OptimizationConfig, count: int) -> np.ndarray:
     if len(weights) != count:
         raise JaxstyleError(f"{named('style_weights')} has {len(weights)} numbers for {count} styles; give one each")
     return weights / weights.sum()
+
+
+def matched_layers(config: Any) -> tuple[str, ...]:
+    """The layers whose places are matched, where some are: those that were set, or the style layers in the middle."""
+    return config.matching_layers or config.style_layers[1:-1] or config.style_layers
 
 
 def with_step_of(config: Any, optimizer: optax.GradientTransformation | None) -> Any:

@@ -12,7 +12,6 @@ import optax
 
 from jaxstyle.errors import JaxstyleError
 from jaxstyle.features import Features
-from jaxstyle.features.layers import POOLING_SCALE
 from jaxstyle.media import colors
 from jaxstyle.media.image_resizing import check_mask, resize
 from jaxstyle.perceptual.config import PerceptualConfig
@@ -26,6 +25,7 @@ from jaxstyle.pixels.optimization import (
     OptimizationConfig,
     choose_method,
     hyper_parameters,
+    matched_layers,
     noise,
     style_weights,
     with_step_of,
@@ -64,18 +64,10 @@ class StyleTransferConfig(PerceptualConfig, OptimizationConfig):
     parametrization: str = setting(
         "", "which numbers the optimiser moves (default: pyramid for adam, pixels for lbfgs)", STEP_SIZES
     )
-    pooling: str = setting("smooth", "how the network pools", POOLING_SCALE)
     padding: str = setting("replicate", "what the network's first layer sees beyond the frame", ("replicate", "zeros"))
     structure_weight: float = setting(
         0.022, "weight of the photo's composition: which of its places resemble each other", least=0
     )
-    matching_weight: float = setting(
-        0.3, "weight of being like the painting place by place, beside its statistics; 0 takes those alone", least=0
-    )
-    matching_layers: tuple[str, ...] = setting(
-        (), "layers whose places are matched (default: the style layers but the first and the last)"
-    )
-    match_every: int = setting(50, "optimiser steps between two matchings", least=1)
     preserve_color: str = setting("none", "keep the photo's colours", PRESERVE_COLOR)
 
     def __post_init__(self) -> None:
@@ -145,14 +137,13 @@ def perceptual_loss(config: StyleTransferConfig, network: Any, points: Sequence[
     def used(name: str) -> bool:
         return any(point.get(name, getattr(config, name)) for point in points)
 
-    matched = config.matching_layers or config.style_layers[1:-1] or config.style_layers
     return PerceptualLoss(
         network,
         config.content_layers,
         config.style_layers,
         config.style_loss,
         config.dtype,
-        matching_layers=matched if used("matching_weight") else (),
+        matching_layers=matched_layers(config) if used("matching_weight") else (),
         structure=used("structure_weight"),
     )
 

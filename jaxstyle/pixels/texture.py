@@ -1,16 +1,19 @@
 """Texture synthesis: a picture out of noise with the statistics of others, on the pixel loop.
 
 It is style transfer without content (Gatys, Ecker & Bethge 2015, "Texture Synthesis Using Convolutional Neural
-Networks"), from coarse to fine, on a torus: the network's convolutions, the total variation and the resizes between
-scales see the opposite side beyond the frame. So no statistics are of a frame, and every texture repeats.
+Networks"): statistics, and places each of which is to be like one of the exemplar's. It goes from coarse to fine on a
+torus: the network's convolutions, the total variation and the resizes between scales see the opposite side beyond the
+frame. So no statistics are of a frame, and every texture repeats.
 """
 
 from __future__ import annotations
 
 import dataclasses
 from collections.abc import Sequence
+from typing import Any
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 import optax
 
@@ -19,7 +22,8 @@ from jaxstyle.features import Features
 from jaxstyle.media.image_decoding import Picture
 from jaxstyle.media.image_resizing import MIN_SIDE, resize
 from jaxstyle.perceptual.config import StyleLossConfig
-from jaxstyle.perceptual.loss import PerceptualLoss, Weights, blended_style, normalized, painting_moments
+from jaxstyle.perceptual.loss import PerceptualLoss, Weights, blended_style, normalized, painting_targets
+from jaxstyle.perceptual.matching import free_target
 from jaxstyle.perceptual.sizes import painting_size
 from jaxstyle.pixels import footprint, schedule
 from jaxstyle.pixels.job import Inputs, PixelJob, Point, Reads
@@ -29,6 +33,7 @@ from jaxstyle.pixels.optimization import (
     OptimizationConfig,
     choose_method,
     hyper_parameters,
+    matched_layers,
     noise,
     style_weights,
     with_step_of,
@@ -107,32 +112,42 @@ def prepare(
     exemplars = inputs["styles"]
     style_weights(config, len(exemplars))
     features = dataclasses.replace(features, params=jax.device_put(features.params))
-    features.check(config.style_layers)
-    features = dataclasses.replace(features, network=features.network.clone(padding="circular"))
-    stages = plan(config, features)
-    network = footprint.fit(features, config.style_layers, stages[-1], 1, config.dtype, config.devices)
-    loss = PerceptualLoss(network, (), config.style_layers, config.style_loss, config.dtype, periodic=True)
-    objectives = StageObjectives(config, loss, features, exemplars, stages[-1].scale)
+    loss = PerceptualLoss(
+        features.network.clone(padding="circular"),
+        (),
+        config.style_layers,
+        config.style_loss,
+        config.dtype,
+        matched_layers(config) if config.matching_weight else (),
+        periodic=True,
+    )
+    features.check(loss.layers)
+    features = dataclasses.replace(features, network=loss.network)
+    stages = plan(config, features, loss.layers)
+    network = footprint.fit(features, loss.layers, stages[-1], 1, config.dtype, config.devices)
+    loss = dataclasses.replace(loss, network=network)
+    objectives = StageObjectives(config, loss, features, exemplars, stages)
     objectives.check_memory(stages[-1])
     method = choose_method(config, ObjectiveLoss(network, dtype=config.dtype, descends=True), optimizer, periodic=True)
+    method = method._replace(match_every=config.match_every if loss.matching_layers else 0)
     start = noise(config, stages[0], inputs.rgb("styles"))[None]
     return Problem(method, stages, start, hyper_parameters(config, 1, points), objectives, features.params)
 
 
-def plan(config: TextureConfig, features: Features) -> list[Stage]:
+def plan(config: TextureConfig, features: Features, layers: tuple[str, ...]) -> list[Stage]:
     """The stages of the texture, whose sides are multiples of the network's stride: `finish` crops the last.
 
     Raises:
       JaxstyleError: The texture is too small for the layers, or tileable and its sides are no such multiples.
     """
-    stride = features.stride(config.style_layers)
+    stride = features.stride(layers)
     height, width = (-(-side // stride) * stride for side in config.shape)
     if config.tileable and (height, width) != config.shape:
         raise JaxstyleError(
             f"{named('size')} is {config.size}, and the sides of a tileable texture are multiples of {stride} with "
             f"these layers: make it {width}x{height}"
         )
-    least_side = features.least_side(config.style_layers)
+    least_side = features.least_side(layers)
     return schedule.stages(config, max(height, width), least_side, height, width, stride)
 
 
@@ -152,37 +167,56 @@ def finish(config: TextureConfig, texture: np.ndarray, inputs: Inputs) -> np.nda
 
 @dataclasses.dataclass(frozen=True)
 class StageObjectives:
-    """`stage -> StageObjective [1, …]`: the blended statistics of the exemplars, as large as that scale sees them."""
+    """`stage -> StageObjective [1, …]`: what the exemplars ask for, as large as that scale sees them.
+
+    Attributes:
+      config: The settings.
+      loss: What they describe.
+      features: The feature extractor.
+      exemplars: The pictures whose texture is taken.
+      stages: Of the run. At the first of several no places are matched: out of noise statistics make shapes.
+    """
 
     config: TextureConfig
     loss: PerceptualLoss
     features: Features
     exemplars: Sequence[Picture]
-    largest: int  # the scale of the last stage
+    stages: Sequence[Stage]
 
     def __call__(self, stage: Stage) -> StageObjective:
         """The objective of the texture at one stage."""
-        moments = []
-        for rgb, alpha in self.exemplars:
-            size = self.size(stage, rgb)
-            framed, mask = mirrored(resize(rgb, *size), self.margin)
-            if alpha is not None:
-                mask *= mirrored(resize(alpha, *size), self.margin)[0]
-            moments.append(painting_moments(self.loss, framed, self.features.params, mask))
-        style = jax.device_get(blended_style(self.loss, moments, style_weights(self.config, len(self.exemplars))))
-        weights = Weights(np.float32(0), np.float32(self.config.tv_weight), normalized(self.config.layer_weights))
-        made = StageObjective(self.loss.objective({}, style, weights))
+        loss = dataclasses.replace(self.loss, matching_layers=()) if stage in self.stages[:-1][:1] else self.loss
+        params, blend = self.features.params, jnp.asarray(style_weights(self.config, len(self.exemplars)))
+        seen = [self.seen(loss, stage, exemplar) for exemplar in self.exemplars]
+        style = blended_style(loss, [moments for moments, _ in seen], blend)
+        pixels = jax.ShapeDtypeStruct((stage.height, stage.width, 3), np.float32)
+        found = jax.eval_shape(lambda picture: loss.extract(picture, params, loss.matching_layers), pixels)
+        matching = {
+            layer: free_target([bags[layer] for _, bags in seen], blend, found[layer].shape)
+            for layer in loss.matching_layers
+        }
+        variation, matched = np.float32(self.config.tv_weight), np.float32(self.config.matching_weight)
+        weights = Weights(np.float32(0), variation, normalized(self.config.layer_weights), matched)
+        made = StageObjective(loss.objective({}, style, weights, matching))
         return jax.tree.map(lambda leaf: np.asarray(leaf)[None], made)
+
+    def seen(self, loss: PerceptualLoss, stage: Stage, exemplar: Picture) -> tuple[Any, Any]:
+        """The moments and the bags of an exemplar at one stage."""
+        size = self.size(stage, exemplar.rgb)
+        framed, mask = mirrored(resize(exemplar.rgb, *size), self.margin)
+        if exemplar.alpha is not None:
+            mask *= mirrored(resize(exemplar.alpha, *size), self.margin)[0]
+        return painting_targets(loss, framed, self.features.params, mask)
 
     @property
     def margin(self) -> int:
         """Pixels by which an exemplar is continued."""
-        return MARGIN * self.features.stride(self.loss.style_layers)
+        return MARGIN * self.features.stride(self.loss.layers)
 
     def size(self, stage: Stage, exemplar: np.ndarray) -> tuple[int, int]:
         """Height and width at which an exemplar is seen: at the last stage its own, or what `style_size` says."""
-        longer = round((self.config.style_size or max(exemplar.shape[:2])) * stage.scale / self.largest)
-        least = self.features.least_side(self.loss.style_layers)
+        longer = round((self.config.style_size or max(exemplar.shape[:2])) * stage.scale / self.stages[-1].scale)
+        least = self.features.least_side(self.loss.layers)
         return painting_size(exemplar.shape, longer, least, enlarge=True)
 
     def check_memory(self, stage: Stage) -> None:

@@ -11,7 +11,7 @@ import tiny
 
 from jaxstyle.ops.matching import Bag, local_contrast
 from jaxstyle.perceptual.loss import PerceptualLoss, Weights, painting_targets, picture_targets
-from jaxstyle.perceptual.matching import HALF_DETAIL, find, matched_distance, matching_target
+from jaxstyle.perceptual.matching import HALF_DETAIL, find, free_target, matched_distance, matching_target
 from jaxstyle.perceptual.objective import Activations
 
 RNG = np.random.default_rng(0)
@@ -73,6 +73,13 @@ def test_its_gradient_equals_central_differences():
 
     slope = jax.grad(matched_distance)(jnp.asarray(PICTURE), found)
     reference.assert_near(slope, reference.gradient(exact, PICTURE), 1e-4)
+
+
+def test_without_a_photo_every_place_finds_what_it_resembles_most():
+    found = free_target(BAGS[:1], jnp.ones(1), PICTURE.shape)
+    expected = (centred(PICTURE) @ BAGS[0].vectors.T).argmax(-1)
+    np.testing.assert_array_equal(find(jnp.asarray(PICTURE), found)[0], expected)
+    np.testing.assert_array_equal(found.weight, np.ones((1, *PICTURE.shape[:2])))
 
 
 def test_where_the_photo_is_flat_nothing_is_asked_for():

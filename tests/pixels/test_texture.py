@@ -21,7 +21,7 @@ from jaxstyle.ops.resampling import resize_image
 from jaxstyle.perceptual.loss import painting_moments
 from jaxstyle.pixels import texture
 from jaxstyle.pixels.loop import optimize
-from jaxstyle.pixels.method import advance, start
+from jaxstyle.pixels.method import advance, match, start
 from jaxstyle.pixels.optimizers import adam, carry_state
 from jaxstyle.pixels.schedule import Stage
 from jaxstyle.pixels.texture import TextureConfig
@@ -37,6 +37,7 @@ SMALL = {
     "style_loss": "mean-std",
     "style_layers": tiny.TAPS[:3],
     "layer_weights": (1, 1, 1),
+    "matching_weight": 0,
 }
 few = settings(derandomize=True, deadline=None, max_examples=15)
 
@@ -213,7 +214,7 @@ def test_the_exemplars_are_seen_at_their_own_size_in_the_end(size, style_size, e
 
 
 def test_stages_are_multiples_of_the_stride_and_the_last_is_large_enough():
-    found = texture.plan(config(size="50x47", min_size=34), FEATURES)
+    found = texture.plan(config(size="50x47", min_size=34), FEATURES, tiny.TAPS[:3])
     assert found == [Stage(26, 24, 24, 4), Stage(52, 48, 52, 3)]
     made = np.zeros((48, 52, 3))
     assert texture.finish(config(size="50x47"), made, tiny.inputs()).shape == (47, 50, 3)
@@ -244,14 +245,31 @@ def test_a_run_from_noise_comes_near_the_exemplar_and_has_no_seam():
         assert after < 0.2 * before, (layer, before, after)
 
 
-@pytest.mark.parametrize("optimizer", ["adam", "lbfgs"])
-def test_a_step_lowers_for_every_platform(optimizer):
+def test_places_are_matched_at_all_scales_but_the_first():
+    posed = texture.prepare(
+        config(size="96", matching_weight=1, match_every=2), FEATURES, tiny.inputs(styles=EXEMPLARS)
+    )
+    first, last = (posed.data(stage).objective.parts for stage in posed.stages)
+    assert not [part for part in first if part.match]
+    (matched,) = (part for part in last if part.match)
+    assert matched.layer == tiny.TAPS[1] and posed.method.match_every == 2
+    plain = texture.prepare(config(size="96"), FEATURES, tiny.inputs(styles=EXEMPLARS))
+    one, other = (optimize(problem, jax.devices()[:1]).pictures for problem in (posed, plain))
+    assert np.isfinite(one).all() and not np.array_equal(one, other)
+
+
+@pytest.mark.parametrize(("optimizer", "weight"), [("adam", 0), ("adam", 1), ("lbfgs", 0)])
+def test_a_step_lowers_for_every_platform(optimizer, weight):
     found = texture.prepare(
-        config(optimizer=optimizer, style_loss="wasserstein"), FEATURES, tiny.inputs(styles=EXEMPLARS)
+        config(optimizer=optimizer, style_loss="wasserstein", matching_weight=weight),
+        FEATURES,
+        tiny.inputs(styles=EXEMPLARS),
     )
     method, stage = found.method, found.stages[-1]
     state = jax.eval_shape(functools.partial(start, method), jnp.zeros((stage.height, stage.width, 3)))
     data = jax.tree.map(lambda leaf: leaf[0], found.data(stage))
+    if method.match_every:
+        state = jax.eval_shape(functools.partial(match, method), state, data, FEATURES.params)
     hyper = jax.tree.map(lambda leaf: leaf[0], found.hyper)
     traced = jax.jit(functools.partial(advance, method)).trace(state, hyper, data, FEATURES.params)
     for platform in ("cpu", "cuda", "tpu"):
