@@ -1,4 +1,4 @@
-"""jaxstyle from Python: a picture stylised or dreamt on, a texture synthesised, a network looked into, in one call.
+"""The Python functions of pixel jobs: style transfer, texture synthesis, DeepDream and feature visualisation.
 
 Every function takes settings as keywords (`size=256`), or a whole `config`, or both: then keywords count.
 """
@@ -49,7 +49,7 @@ class Result:
 
     @property
     def picture(self) -> np.ndarray:
-        """The first picture."""
+        """The first of `pictures`, float32 `[H, W, 3]`, sRGB in [0, 1]."""
         return self.pictures[0]
 
 
@@ -66,19 +66,20 @@ def stylize(
     callback: OnReport | None = None,
     **settings: Any,
 ) -> Result:
-    """Paints the content of one picture in the style of others.
+    """Paints the content of a photo in the style of paintings (neural style transfer).
 
-    Ctrl-C (or a notebook's stop button) ends it early with the picture so far.
+    Ctrl-C (or a notebook's stop button) ends the optimisation early, with the picture so far.
 
     Args:
       content: The photo: a path, a PIL image, or floats `[H, W, 3]` in [0, 1]; of several each is stylised.
       styles: The painting, or several; `style_weights` blends them.
       config: Settings; the defaults where there are none.
       features: The feature extractor, its name or its file; None takes the one that `config` names.
-      content_masks: One a style, `[H, W]` in [0, 1] or paths: where in the photo that style goes.
-      style_masks: One a style: which part of that painting counts.
-      optimizer: Name of one, or any optax transformation of a picture, such as `optax.sgd(0.1)`, in place of the
-        settings'. Its updates are multiplied by `learning_rate` where that is set.
+      content_masks: One mask a style, of the photo's size: `[H, W]` in [0, 1], or a path; 1 where in the photo the
+        style goes.
+      style_masks: One mask a style, of the painting's size: `[H, W]` in [0, 1], or a path; 1 where the painting counts.
+      optimizer: Name of an optimiser, or any optax transformation of a picture, such as `optax.sgd(0.1)`, in place of
+        the settings'. Its updates are multiplied by `learning_rate` where that is set.
       objective: Any objective of `jaxstyle.pixels.objectives`, to be made large in place of the distances to photo and
         paintings; comparing terms, such as `content("relu4_1")`, compare with the photo.
       callback: Called a few times a second with the loop's `Report`; `report.pictures()[0]` is the picture so far.
@@ -107,7 +108,7 @@ def synthesize_texture(
 ) -> Result:
     """Synthesises a texture that looks like one picture, or like a mixture of several.
 
-    Ctrl-C (or a notebook's stop button) ends it early with the texture so far.
+    Ctrl-C (or a notebook's stop button) ends the optimisation early, with the texture so far.
 
     Args:
       styles: The exemplar: a path, a PIL image, or floats `[h, w, 3]` in [0, 1]; or several, which `style_weights`
@@ -139,17 +140,17 @@ def dream(
     callback: OnReport | None = None,
     **settings: Any,
 ) -> Result:
-    """Dreams on a picture: DeepDream.
+    """Changes a picture until activations of a network grow (DeepDream).
 
-    Ctrl-C (or a notebook's stop button) ends it early with the picture so far.
+    Ctrl-C (or a notebook's stop button) ends the optimisation early, with the picture so far.
 
     Args:
       picture: The photo: a path, a PIL image, or floats `[H, W, 3]` in [0, 1]; or several. None dreams on noise, with
         `init="noise"`.
       config: Settings; the defaults where there are none. Of `frames` the first is made.
       features: The feature extractor, its name or its file; None takes the one that `config` names.
-      guide: A picture of whose features to dream.
-      mask: `[H, W]` in [0, 1] or a path, white where to dream.
+      guide: A picture whose features the dream takes up.
+      mask: `[H, W]` in [0, 1], of the photo's size, or a path; 1 where the picture may change.
       objective: Any objective of `jaxstyle.pixels.objectives`, in place of the settings' layers and channels.
       callback: As for `stylize`.
       **settings: Fields of `DreamConfig`, such as `layers=("relu4_1",)`.
@@ -173,7 +174,9 @@ def visualize(
     callback: OnReport | None = None,
     **settings: Any,
 ) -> Result:
-    """Paints what channels of a network respond to most, all in one compiled program.
+    """Optimises a picture for each channel of a layer, to which the channel responds most (feature visualisation).
+
+    All pictures are made by one compiled program.
 
     Args:
       objectives: To be made large, one a picture; all of one structure, such as
@@ -203,7 +206,7 @@ def run_job(
     callback: OnReport | None = None,
     ingredients: Mapping[str, Any] | None = None,
 ) -> Result:
-    """Runs any pixel job on pictures at hand; the functions above are this one with names.
+    """Runs a pixel job on pictures in memory or on disk; `stylize` and the other functions above call this one.
 
     Args:
       job: The job.
@@ -248,7 +251,7 @@ def run_job(
 
 
 def with_settings(job: PixelJob, config: Any, settings: Mapping[str, Any]) -> Any:
-    """The job's settings with some replaced.
+    """Returns a job's settings with some replaced.
 
     Raises:
       JaxstyleError: A name that is no setting; the nearest is told.
@@ -261,7 +264,7 @@ def with_settings(job: PixelJob, config: Any, settings: Mapping[str, Any]) -> An
 
 
 def as_list(value: Any) -> list[Any]:
-    """Several pictures as they are, one in a list, None as none."""
+    """Returns a list of pictures: of one picture a list of one, of None an empty list."""
     if value is None:
         return []
     return list(value) if isinstance(value, (list, tuple)) else [value]

@@ -39,7 +39,7 @@ OPTIONS = ("features", "count", "seed", "checkpoint", "split", "data", "iwae_sam
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """What to score, and how."""
+    """Adds the arguments: the workdir to score, and the metrics."""
     parser.add_argument("workdir", metavar="WORKDIR", help="of a training, finished or still running")
     names = "such as loss,frechet,kid,recall; without it all that can be had"
     parser.add_argument("--metrics", default="", metavar="A,B", help=names)

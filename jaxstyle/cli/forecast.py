@@ -12,7 +12,7 @@ from jaxstyle.media.film_writing import check_film, write_frames
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """What to go on with, and where to write it."""
+    """Adds the arguments: the workdir, the clip to continue, and the file to write."""
     parser.add_argument("workdir", metavar="WORKDIR", help="of a forecaster's training, finished or still running")
     parser.add_argument(
         "clip", metavar="CLIP", help="a GIF, a folder of frames, .npy, or .mp4 where ffmpeg is installed"

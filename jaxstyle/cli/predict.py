@@ -15,7 +15,7 @@ from jaxstyle.media.paths import list_pictures
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """What to look at, and how much to tell."""
+    """Adds the arguments: the workdir, the pictures, and how many classes to tell."""
     parser.add_argument("workdir", metavar="WORKDIR", help="of a classifier's training, finished or still running")
     parser.add_argument("pictures", metavar="IMAGE", nargs="+", help="pictures, or folders of them; or clips")
     parser.add_argument("--top", type=int, default=3, metavar="N", help="classes told of each picture (default: 3)")

@@ -17,7 +17,7 @@ from jaxstyle.media.image_writing import check_writable, write_picture, write_wh
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """What to draw, and where to."""
+    """Adds the arguments: the workdir, what to draw, and the file to write."""
     parser.add_argument("workdir", metavar="WORKDIR", help="of a training, finished or still running")
     parser.add_argument("-n", "--count", type=int, default=64, metavar="N", help="how many (default: 64)")
     parser.add_argument("-o", "--output", metavar="GRID", help="the file for one picture of them all")

@@ -14,7 +14,7 @@ from jaxstyle.media.paths import list_pictures
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """What to look at, and where results go."""
+    """Adds the arguments: the workdir, the pictures, and where results go."""
     parser.add_argument("workdir", metavar="WORKDIR", help="of a training, finished or still running")
     parser.add_argument("images", nargs="+", metavar="IMAGE", help="pictures, or folders of them")
     target = "folder for masks/NAME.png (class numbers; of two classes 0 and 255) and overlays/NAME.png"

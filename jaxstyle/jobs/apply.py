@@ -174,7 +174,7 @@ def stylised_photos(stylizer: Stylizer, entries: Sequence[Entry]) -> Iterator[tu
 
 
 def recorded(model: str | os.PathLike | None, options: StyleOptions) -> dict[str, Any]:
-    """What a result depends on, without times, places or machines: it goes into the result's metadata."""
+    """Everything that a result depends on, without times, places or machines, for the result's metadata."""
     styles = [[os.path.basename(str(style)), weight] for style, weight in blend_of(options.style)]
     return {
         "jaxstyle": __version__,

@@ -1,4 +1,4 @@
-"""Which of the sources of a job are films, and where their results go."""
+"""Films among the sources of a job, and the names of their results."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ KEPT = {".png": ".apng", ".apng": ".apng", ".webp": ".webp"} | dict.fromkeys(VID
 
 
 def part_films(contents: Sequence[str], output: str) -> tuple[list[str], list[str]]:
-    """Which of the sources are stylised as films, and which as pictures.
+    """Sorts sources into those stylised as films, and those stylised as pictures.
 
     Animations and what ffmpeg reads are films, and so is a folder whose result is one file that holds a film; of an
     animation whose result is a picture, the first frame is stylised.
@@ -97,7 +97,7 @@ def rate_of(film: Film, fps: float | None) -> Timing:
 
 
 def kept_of(film: Film, target: pathlib.Path, fps: float | None) -> dict[str, Any]:
-    """What a film's result keeps of it, for `film_writer`; no sound where it would run apart from the frames."""
+    """Properties of a film that its result keeps, for `film_writer`; no sound where it would not keep step."""
     sound = film.sound if fps is None and target.suffix.lower() == ".mp4" else None
     return {
         "sound": None if sound is None else (film.path, sound),

@@ -1,4 +1,4 @@
-"""What settings stand for: the feature extractor, the files they name, and the record that goes into a result."""
+"""The feature extractor and the files that settings name, and the record of settings that goes into a result."""
 
 from __future__ import annotations
 

@@ -78,7 +78,9 @@ def minimax_generator(fake: jax.Array) -> jax.Array:
 
 
 def non_saturating_generator(fake: jax.Array) -> jax.Array:
-    """`-log σ(fake)` (Goodfellow et al. 2014, section 3): its gradient is largest where the discriminator is confident.
+    """`-log σ(fake)`, the non-saturating generator loss (Goodfellow et al. 2014, section 3).
+
+    The gradient of this loss is largest where the discriminator is confident.
 
     Args:
       fake: Logits `[...]` of generated pictures.

@@ -1,4 +1,4 @@
-"""The patchwise contrastive loss: what stands at a place must be told from what stands elsewhere."""
+"""The patchwise contrastive loss: features at a place must be told from features elsewhere in the picture."""
 
 from __future__ import annotations
 

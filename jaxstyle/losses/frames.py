@@ -54,7 +54,7 @@ FRAME_LOSSES: dict[str, Callable[[jax.Array, jax.Array], jax.Array]] = {
 
 
 def weighted_frame_loss(weights: Mapping[str, float]) -> Callable[[jax.Array, jax.Array], jax.Array]:
-    """Makes the sum of some of `FRAME_LOSSES` with weights, given by name."""
+    """Returns the weighted sum of some of `FRAME_LOSSES`, as a function like each; `weights` are by name, and >= 0."""
     parts = [(weight, FRAME_LOSSES[name]) for name, weight in weights.items() if weight]
     return lambda logits, frames: sum((weight * loss(logits, frames) for weight, loss in parts), jnp.float32(0))
 

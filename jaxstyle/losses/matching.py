@@ -52,9 +52,10 @@ def nearest_distance(features: jax.Array, vectors: jax.Array) -> jax.Array:
 
 
 def relaxed_transport_distance(features: jax.Array, vectors: jax.Array) -> jax.Array:
-    """The larger of the means of both directions: of places to the nearest vector, of vectors to the nearest place.
+    """Relaxed earth mover's distance between the features of a picture and the vectors of a painting, by cosine.
 
-    A lower bound of the earth mover's distance, under which none of the painting's vectors is left unused.
+    The larger of two means of one minus the cosine: over places to their nearest vector, and over vectors to their
+    nearest place. Under this lower bound of the earth mover's distance none of the painting's vectors is left unused.
 
     Args:
       features: `[N, C]`, centred.
@@ -71,21 +72,21 @@ def relaxed_transport_distance(features: jax.Array, vectors: jax.Array) -> jax.A
 
 
 def self_similarity(features: jax.Array) -> jax.Array:
-    """Cosine distances `[N, N]` between features `[N, C]`; rows sum to one, or to nought where all are."""
+    """Cosine distances `[N, N]` between features `[N, C]`, each row divided by its sum; a row of zeros stays so."""
     vectors = unit(features)
     apart = jnp.maximum(1 - cosines(vectors, vectors), 0)
     return apart / jnp.maximum(jnp.sum(apart, 1, keepdims=True), 1e-8)
 
 
 def self_similarity_distance(features: jax.Array, target: jax.Array) -> jax.Array:
-    """How far the picture's pattern of which place resembles which is from the photo's.
+    """Mean absolute difference between the self-similarity matrices of a picture and of a photo, times N.
 
     Args:
       features: `[N, C]` of the picture, at some places.
       target: `[N, N]`, the `self_similarity` of the photo's features at the same places. No gradient goes there.
 
     Returns:
-      A float32 scalar: the mean absolute difference of both matrices, times N.
+      A float32 scalar in [0, 2].
 
     References:
       Kolkin, Salavon & Shakhnarovich 2019, eq. 7 (there a sum over N², divided by N).

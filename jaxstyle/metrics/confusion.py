@@ -47,12 +47,12 @@ def accuracy(matrix: np.ndarray) -> float:
 
 
 def precision(matrix: np.ndarray) -> np.ndarray:
-    """The share of correct ones among the predictions of each class, `[C]`; NaN for classes never predicted."""
+    """The share of correct predictions among all of each class, `[C]` in [0, 1]; NaN for classes never predicted."""
     return ratio(np.diagonal(matrix), np.sum(matrix, 0))
 
 
 def recall(matrix: np.ndarray) -> np.ndarray:
-    """The share of correctly predicted ones among the examples of each class, `[C]`; NaN for absent classes."""
+    """The share of correctly predicted examples among all of each class, `[C]` in [0, 1]; NaN for absent classes."""
     return ratio(np.diagonal(matrix), np.sum(matrix, 1))
 
 

@@ -14,11 +14,11 @@ from jaxstyle.errors import JaxstyleError
 def iwae_bound(
     log_weights: Callable[[jax.Array], jax.Array], keys: jax.Array, samples: int, *, chunk: int = 8
 ) -> jax.Array:
-    """`log 1/k Σ_j p(x, z_j) / q(z_j | x)` with z_j from q: Burda, Grosse & Salakhutdinov 2016, eq. 8.
+    """Importance weighted bound on log p(x): `log 1/k Σ_j p(x, z_j) / q(z_j | x)` with k samples z_j from q.
 
-    Its expectation is at most the log likelihood and rises with k; for k = 1 it is the evidence lower bound. The sum is
-    computed chunk by chunk, in memory that does not depend on k; each draw's key depends on its number alone, so the
-    result does not depend on the chunk.
+    The bound's expectation is at most the log likelihood and rises with k; for k = 1 it is the evidence lower bound.
+    The sum is computed chunk by chunk, in memory that does not depend on k; each draw's key depends on its number
+    alone, so the result does not depend on the chunk.
 
     Args:
       log_weights: Keys `[N, c]` -> `log p(x, z) - log q(z | x)` `[N, c]` of that many draws for each of N examples.
@@ -31,6 +31,9 @@ def iwae_bound(
 
     Raises:
       JaxstyleError: No samples or an empty chunk.
+
+    References:
+      Burda, Grosse & Salakhutdinov 2016, "Importance Weighted Autoencoders", eq. 8.
     """
     if samples < 1 or chunk < 1:
         raise JaxstyleError(f"the importance weighted bound needs at least one sample, got {samples} by {chunk}")

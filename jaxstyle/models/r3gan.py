@@ -29,7 +29,7 @@ OPTIONS = ("blocks", "group", "patch")
 EXPANSION = 2
 """Channels within a block, as a multiple of those between blocks."""
 SLOPE = 0.2
-"""Of leaky ReLU below 0."""
+"""Slope of leaky ReLU below 0."""
 GAIN = 2 / (1 + SLOPE**2)
 """The variance of an input over that of its leaky ReLU, in the mean square."""
 
@@ -93,7 +93,7 @@ class Block(nn.Module):
 
 
 class Stages(nn.Module):
-    """What both networks are made of.
+    """The block of which both networks are made.
 
     Attributes:
       shape: Of a picture, `(H, W, C)`.

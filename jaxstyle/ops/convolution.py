@@ -1,4 +1,4 @@
-"""`flax.linen.Conv`, made faster to train on CPUs; on other devices it is unchanged.
+"""`flax.linen.Conv`, made faster to train on CPUs and unchanged on other devices.
 
 Two things slow the training of a network down there, measured on two cores with jaxlib 0.10.2, ResNet-20 at 64 px,
 batch 64:

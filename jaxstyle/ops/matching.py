@@ -31,18 +31,18 @@ class Bag(NamedTuple):
 
 
 def unit(vectors: jax.Array) -> jax.Array:
-    """Vectors `[..., C]` divided by their length, in float32; one of length nought stays so. Gradients are finite."""
+    """Divides vectors `[..., C]` by their length, in float32; a zero vector stays zero. Gradients are finite."""
     vectors = vectors.astype(jnp.float32)
     return vectors * jax.lax.rsqrt(jnp.maximum(jnp.sum(jnp.square(vectors), -1, keepdims=True), FLOOR))
 
 
 def bag(features: jax.Array, mean: jax.Array, count: int, weights: jax.Array | None = None) -> Bag:
-    """The bag of one painting.
+    """Samples the bag of one painting: feature vectors, centred and of length one.
 
     Args:
-      features: `[h, w, C]`.
-      mean: `[C]`, their mean, weighted as they are.
-      count: Vectors that it holds at most; all of the painting's, if there are no more.
+      features: The painting's activation `[h, w, C]`.
+      mean: `[C]`, the mean of `features` under `weights`.
+      count: Largest number of vectors; a painting with fewer places gives all of them.
       weights: `[h, w]`, non-negative, how much each place counts; None lets all count the same.
     """
     places = features.reshape(-1, features.shape[-1])
@@ -57,7 +57,7 @@ def bag(features: jax.Array, mean: jax.Array, count: int, weights: jax.Array | N
 
 
 def systematic(weights: jax.Array, count: int) -> jax.Array:
-    """`[count]` indices, each as often as its share of the weights `[N]` says, to one more or less.
+    """Systematic sampling: `[count]` indices, each as often as its share of the weights `[N]`, to one more or less.
 
     References:
       Madow & Madow 1944, "On the Theory of Systematic Sampling".
@@ -68,14 +68,14 @@ def systematic(weights: jax.Array, count: int) -> jax.Array:
 
 
 def combine_bags(bags: Sequence[Bag], weights: jax.Array) -> Bag:
-    """The bag of several paintings, with each one's vectors in its proportion.
+    """Mixes the bags of several paintings: the share of each painting's vectors is its weight.
 
     Args:
-      bags: Of one painting each, of any sizes.
-      weights: `[len(bags)]`, non-negative, not all nought.
+      bags: One a painting, of any sizes.
+      weights: `[len(bags)]`, non-negative, not all zero.
 
     Returns:
-      A bag as large as the largest; its mean is the weighted one.
+      A bag with as many vectors as the largest of `bags`; its mean is the weighted mean.
     """
     if len(bags) == 1:
         return bags[0]
@@ -87,7 +87,7 @@ def combine_bags(bags: Sequence[Bag], weights: jax.Array) -> Bag:
 
 
 def nearest(queries: jax.Array, vectors: jax.Array, chunk: int = CHUNK) -> jax.Array:
-    """Indices `[N]` of the vectors that are nearest by cosine; of equals the first.
+    """Finds the nearest vector of each query by cosine: int32 indices `[N]`, of equals the first.
 
     Args:
       queries: `[N, C]`, of any length.
@@ -108,14 +108,14 @@ def cosines(first: jax.Array, second: jax.Array) -> jax.Array:
 
 
 def local_contrast(features: jax.Array, window: int = 7) -> jax.Array:
-    """How much the features vary around each place, `[h, w]` float32: 0 where they are flat.
+    """Variance of features in a square around each place, relative to the variance over all places.
 
     Args:
       features: `[h, w, C]`.
-      window: Side of the square around each place, odd, in places.
+      window: Side of the square, odd, in places.
 
     Returns:
-      The variance in the square, summed over channels, by that of the whole layer; 0 for a layer that is flat.
+      `[h, w]` float32, not negative; variances are summed over channels. 0 where features are flat.
     """
     features = features.astype(jnp.float32)
     features = features - jnp.mean(
@@ -128,7 +128,7 @@ def local_contrast(features: jax.Array, window: int = 7) -> jax.Array:
 
 
 def box(x: jax.Array, window: int) -> jax.Array:
-    """Means over a square around each place of `[h, w, C]`, whose frame is repeated beyond it."""
+    """Means over squares of side `window` around each place of `[h, w, C]`; the edge is repeated beyond the frame."""
     reach = window // 2
     padded = jnp.pad(x, ((reach, reach), (reach, reach), (0, 0)), mode="edge")
     total = jax.lax.reduce_window(padded, 0.0, jax.lax.add, (window, window, 1), (1, 1, 1), "VALID")

@@ -131,7 +131,7 @@ def scale(statistics: Moments, factor: jax.Array | float) -> Moments:
 
 
 def energy(statistics: Moments) -> jax.Array:
-    """Mean square of the features over positions and channels, `[...]`: the trace of `second` over C."""
+    """Mean square of the features over positions and channels, `[...]`: the trace of `second` divided by C."""
     return jnp.trace(statistics.second, axis1=-2, axis2=-1) / statistics.second.shape[-1]
 
 

@@ -17,9 +17,9 @@ TOLERANCE = 1e-5
 
 
 def every_matrix(function: Callable[[jax.Array], Any]) -> Callable[[jax.Array], Any]:
-    """Make of a function of one matrix `[C, C]` one of `[..., C, C]`, without a derivative.
+    """Maps a function of one matrix `[C, C]` over the leading axes of `[..., C, C]`, without a derivative.
 
-    On a CPU it takes one matrix after another. jaxlib's own batches of LAPACK calls wait, on a thread of XLA's pool,
+    On a CPU matrices are taken one after another. jaxlib's own batches of LAPACK calls wait, on a thread of XLA's pool,
     for work that they have given to that pool: where two such batches run at the same time, as those of two layers do,
     two cores wait for ever (jaxlib 0.10.2, `ParallelBatchMap`).
     """

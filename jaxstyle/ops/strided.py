@@ -141,7 +141,7 @@ def halve_padded(x: jax.Array, kernel: jax.Array) -> jax.Array:
 
 
 def four_by_four(kernel: jax.Array) -> jax.Array:
-    """A kernel of 3×3 with a row and a column of zeros behind."""
+    """Pads a 3×3 kernel `[3, 3, C, D]` by a row and a column of zeros to 4×4."""
     more = 4 - kernel.shape[0]
     return jnp.pad(kernel, ((0, more), (0, more), (0, 0), (0, 0)))
 

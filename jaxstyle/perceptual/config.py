@@ -1,4 +1,4 @@
-"""The settings of the perceptual loss, the same for pixels and for networks that stylise."""
+"""Settings of the perceptual loss, which style transfer and the training of style networks share."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ USUAL = ",".join(f"{weight:g}" for weight in LAYERS.values())
 
 @dataclasses.dataclass(frozen=True)
 class StyleLossConfig(Settings):
-    """How a picture is compared with the styles of others. Lists are written `a,b,c` on the command line."""
+    """Settings of the style loss and of smoothness. Lists are written `a,b,c` on the command line."""
 
     tv_weight: float = setting(0.01, "weight of total variation; more is smoother", least=0)
     style_loss: str = setting("wasserstein", "distance between statistics of features", DISTANCES)
@@ -50,7 +50,7 @@ class StyleLossConfig(Settings):
 
 @dataclasses.dataclass(frozen=True)
 class PerceptualConfig(StyleLossConfig):
-    """How a picture is compared with the content of one and the styles of others."""
+    """Settings of the perceptual loss: those of the style loss, and of the distance to a photo's content."""
 
     content_weight: float = setting(0.02, "weight of the distance to the photo", least=0)
     content_layers: tuple[str, ...] = setting(("relu3_1", "relu4_2"), "layers whose activations stay near the photo's")

@@ -42,7 +42,7 @@ def normalized(layer_weights: Sequence[float]) -> np.ndarray:
 
 @dataclasses.dataclass(frozen=True)
 class PerceptualLoss:
-    """The loss of one picture, to be made small; equal ones share compiled programs.
+    """The perceptual loss of one picture, to be made small; equal instances share compiled programs.
 
         loss = content · mean_l |f_l - c_l|² / mean(c_l²)
              + Σ_l layer_l · Σ_r share_r · D(moments(f_l / s_lr), target_lr)

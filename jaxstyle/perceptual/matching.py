@@ -1,4 +1,4 @@
-"""The matching target of a layer: which of a painting's places each place of a picture is to be like.
+"""Matching targets: each place of a picture is to be like one place of a painting.
 
 Where the photo says something, its lines choose the painting's places, and lines stay crisp. Where it is flat nothing
 is asked for, and the painting's moments are free to fill it: matched there as well, every place of a plain sky would
@@ -82,14 +82,14 @@ def free_target(bags: Sequence[Bag], weights: jax.Array, shape: tuple[int, int, 
 
 
 def centred(features: jax.Array) -> jax.Array:
-    """Features `[h, w, C]` less their mean, divided by the root of their mean squared length, in float32."""
+    """Centres features `[h, w, C]`, and divides them by the root of their mean squared length, in float32."""
     features = features.astype(jnp.float32)
     features = features - jnp.mean(features, (0, 1), keepdims=True)
     return features * jax.lax.rsqrt(jnp.maximum(jnp.mean(jnp.sum(jnp.square(features), -1)), 1e-12))
 
 
 def find(features: jax.Array, target: Matching) -> jax.Array:
-    """Which of the bag's vectors each place `[h, w, C]` of a picture resembles most: `[R, h, w]` int32."""
+    """Finds the vector of a region's bag that each place `[h, w, C]` of a picture is nearest to: `[R, h, w]` int32."""
     height, width, channels = features.shape
     share = (target.guidance * target.detail)[..., None]
     queries = (share * target.guide + (1 - share) * centred(features)).reshape(-1, channels)
@@ -97,7 +97,7 @@ def find(features: jax.Array, target: Matching) -> jax.Array:
 
 
 def taken(vectors: jax.Array, places: jax.Array) -> jax.Array:
-    """The vectors `[h, w, C]` that indices `[h, w]` into a bag `[K, C]` name."""
+    """Gathers the vectors `[h, w, C]` at indices `[h, w]` into a bag `[K, C]`."""
     return jnp.asarray(vectors).at[places].get(mode="promise_in_bounds")
 
 

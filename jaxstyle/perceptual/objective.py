@@ -78,7 +78,7 @@ class Objective:
         return jnp.sum(jnp.stack(list(self.terms(activations).values())))
 
     def terms(self, activations: Activations) -> dict[str, jax.Array]:
-        """Every weighted part by its name, float32 scalars; parts of one name are summed."""
+        """Returns every weighted part by its name, float32 scalars; parts of one name are summed."""
         found: dict[str, jax.Array] = {}
         for part, weight, score in zip(self.parts, self.weights, self.scores(activations), strict=True):
             value = weight * score.astype(jnp.float32)
@@ -108,7 +108,7 @@ class Objective:
         return tuple(dict.fromkeys(part.layer for part in self.parts if part.compares))
 
     def matches(self, activations: Activations) -> tuple[Any, ...]:
-        """What each part that matches places finds in the activations."""
+        """Returns the matches in the activations for each part of the objective that matches places."""
         pairs = zip(self.parts, self.numbers, strict=True)
         return tuple(part.match(activations, part.layer, numbers) for part, numbers in pairs if part.match)
 

@@ -58,7 +58,7 @@ CELLS = 24
 
 
 def content_target(features: jax.Array, structure: bool = False) -> Content:
-    """The target that a photo's activation `[h, w, C]` is; its pattern is taken for the structure's sake alone."""
+    """Makes the content target of a photo's activation `[h, w, C]`, with its pattern where `structure` is compared."""
     pattern = losses.self_similarity(cells(features)) if structure else None
     return Content(features, mean_square(features), pattern)
 
@@ -69,7 +69,7 @@ def content_distance(features: jax.Array, target: Content) -> jax.Array:
 
 
 def structure_distance(features: jax.Array, target: Content) -> jax.Array:
-    """How far the pattern of which place of an activation `[h, w, C]` resembles which is from the target's.
+    """Self-similarity distance of an activation `[h, w, C]` to a target, a float32 scalar in [0, 2].
 
     Places are means over equal cells, so that all of the picture is compared at every step.
     """
@@ -124,7 +124,7 @@ def style_target(parts: Sequence[Moments], weights: jax.Array, masks: jax.Array 
 
 
 def style_distances(style_loss: str, features: Sequence[jax.Array], styles: Sequence[Style]) -> list[jax.Array]:
-    """For each layer the weighted sum over regions of the distance between its moments and the target's.
+    """Sums, for each layer, the weighted distances over regions between the layer's moments and the target's.
 
     Args:
       style_loss: A key of `DISTANCES`.

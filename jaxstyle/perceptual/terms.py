@@ -27,9 +27,12 @@ from jaxstyle.perceptual.style import (
 
 
 def content(layer: str) -> Objective:
-    """The distance of a layer from the reference picture's, relative to its energy; subtract it to stay near.
+    """Content term: the distance of a layer's activation to that of the reference picture; subtract it to stay near.
 
-    `mean((f - r)²) / mean(r²)`, as stylisation's content term.
+    `mean((f - r)²) / mean(r²)` over height, width and channels.
+
+    Args:
+      layer: Name of an activation of the feature extractor, such as `"relu4_1"`.
     """
     return term(f"content/{layer}", _content, layer, compares=True)
 
@@ -51,9 +54,9 @@ def _content_to(activations: Activations, layer: str, target: Content) -> jax.Ar
 
 
 def structure(layer: str, target: Content) -> Objective:
-    """How far the pattern of which place resembles which is from a fixed target's, the mean over the group.
+    """Structure term: the self-similarity distance of a layer to a fixed target, the mean over the group.
 
-    It binds the picture's composition to the photo's and leaves colours and textures free.
+    Subtracted, the term binds the picture's composition to the photo's and leaves colours and textures free.
     """
     return term(f"structure/{layer}", _structure, layer, target)
 
@@ -63,7 +66,7 @@ def _structure(activations: Activations, layer: str, target: Content) -> jax.Arr
 
 
 def style(layer: str, target: Style, style_loss: str = "gram") -> Objective:
-    """The distance of a layer's moments from a style's, the mean over the group; subtract it to get the style.
+    """Style term: the distance of a layer's moments to a style's, the mean over the group; subtract it for the style.
 
     Args:
       layer: Name of an activation.
@@ -88,7 +91,7 @@ _STYLES = {name: _style(name) for name in DISTANCES}
 
 
 def matching(layer: str, target: Matching) -> Objective:
-    """The distance of each place of a layer from the painting's place that it was matched with; subtract it."""
+    """Matching term: the mean distance between places of a layer and the painting's vectors they match; subtract it."""
     return term(f"matching/{layer}", _matching, layer, target, match=_find)
 
 
@@ -103,7 +106,7 @@ def _find(activations: Activations, layer: str, target: Matching) -> jax.Array:
 
 
 def total_variation(*, periodic: bool = False) -> Objective:
-    """The squared total variation of the pictures; subtract it to smooth.
+    """Smoothness term: the squared total variation of the pictures; subtract it to smooth.
 
     Args:
       periodic: Whether the pictures repeat: then the last row and column are neighbours of the first.

@@ -41,7 +41,7 @@ CANDIDATES = ("mixed_5", "inception_4c/output", "relu4_2", "fire8")
 
 @dataclasses.dataclass(frozen=True)
 class DreamConfig(Settings):
-    """How a picture is dreamt on; every field is also a command-line option. Lists are written `a,b,c` there."""
+    """Settings of DeepDream; every field is also a command-line option, where lists are written `a,b,c`."""
 
     size: int = setting(512, "longer side of the result, pixels", least=16)
     octaves: int = setting(4, "number of scales", least=1)
@@ -192,7 +192,7 @@ def noise(config: DreamConfig, shape: Sequence[int]) -> np.ndarray:
 
 
 def lost_detail(photo: np.ndarray, stage: Stage, following: Stage) -> np.ndarray:
-    """What the photo `[H, W, 3]` has at the next octave and lost at this one, `[1, h, w, 3]`.
+    """Returns the detail `[1, h, w, 3]` of the photo `[H, W, 3]` at the next octave that this one lacks.
 
     google/deepdream adds its dream to the photo of the next size; here the photo's new detail is added to the
     enlarged dream, which is the same sum.
@@ -203,7 +203,7 @@ def lost_detail(photo: np.ndarray, stage: Stage, following: Stage) -> np.ndarray
 
 @dataclasses.dataclass(frozen=True)
 class StageObjectives:
-    """`stage -> StageObjective [1, …]`: what the dream makes large at that octave.
+    """The objectives of a dream: `stage -> StageObjective [1, …]`, to be made large at that octave.
 
     Every layer's energy is divided by the photo's own there, so that layers of any strength weigh alike, and the
     distance to the photo, which is relative too, against them: a content weight of one or more lets no layer run away.
@@ -251,7 +251,7 @@ class StageObjectives:
 
 
 def finish(config: DreamConfig, picture: np.ndarray, inputs: Inputs) -> np.ndarray:
-    """The result as it is shown: in the photo's colours and only where the mask is white, where that was asked for."""
+    """Returns the picture in the photo's colours, and the photo where the mask is black, where settings ask for it."""
     mask = inputs.first("mask")
     photo = resize(photo_of(config, inputs), *picture.shape[:2])
     if config.preserve_color == "luminance":

@@ -27,7 +27,7 @@ from jaxstyle.runtime.settings import setting
 
 @dataclasses.dataclass(frozen=True)
 class FilmConfig(StyleTransferConfig):
-    """How a film is stylised: its first frame as a picture is, the others as said here."""
+    """Settings of films: the first frame is stylised as a picture is, the others with these."""
 
     temporal_weight: float = setting(
         1.0, "of films: weight of staying like the frame before, moved along; 0 paints every frame by itself", least=0

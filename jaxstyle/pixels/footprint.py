@@ -1,4 +1,4 @@
-"""How much memory a run will need, and how much there is: asked before anything expensive starts."""
+"""Estimates of the memory that a run will need, compared with what there is before anything expensive starts."""
 
 from __future__ import annotations
 
@@ -89,7 +89,7 @@ def fit(
 def largest_batch(
     features: Features, taps: tuple[str, ...], stage: Stage, points: int, dtype: str, devices: int | None
 ) -> int:
-    """How many items, of `points` pictures each, run at once in half of all memory; at least one.
+    """Returns the number of items, of `points` pictures each, that run at once in half of all memory; at least one.
 
     Of all memory, not of what is free now: a resumed run must be made of the same batches.
     """

@@ -1,4 +1,4 @@
-"""What DeepDream does to a picture's gradient before the step, as optax transformations; and their chain."""
+"""DeepDream's normalisation and smoothing of a picture's gradient, as optax transformations; and their chain."""
 
 from __future__ import annotations
 
@@ -22,13 +22,16 @@ def stateless(function: Callable[[jax.Array], jax.Array]) -> optax.GradientTrans
 
 
 def normalize_mean() -> optax.GradientTransformation:
-    """The gradient divided by the mean of its absolute values, so that steps are of one size in every octave
-    (google/deepdream, `make_step`)."""
+    """Divides the gradient by its mean absolute value, so that steps are of one size in every octave.
+
+    References:
+      google/deepdream, `make_step`.
+    """
     return stateless(lambda grads: grads / (jnp.mean(jnp.abs(grads)) + FLOOR))
 
 
 def normalize_octaves(levels: int = 4) -> optax.GradientTransformation:
-    """Every frequency octave of the gradient divided by its root mean square, then all added up again.
+    """Divides every frequency octave of the gradient by its root mean square, and sums the octaves.
 
     Coarse structures, in which the gradient is weak, get as large a step as fine ones.
 
@@ -46,7 +49,7 @@ def normalize_octaves(levels: int = 4) -> optax.GradientTransformation:
 
 
 def smooth(sigmas: Sequence[float]) -> optax.GradientTransformation:
-    """The mean of the gradient blurred by Gaussians of several widths: detail stays, and larger shapes are favoured.
+    """Averages the gradient blurred by Gaussians of several widths: detail stays, and larger shapes are favoured.
 
     Args:
       sigmas: Standard deviations in pixels; 0 is the gradient itself.

@@ -90,7 +90,7 @@ def by_settings(config: Any, point: Point) -> tuple[str, str]:
 
 @dataclasses.dataclass(frozen=True)
 class PixelJob:
-    """What a kind of pixel optimisation is.
+    """A kind of pixel optimisation.
 
     Attributes:
       name: Of its command, its recipe and its Python function.

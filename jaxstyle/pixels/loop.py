@@ -94,13 +94,13 @@ class Snapshot(NamedTuple):
 
 
 class Callback(Protocol):
-    """Anything called with every `Report`."""
+    """A function that is called with every `Report`."""
 
     def __call__(self, report: Report, /) -> None: ...
 
 
 class Outcome(NamedTuple):
-    """How a run ended.
+    """The result of a run.
 
     Attributes:
       pictures: `[N, H, W, 3]` in [0, 1].

@@ -1,4 +1,4 @@
-"""How one picture is optimised: its state, one step, and how the state grows to the next scale. All pure functions."""
+"""The optimisation of one picture as pure functions: its state, one step, and the state at the next scale."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ class State(NamedTuple):
 
 
 class Method(NamedTuple):
-    """How one picture is optimised. It is hashable: equal methods share their compiled programs.
+    """The method by which a picture is optimised; hashable, since equal methods share their compiled programs.
 
     Attributes:
       parametrization: Which numbers are moved.
@@ -78,7 +78,7 @@ def fresh_average(params: Any, optimizer: Any, step: jax.Array) -> State:
 
 
 def advance(method: Method, state: State, hyper: HyperParameters, data: Any, shared: Any) -> tuple[State, Terms]:
-    """One step of one picture. A step whose loss, gradient or update is not finite leaves the state as it was."""
+    """Takes one step of one picture; one whose loss, gradient or update is not finite leaves the state as it was."""
     key = jax.random.fold_in(jax.random.wrap_key_data(hyper.key), state.step)
     data = data.having(state.matches) if state.matches else data
 

@@ -20,14 +20,14 @@ from jaxstyle.runtime.settings import Settings, named, setting
 
 LEARNING_RATES = {"adam": 0.02, "lbfgs": 1.0}
 STEP_SIZES = {"pixels": 1.0, "sigmoid": 4.0, "pyramid": 2.0, "fourier": 2.0, "deep-image-prior": 0.5, "cppn": 0.1}
-"""By how much Adam's steps on a parametrisation's numbers are larger than on pixels."""
+"""Adam's steps on the numbers of each parametrisation, relative to those on pixels."""
 ONE_ARRAY = ("pixels", "sigmoid", "fourier")
 DTYPES = ("float32", "bfloat16")
 
 
 @dataclasses.dataclass(frozen=True)
 class OptimizationConfig(Settings):
-    """How the picture is optimised, with the defaults of style transfer."""
+    """Settings of scales, optimiser and steps, with the defaults of style transfer."""
 
     size: int | str = setting(512, "of the result, pixels")
     min_size: int = setting(

@@ -1,4 +1,4 @@
-"""What photos and paintings ask of stylised pictures, scale by scale."""
+"""The objectives that photos and paintings set for stylised pictures, scale by scale."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ Seen = list[tuple[dict[str, Moments], dict[str, Bag]]]
 
 @dataclasses.dataclass(frozen=True)
 class StageObjectives:
-    """`stage -> StageObjective [contents · points, …]`: what photos and paintings ask for at that scale.
+    """The objectives of photos and paintings: `stage -> StageObjective [contents · points, …]`.
 
     Attributes:
       config: The settings.

@@ -50,7 +50,7 @@ SWEEPABLE = (
 
 @dataclasses.dataclass(frozen=True)
 class StyleTransferConfig(PerceptualConfig, OptimizationConfig):
-    """How a picture is stylised; every field is also a command-line option. Lists are written `a,b,c` there."""
+    """Settings of style transfer; every field is also a command-line option, where lists are written `a,b,c`."""
 
     strength: float = setting(
         0.5, "how much painting: 0 keeps the photo, at 1 the painting goes its own way", least=0, most=1

@@ -48,7 +48,7 @@ MARGIN = 5
 
 @dataclasses.dataclass(frozen=True)
 class TextureConfig(StyleLossConfig, OptimizationConfig):
-    """How a texture is synthesised; every field is also a command-line option. Lists are written `a,b,c` there."""
+    """Settings of texture synthesis; every field is also a command-line option, where lists are written `a,b,c`."""
 
     size: str = setting("512", "width and height of the texture, pixels: 512, or 640x480")
     iterations: int = setting(200, "optimiser steps at each scale but the first", least=0)

@@ -28,7 +28,7 @@ TARGETS = ("channel", "neuron", "logit")
 
 @dataclasses.dataclass(frozen=True)
 class VisualizationConfig(Settings):
-    """How a channel is visualised; every field is also a command-line option. Lists are written `a,b,c` there."""
+    """Settings of feature visualisation; every field is also a command-line option, where lists are written `a,b,c`."""
 
     layer: str = setting("relu4_1", "layer of the network to look into (--list-layers names them)")
     channels: str = setting("0:16", "channels of the layer: 11, or 3,5,8, or 0:64 for the first 64", alias="channel")

@@ -1,1 +1,1 @@
-"""What any program here stands on: atomic writes, buckets, caches, compiling, interrupts, sharding, memory."""
+"""Support of every program here: atomic writes, buckets, caches, compiling, interrupts, sharding, memory."""

@@ -1,4 +1,4 @@
-"""How XLA is asked to compile the programs that run long: what is measured to be faster, and refused by no version.
+"""Options with which XLA compiles programs that run long: those measured to be faster, and refused by no version.
 
 Measured on two cores with jaxlib 0.10.2. XLA hands convolutions on a CPU to YNNPACK, which runs them on one core; kept
 away from it, they run on all, 1.6 to 2 times as fast from 32 channels on. And it drops `lax.optimization_barrier`

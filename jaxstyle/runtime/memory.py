@@ -39,7 +39,7 @@ def system_memory(entry: str) -> float | None:
 
 
 def group_memory() -> float | None:
-    """What the control group (a container's limit) leaves; file pages it could drop count as free."""
+    """Bytes that the control group (a container's limit) leaves; file pages that can be dropped count as free."""
     group = pathlib.Path("/sys/fs/cgroup")
     try:
         limit = (group / "memory.max").read_text().strip()

@@ -15,7 +15,7 @@ VARIABLE = "JAX_PLATFORMS"
 
 @contextlib.contextmanager
 def existing_platform() -> Iterator[None]:
-    """What JAX raises inside, as it finds none of the platforms that the environment names, becomes a sentence.
+    """Turns the error of JAX, where it finds none of the platforms that the environment names, into a sentence.
 
     Raises:
       JaxstyleError: There is no such platform.

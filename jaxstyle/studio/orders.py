@@ -30,7 +30,7 @@ class Order(NamedTuple):
 
     @property
     def sources(self) -> dict[str, list[str]]:
-        """What jaxstyle reads, by the names of the tool's `Reads`; pictures that a setting names are left out."""
+        """Pictures to be read, by the names of the tool's `Reads`; those that a setting names are left out."""
         by_setting = {kind.name for kind in self.tool.reads if kind.setting}
         return {name: [e.source for e in some] for name, some in self.pictures.items() if name not in by_setting}
 

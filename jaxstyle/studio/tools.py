@@ -23,7 +23,7 @@ Slider = tuple[float, float, float]
 
 @dataclasses.dataclass(frozen=True)
 class AtOnceConfig(Settings):
-    """How a picture is stylised in one pass of the network."""
+    """Settings of stylising a picture in one pass of the network."""
 
     strength: float = setting(1.0, "how much painting: 0 keeps the photo", least=0, most=1)
     preserve_color: str = setting("none", "keep the photo's colours", PRESERVE)
@@ -145,7 +145,7 @@ def described_dial(tool: Tool, field: dataclasses.Field) -> dict[str, Any]:
 
 
 def choices_of(tool: Tool, field: dataclasses.Field) -> list[str]:
-    """What a setting can be; of one that names a file, the names that are none. No path comes from a page."""
+    """Values that a setting can have; of one that names a file, the names that are none. No path comes from a page."""
     if field.name == "features":
         return networks()
     if field.metadata["path"]:

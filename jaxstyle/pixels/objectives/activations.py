@@ -16,11 +16,11 @@ FLOOR = 1e-8
 
 
 def layer_energy(layer: str, norm: str = "l2", channels: Sequence[int] = ()) -> Objective:
-    """How much a layer, or some of its channels, sees of anything: what DeepDream increases.
+    """Mean square, or mean, of a layer's activations, or of some channels: the objective of DeepDream.
 
     Args:
       layer: Name of an activation.
-      channels: Only these; empty takes all.
+      channels: Indices of channels; empty takes all.
       norm: `"l2"`: the mean of squares (twice google/deepdream's `objective_L2` over the number of values);
         `"mean"`: the mean.
 

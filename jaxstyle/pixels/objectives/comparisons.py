@@ -12,9 +12,13 @@ from jaxstyle.perceptual.objective import Activations, Objective, maps, term
 
 
 def activation_difference(layer: str, norm: str = "l1") -> Objective:
-    """How far a layer is from the reference picture's: the mean of absolute (`"l1"`) or squared (`"l2"`) differences.
+    """Mean of absolute or squared differences of a layer from the reference picture's (lucid, `activation_difference`).
 
-    Subtracted, it inverts features; added, it exaggerates what moves (lucid, `activation_difference`).
+    Subtracted, the objective inverts features; added, it exaggerates what moves.
+
+    Args:
+      layer: Name of an activation.
+      norm: `"l1"` for absolute, `"l2"` for squared differences.
     """
     if norm not in _DIFFERENCES:
         raise JaxstyleError(f"unknown norm {norm!r}; {did_you_mean(norm, _DIFFERENCES)}")
@@ -32,9 +36,9 @@ _DIFFERENCES = {
 
 
 def guided(layer: str, features: Any) -> Objective:
-    """Dreaming of a guide: every position wants more of that position of the guide which it resembles most.
+    """Mean over positions of the largest dot product with any position of a guide picture: guided dreaming.
 
-    The mean over positions of the best dot product with any of the guide's.
+    Every position grows towards that position of the guide which resembles it most.
 
     Args:
       layer: Name of an activation.

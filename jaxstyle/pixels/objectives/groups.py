@@ -12,9 +12,9 @@ from jaxstyle.pixels.objectives.activations import FLOOR
 
 
 def diversity(layer: str) -> Objective:
-    """How unlike the pictures of a group are at a layer: minus the mean cosine of their Gram matrices, in [-1, 0].
+    """Minus the mean cosine between the Gram matrices of the pictures of a group at a layer, in [-1, 0].
 
-    With several pictures a channel it shows the channel's different facets. lucid's `diversity` is the sum over the
+    With several pictures a channel they show the channel's different facets. lucid's `diversity` is the sum over the
     others instead of their mean, and without the minus. A picture alone scores zero.
 
     References:
@@ -34,7 +34,7 @@ def _diversity(activations: Activations, layer: str, numbers: Any) -> jax.Array:
 
 
 def alignment(layer: str, decay: float = 2.0) -> Objective:
-    """How alike neighbours of a group are, position by position: minus their squared differences.
+    """Minus the mean squared differences of neighbours in a group, position by position.
 
     The d-th neighbour, d up to 4, counts `decay^-d`; the sum is divided by the size of the group.
 
@@ -58,7 +58,7 @@ def _alignment(activations: Activations, layer: str, decay: jax.Array) -> jax.Ar
 
 
 def channel_interpolation(layer: str, index: Any, other_layer: str, other_index: Any) -> Objective:
-    """From one channel in the first picture of a group to another in the last, by equal steps (lucid's of that name).
+    """Interpolates from one channel in the first picture of a group to another in the last, by equal steps (lucid).
 
     The sum over pictures b of `(1 - t_b)` times the first channel's mean and `t_b` times the other's,
     t_b = b / (B - 1).

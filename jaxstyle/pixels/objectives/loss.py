@@ -85,7 +85,7 @@ class ObjectiveLoss:
         return total if self.descends else -total, terms
 
     def match(self, image: jax.Array, stage: StageObjective, params: Any) -> tuple[Any, ...]:
-        """What the objective's matching parts find in a picture `[H, W, 3]`."""
+        """Returns the matches of the objective's matching parts in a picture `[H, W, 3]`."""
         reference = jnp.zeros((0, *image.shape), image.dtype)
         return stage.objective.matches(self.activations(image, reference, stage.objective, params))
 

@@ -36,4 +36,4 @@ BY_NAME: dict[str, Callable[[int], Parametrization]] = {
     "deep-image-prior": deep_image_prior,
     "cppn": cppn,
 }
-"""By the name that settings use, made from a seed, which only networks need."""
+"""Parametrisations by the name that settings use, made from a seed, which only networks need."""

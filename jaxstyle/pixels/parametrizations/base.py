@@ -1,4 +1,4 @@
-"""What a parametrisation is, and the plainest one: the pixels."""
+"""The type of parametrisations, and the plainest one: the pixels."""
 
 from __future__ import annotations
 

@@ -9,7 +9,7 @@ import numpy as np
 from jaxstyle.pixels.parametrizations.bounded import Basis, bounded
 
 CONTRAST = 4.0
-"""By which a picture is divided, as lucid does, so that steps of a given size move it less."""
+"""Divisor of a picture, as in lucid, by which steps of a given size move it less."""
 
 
 def hartley(image: jax.Array) -> jax.Array:

@@ -17,7 +17,7 @@ from jaxstyle.pixels.parametrizations.base import Parametrization, unchanged
 from jaxstyle.pixels.parametrizations.bounded import CORRELATED, from_rgb, to_rgb
 
 RIDGE = 1e-4
-"""Of the least squares that fit the last layer, relative to the mean square of a feature."""
+"""Ridge of the least squares that fit the last layer, relative to the mean square of a feature."""
 
 
 def generator(
