@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import pathlib
+import threading
 import urllib.parse
 from collections.abc import AsyncIterator, Callable
 from typing import Any
@@ -82,9 +83,15 @@ class Studio:
         return JSONResponse(entry.described(), 201)
 
     async def picture(self, request: Request) -> Response:
-        """A picture of the library, as the page shows it."""
-        view = await run_in_threadpool(self.library.view, request.path_params["id"])
-        return Response(view, media_type="image/jpeg")
+        """A picture of the library, as the page shows it; a studio that closes leaves an example half drawn."""
+        id = request.path_params["id"]
+        if not self.library[id].view:
+            drawing = threading.Thread(target=self.library.view, args=(id,), daemon=True)
+            drawing.start()
+            while drawing.is_alive() and not self.closing:
+                await asyncio.sleep(EVERY / 4)
+        view = self.library[id].view
+        return Response(view, 200 if view else 503, media_type="image/jpeg")
 
     async def recipe(self, request: Request) -> Response:
         """The command and the Python call of an order that is not given yet."""

@@ -1,16 +1,20 @@
 """Pictures sent to the studio: limits before decoding, names without folders, and no path of the client's."""
 
+import http.client
 import io
 import json
 import struct
+import threading
 import zlib
 
 import numpy as np
 import pytest
+import uvicorn
 from PIL import Image
-from studio.conftest import sentence
+from studio.conftest import TOKEN, sentence
 
 from jaxstyle.studio import app, library
+from jaxstyle.studio.server import Server, listening
 
 
 def png(width=40, height=30):
@@ -108,3 +112,22 @@ def test_paths_are_no_ids(served, id):
     assert "no such picture" in sentence(answer)
     assert served.ask("GET", f"/pictures/{id}")[0] in (400, 404)
     assert served.ask("GET", f"/{id}")[0] == 404
+
+
+def test_a_studio_that_closes_does_not_wait_for_an_example(tmp_path, monkeypatch):
+    drawing, never = threading.Event(), threading.Event()
+    studio = app.Studio(tmp_path)
+    monkeypatch.setattr(studio.library, "keep", lambda *entry: drawing.set() or never.wait())
+    config = uvicorn.Config(app.application(studio, TOKEN, "127.0.0.1"), log_level="warning")
+    with listening("127.0.0.1", 0) as listener:
+        connection = http.client.HTTPConnection(*listener.getsockname())
+        server = Server(config, studio, "", browser=False)
+        thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]})
+        thread.start()
+        connection.request("GET", f"/{TOKEN}/pictures/landscape")
+        assert drawing.wait(60)
+        server.should_exit = True
+        thread.join(60)
+        assert connection.getresponse().status == 503
+    connection.close()
+    studio.runs.close()
