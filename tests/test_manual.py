@@ -2,6 +2,8 @@
 
 import pathlib
 import re
+import urllib.error
+import urllib.request
 
 import pytest
 
@@ -24,6 +26,26 @@ def test_links_lead_somewhere(page):
             assert there.exists(), name
             headings = re.findall(r"^#+ (.+)$", there.read_text(), re.M) if anchor else []
             assert not anchor or anchor in [re.sub(r"[^\w -]", "", h).lower().replace(" ", "-") for h in headings]
+
+
+def links():
+    """The addresses on other hosts in README, manual, notices and recipes."""
+    beside = [ROOT / name for name in ("NOTICE", "CHANGELOG.md", "CONTRIBUTING.md", "benchmarks/README.md")]
+    texts = [path.read_text() for path in (*PAGES, *beside, *(ROOT / "configs").glob("*.py"))]
+    found = {link.rstrip(".,;:") for text in texts for link in re.findall(r"https?://[^\s)>\"'`]+", text)}
+    return sorted(link for link in found if "127.0.0.1" not in link)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("link", links())
+def test_links_to_other_hosts_lead_somewhere(link):
+    request = urllib.request.Request(link, headers={"User-Agent": "Mozilla/5.0 (jaxstyle's tests)"})
+    try:
+        urllib.request.urlopen(request, timeout=30).close()
+    except urllib.error.HTTPError as error:  # others, such as 403 and 429, are told to programs, not to readers
+        assert error.code not in (404, 410), link
+    except OSError as error:
+        pytest.skip(f"{link} cannot be reached from here: {error}")
 
 
 def test_every_page_is_in_the_manual():
