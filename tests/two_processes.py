@@ -26,14 +26,14 @@ def batch(self, step):
         os.kill(os.getpid(), signal.SIGTERM)
     return make(self, step)
 loop.Training.batch = batch
-loop.run(ConfigDict(json.loads(sys.argv[1])), sys.argv[2])
+loop.run(ConfigDict(json.loads(sys.argv[1].replace("{process}", sys.argv[4]))), sys.argv[2])
 """
 
 
 def run_two(config, workdir, stops=("", ""), expected=0):
     """The standard output of two processes with two devices each, or their errors where `expected` is a failure.
 
-    `stops` has the step at which each gets a SIGTERM, or "".
+    `stops` has the step at which each gets a SIGTERM, or ""; `{process}` in the config stands for its number.
     """
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import jax
 import numpy as np
@@ -17,6 +17,7 @@ T = TypeVar("T")
 
 AGREE_SECONDS = 1.0  # between exchanges of requests to stop
 AGREE_CALLS = 10  # the same in steps, at most
+SENTENCE = 4096  # bytes, at most, of an error that processes tell each other
 
 
 def choose_devices(wanted: int, batch_size: int) -> list[jax.Device]:
@@ -63,25 +64,50 @@ def check_share(batch_size: int, devices: int, parts: int) -> None:
 def leader_first(make: Callable[[], T]) -> T:
     """Calls `make` in process 0 first, so that the others find the files it leaves on disk; returns its result.
 
-    Raises:
-      JaxstyleError: `make` failed in another process, whose own error has the reason; this one would wait in vain.
+    Errors are those of `agreed`.
     """
     if jax.process_count() == 1:
         return make()
     made: list[T] = []
     for turn in (0, 1):
-        problem: Exception | None = None
-        if turn == min(jax.process_index(), 1):
-            try:
-                made.append(make())
-            except Exception as error:
-                problem = error
-        failed = np.flatnonzero(multihost_utils.process_allgather(np.array(problem is not None)))
-        if problem:
-            raise problem
-        if failed.size:
-            raise JaxstyleError(f"process {failed[0]} cannot go on; its own message has the reason")
+        attempt((lambda: made.append(make())) if turn == min(jax.process_index(), 1) else lambda: None)
     return made[0]
+
+
+def agreed(make: Callable[..., T], *arguments: Any) -> T:
+    """Calls `make` in every process, and returns its result where it succeeds in all.
+
+    Raises:
+      Exception: From `make`, in the process where it failed. The others raise `JaxstyleError` with the sentence of that
+        process: they would wait for it in vain. `known_to_all` is true of either.
+    """
+    return make(*arguments) if jax.process_count() == 1 else attempt(make, *arguments)
+
+
+def attempt(make: Callable[..., T], *arguments: Any) -> T:
+    """Calls `make` and tells the other processes of its error, if any; every process calls this at the same time."""
+    made: list[T] = []
+    problem: Exception | None = None
+    try:
+        made.append(make(*arguments))
+    except Exception as error:
+        if known_to_all(error):
+            raise
+        problem = error
+    failed = np.flatnonzero(multihost_utils.process_allgather(np.array(problem is not None)))
+    if failed.size:
+        sentence = str(problem).encode(errors="replace")[:SENTENCE].ljust(SENTENCE)
+        sentences = multihost_utils.process_allgather(np.frombuffer(sentence, np.uint8))
+        told = sentences[failed[0]].tobytes().decode(errors="replace").rstrip()
+        problem = problem or JaxstyleError(f"process {failed[0]} cannot go on: {told}")
+        vars(problem)["known_to_all"] = True
+        raise problem
+    return made[0]
+
+
+def known_to_all(error: Exception) -> bool:
+    """Whether all processes know of an error, so that they can do together what it asks for, such as saving."""
+    return jax.process_count() == 1 or vars(error).get("known_to_all", False)
 
 
 def join(coordinator: str = "", processes: int = 0, process: int = -1) -> None:

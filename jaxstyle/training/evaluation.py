@@ -22,6 +22,7 @@ from jaxstyle.errors import JaxstyleError, did_you_mean
 from jaxstyle.runtime.settings import named
 from jaxstyle.training import step as steps
 from jaxstyle.training.config import TrainingConfig
+from jaxstyle.training.devices import agreed
 from jaxstyle.training.state import TrainState
 from jaxstyle.training.task import DrawsCharts, RunInfo, ShowsFilms, ShowsPictures, Summarizes, Task, fixed_of
 
@@ -78,6 +79,10 @@ class Evaluation:
         self.pictures = jax.jit(task.pictures) if isinstance(task, ShowsPictures) else None
         self.films = jax.jit(task.films) if isinstance(task, ShowsFilms) else None
 
+    def batch(self, indices: np.ndarray) -> pipeline.Batch:
+        """The examples at `indices` `[devices, per device]` of this process; all processes raise an error of any."""
+        return agreed(self.data, indices) if isinstance(self.data, pipeline.Streamed) else self.data(indices)
+
     def metrics(self, state: TrainState) -> list[str]:
         """The names of the metrics, found out without evaluating; of `state` the shapes are enough."""
         lead = (len(self.devices), 1)
@@ -113,7 +118,7 @@ class Evaluation:
             if stop():
                 raise Stopped
             places, weight = (pipeline.local_slice(part, len(self.devices)) for part in (indices, weight))
-            batch = {**self.data(places), steps.INDEX: places.astype(np.int32), steps.WEIGHT: weight}
+            batch = {**self.batch(places), steps.INDEX: places.astype(np.int32), steps.WEIGHT: weight}
             sums, count = jax.device_get(self.step(state, batch, self.key))
             totals = {name: totals.get(name, 0.0) + np.asarray(value, np.float64) for name, value in sums.items()}
             examples += float(count)
@@ -129,7 +134,7 @@ class Evaluation:
         count = min(SHOWN, self.count)
         spread = np.arange(count) * self.count // count  # of all classes, where they lie one after the other
         indices = spread.repeat(len(self.devices)).reshape(-1, len(self.devices)).T
-        batch = {name: value[0] for name, value in jax.device_get(self.data(indices)).items()}
+        batch = {name: value[0] for name, value in jax.device_get(self.batch(indices)).items()}
         local = jax.device_get(state)
         made = [jax.device_get(show(local, batch, self.key)) if show else {} for show in (self.pictures, self.films)]
         return pictures | made[0], made[1]

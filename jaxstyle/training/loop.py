@@ -27,11 +27,11 @@ from jaxstyle.runtime import atomic
 from jaxstyle.runtime.interrupts import interruptible
 from jaxstyle.runtime.locks import only_run_in
 from jaxstyle.runtime.settings import named
-from jaxstyle.training import branches, config_file, loggers, run_info, same_data, starting, unwritable
+from jaxstyle.training import branches, config_file, devices, loggers, run_info, same_data, starting, unwritable
 from jaxstyle.training import step as steps
 from jaxstyle.training.checkpoints import Checkpoints, remove_unfinished
 from jaxstyle.training.config import TrainingConfig, check_common
-from jaxstyle.training.devices import Agreement, barrier, check_share, choose_devices, leader_first
+from jaxstyle.training.devices import Agreement, agreed, barrier, check_share, choose_devices, leader_first
 from jaxstyle.training.divergence import advice, history, repeated
 from jaxstyle.training.durations import UNITS, Extent, due
 from jaxstyle.training.evaluation import Evaluation, Stopped, open_split
@@ -70,7 +70,7 @@ def run(config: ConfigDict | TrainingConfig, workdir: str | os.PathLike) -> Trai
         if leads and not is_new:
             stack.enter_context(only_run_in(folder))
         config_file.check_same_run(folder, settings)
-        training = Training(settings, folder)
+        training = agreed(Training, settings, folder)
         resume_step = 0 if config_file.is_repeated(folder, settings) else settings.resume_step
         barrier("config checked")
         if leads:
@@ -123,6 +123,7 @@ class Training:
             raise JaxstyleError(f"the config gives no length: set {names[0]}, {names[1]} or {names[2]}")
         data = fingerprints(splits[0], source) | fingerprints(splits[1], held_out)
         self.info = RunInfo(extent, self.total, pipeline.example_spec(source, fields), source.classes, data)
+        same_data.check_processes(data)
         same_data.check_going_on(workdir, config, self.info)
         if isinstance(module, CountsClasses) and module.counts_classes(config):
             self.info = dataclasses.replace(self.info, training_counts=source.class_counts())
@@ -195,8 +196,7 @@ class Training:
 
     def batch(self, step: int) -> pipeline.Batch:
         """This process's share of the batch of a step, `[devices, per device, …]`."""
-        count = len(self.devices)
-        parts = [data(pipeline.local_slice(order.indices(step), count)) for order, data in self.sources]
+        parts = [data(pipeline.local_slice(order.indices(step), len(self.devices))) for order, data in self.sources]
         return {name: value for part in parts for name, value in part.items()}
 
     def train(self, stop: Callable[[], bool], checkpoints: Checkpoints, writers: Writers) -> bool:
@@ -215,8 +215,8 @@ class Training:
             given_up = step < self.total and gives_up(self.config, writers)
             while step < self.total and not given_up and not stops():
                 profiler.before(step)
-                with meter.waiting(), self.saved_before_errors(meter, checkpoints, writers):
-                    batch = (batches or self.batch)(step)
+                with self.saved_before_errors(meter, checkpoints, writers):
+                    batch = agreed(meter.waiting, batches, step) if batches else meter.waiting(self.batch, step)
                 self.state, metrics = self.train_step(self.state, batch, self.train_key)
                 step += 1
                 meter.took(metrics)
@@ -242,13 +242,13 @@ class Training:
     def saved_before_errors(self, meter: Meter, checkpoints: Checkpoints, writers: Writers) -> Iterator[None]:
         """Saves the state where examples cannot be read, before the error goes on.
 
-        One process of several goes on without: the others do not know of the error, and would not save with it.
+        An error of which not all processes know goes on at once: the others would not save with this one.
         """
         try:
             yield
         except Exception as error:
             step = int(self.state.step)
-            if not step or jax.process_count() > 1:
+            if not step or not devices.known_to_all(error):
                 raise
             self.log(meter, checkpoints, writers)
             self.save(checkpoints)

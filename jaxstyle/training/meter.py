@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import time
-from typing import Any
+from collections.abc import Callable
+from typing import Any, TypeVar
 
 import jax
 from etils import epath
+
+T = TypeVar("T")
 
 PROFILE_AFTER = 10  # steps before the profile begins, which compile
 
@@ -28,9 +31,12 @@ class Meter:
         """Counts time and steps from now on."""
         self.began, self.waited, self.counted = time.perf_counter(), 0.0, 0
 
-    def waiting(self) -> Any:
-        """A context whose time counts as waiting for data."""
-        return Waiting(self)
+    def waiting(self, make: Callable[..., T], *arguments: Any) -> T:
+        """Calls `make`, whose time counts as waiting for data; returns its result."""
+        since = time.perf_counter()
+        made = make(*arguments)
+        self.waited += time.perf_counter() - since
+        return made
 
     def took(self, metrics: Any) -> None:
         """Notes that a step was begun; waits for the one before, so that never more than two are in flight."""
@@ -50,19 +56,6 @@ class Meter:
         }
         self.restart()
         return fetched, speed
-
-
-class Waiting:
-    """Adds the time spent inside to a meter's `waited`."""
-
-    def __init__(self, meter: Meter):
-        self.meter = meter
-
-    def __enter__(self) -> None:
-        self.since = time.perf_counter()
-
-    def __exit__(self, *error: Any) -> None:
-        self.meter.waited += time.perf_counter() - self.since
 
 
 class Profiler:

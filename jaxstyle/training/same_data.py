@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import dataclasses
+import hashlib
 import os
 import sys
 from collections.abc import Mapping
 
 import jax
+import numpy as np
 from etils import epath
+from jax.experimental import multihost_utils
 
 from jaxstyle.data.fingerprints import Fingerprint, differences
 from jaxstyle.errors import JaxstyleError
@@ -41,6 +44,23 @@ def check_going_on(workdir: epath.Path, config: TrainingConfig, info: RunInfo) -
             f"{os.fspath(workdir)!r} tells whether the pictures are the same; give it again, or another workdir"
         )
     check(workdir, before, info.data, bool(moved))
+
+
+def check_processes(data: Mapping[str, Fingerprint]) -> None:
+    """Raises `JaxstyleError` in all processes where one has other pictures, such as a damaged copy of a folder.
+
+    Args:
+      data: Fingerprints of the splits in this process, by name.
+    """
+    for split, found in data.items() if jax.process_count() > 1 else ():
+        digest = hashlib.sha256(repr(found).encode(errors="surrogatepass")).digest()
+        rows = multihost_utils.process_allgather(np.array([found.count, *digest], np.int32))
+        other = int(np.argmax(np.any(rows != rows[0], axis=1)))
+        if other:
+            raise JaxstyleError(
+                f"{split!r} of process {other} is not that of process 0: {rows[other, 0]} examples there, {rows[0, 0]} "
+                "here, or other names or contents; copy the folder again"
+            )
 
 
 def check(workdir: epath.Path, before: RunInfo, now: Mapping[str, Fingerprint], moved: bool = False) -> None:
