@@ -33,23 +33,23 @@ GROUPS = {
     },
     "train networks": {
         "train": "train a network, or run any other recipe",
-        "data": "tell what a folder of pictures or a dataset holds, and what is wrong with it",
-        "evaluate": "score a trained network, and the pictures it draws",
+        "data": "describe a folder of pictures or a dataset, and find what is wrong with it",
+        "evaluate": "evaluate a trained network, and the pictures it generates",
     },
     "use what was trained": {
         "sample": "draw pictures from a trained VAE or GAN",
-        "predict": "tell what pictures or clips show, by a trained classifier",
-        "segment": "mark what a trained segmentation finds in pictures",
-        "forecast": "foresee the frames that follow a film",
+        "predict": "classify pictures or clips by a trained classifier",
+        "segment": "segment pictures by a trained network, into masks and overlays",
+        "forecast": "predict the frames that follow a clip, by a trained forecaster",
     },
     "manage networks": {
-        "features": "list, fetch, verify and convert the pretrained networks that look at pictures",
-        "models": "show style models, and convert trainings and published weights into one",
+        "features": "list, fetch, verify and convert pretrained feature extractors",
+        "models": "show style models, and convert workdirs and published weights to them",
         "export": "write a trained network as StableHLO or ONNX, to run without jaxstyle",
     },
     "look after the installation": {
-        "doctor": "tell versions, devices, caches and optional parts, and what adds those that are missing",
-        "completion": "print a script by which a shell completes commands and options",
+        "doctor": "show versions, devices, caches and optional parts, and how to add those that are missing",
+        "completion": "print a script that makes a shell complete commands and options",
     },
 }
 COMMANDS = {name: text for group in GROUPS.values() for name, text in group.items()}
@@ -111,7 +111,8 @@ def parsers(*names: str) -> tuple[Parser, dict[str, Parser]]:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("--version", action="version", version=f"jaxstyle {__version__}")
-    commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND", help=argparse.SUPPRESS)
+    hidden: dict[str, Any] = {"required": True, "metavar": "COMMAND", "help": argparse.SUPPRESS}
+    commands = parser.add_subparsers(dest="command", prog="jaxstyle", **hidden)
     found: dict[str, Parser] = {}
     for name, text in COMMANDS.items():
         found[name] = commands.add_parser(name, description=text[0].upper() + text[1:] + ".")
@@ -137,4 +138,4 @@ def overview() -> str:
         for name, text in group.items():
             lines += textwrap.wrap(text, 78, initial_indent=f"  {name:12}", subsequent_indent=" " * 14)
         lines.append("")
-    return "\n".join([*lines, "`jaxstyle COMMAND --help` tells of one."])
+    return "\n".join([*lines, "`jaxstyle COMMAND --help` lists the options of a command."])

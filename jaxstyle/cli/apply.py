@@ -26,12 +26,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--direction", default="", metavar="a|b", help=DIRECTION)
     which = "a painting; for a model that has learnt its styles, one's name or number; repeat for equal parts"
     parser.add_argument("--style", action="append", default=[], metavar="STYLE", help=which)
-    other = "a style model (`jaxstyle models`), or the workdir of its training (default: one of any style, within)"
+    other = "a style model, or the workdir of its training (default: the network of any style in the package)"
     parser.add_argument("--model", metavar="MODEL", help=other)
     parser.add_argument("--interpolate", metavar="A:0.3,B:0.7", help="a blend of styles, with their weights")
-    some = "of a model of any style, from 0 (the photo) to 1 (default: 1)"
+    some = "share of the style, from 0 (the photo) to 1; for models of any style (default: 1)"
     parser.add_argument("--strength", type=float, default=1.0, metavar="X", help=some)
-    where = "of a model of any style: white where the i-th style goes; repeat, one a style"
+    where = "picture, white where the i-th style goes; repeat, one a style; for models of any style"
     parser.add_argument("--mask", action="append", default=[], metavar="PATH", help=where)
     parser.add_argument(
         "--preserve-color",
@@ -42,15 +42,15 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--size", type=int, metavar="N", help="longer side of the results (default: the photo's)")
     seen = "longer side at which paintings are seen (default: that of the result, 512 at most)"
     parser.add_argument("--style-size", type=int, metavar="N", help=seen)
-    tile = "rows of the strips in which a picture is worked out; it is the same (default: strips where memory is short)"
+    tile = "rows of the strips in which pictures are computed, with equal results (default: by the memory there is)"
     parser.add_argument("--tile-size", type=int, metavar="N", help=tile)
     rate = "frames a second of a film (default: its own; 25 for a folder of frames)"
     parser.add_argument("--fps", type=float, metavar="X", help=rate)
     parser.add_argument("--bad-pictures", default="stop", metavar="stop|skip", help=bad_pictures.HELP)
-    bad = "the same, of a frame of a film"
+    bad = "the same, for frames of films"
     parser.add_argument("--bad-frames", default="stop", metavar="stop|skip", help=bad)
     parser.add_argument("--bits", type=int, choices=(8, 16), default=8, help="bits a channel; 16 for PNG and TIFF")
-    parser.add_argument("--devices", type=int, metavar="N", help="how many to spread pictures over (default: all)")
+    parser.add_argument("--devices", type=int, metavar="N", help="devices that share the pictures (default: all)")
 
 
 def run(args: argparse.Namespace) -> int:

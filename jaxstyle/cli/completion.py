@@ -21,9 +21,8 @@ complete -o default -F _jaxstyle jaxstyle"""
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The shell."""
-    parser.add_argument(
-        "shell", choices=SHELLS, help='bash and zsh: eval "$(jaxstyle completion bash)"; fish: | source'
-    )
+    how = 'bash and zsh: eval "$(jaxstyle completion bash)"; fish: jaxstyle completion fish | source'
+    parser.add_argument("shell", choices=SHELLS, help=how)
 
 
 def run(args: argparse.Namespace) -> int:

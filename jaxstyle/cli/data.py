@@ -11,12 +11,12 @@ from jaxstyle.errors import JaxstyleError
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Adds the action `describe`."""
     actions = parser.add_subparsers(dest="action", required=True, metavar="ACTION")
-    text = "tell classes, sizes, formats, what cannot be read or is left out, and duplicates of the splits"
+    text = "list classes, sizes, formats, duplicates, and pictures that cannot be read or are left out, split by split"
     describe = actions.add_parser("describe", help=text, description=text[0].upper() + text[1:] + ".")
     describe.add_argument("data", metavar="FOLDER|NAME", help="a folder or file of pictures, or a dataset's name")
     describe.add_argument("--data-dir", default="", metavar="DIR", help="folder of TFDS's datasets")
     describe.add_argument("--sheet", metavar="OUT", help="a picture file for samples of every split")
-    most = "examples of a split that are looked at, at most (default: 100000)"
+    most = "largest number of examples of a split to read (default: 100000)"
     describe.add_argument("--most", type=int, default=100_000, metavar="N", help=most)
 
 

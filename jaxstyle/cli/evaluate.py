@@ -40,18 +40,20 @@ OPTIONS = ("features", "count", "seed", "checkpoint", "split", "data", "iwae_sam
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Adds the arguments: the workdir to score, and the metrics."""
-    parser.add_argument("workdir", metavar="WORKDIR", help="of a training, finished or still running")
-    names = "such as loss,frechet,kid,recall; without it all that can be had"
+    parser.add_argument("workdir", metavar="WORKDIR", help="workdir of a training, finished or still running")
+    names = "metrics, such as loss,frechet,kid,recall (default: all that the task has)"
     parser.add_argument("--metrics", default="", metavar="A,B", help=names)
-    space = "what samples are compared by: a classifier's workdir, digits (shipped), or Inception-v3 by name or file"
+    space = "feature extractor: a classifier's workdir, digits (in the package), or Inception-v3 by name or file"
     parser.add_argument("--features", metavar="WORKDIR|digits|NAME|PATH", help=space)
-    parser.add_argument("-n", "--count", type=int, default=10_000, metavar="N", help="samples (default: 10000)")
-    parser.add_argument("--seed", type=int, default=0, metavar="N", help="of the samples (default: 0)")
-    which = "which state to score (default: newest)"
+    parser.add_argument(
+        "-n", "--count", type=int, default=10_000, metavar="N", help="pictures to generate (default: 10000)"
+    )
+    parser.add_argument("--seed", type=int, default=0, metavar="N", help="seed of the generated pictures (default: 0)")
+    which = "checkpoint of the training (default: newest)"
     parser.add_argument("--checkpoint", default="newest", metavar="newest|best|STEP", help=which)
-    data = "of the dataset to score on, such as test[:1000] (default: the recipe's evaluation split)"
+    data = "split to evaluate on, such as test[:1000] (default: the recipe's evaluation split)"
     parser.add_argument("--split", default="", metavar="SPLIT", help=data)
-    place = "where the pictures lie, or TFDS's datasets (default: where the run found them)"
+    place = "folder of the pictures, or of TFDS's datasets (default: where the run found them)"
     parser.add_argument("--data", metavar="FOLDER", help=place)
     bound = "samples of a VAE's importance weighted bound, iwae (default: as the recipe has it)"
     parser.add_argument("--iwae-samples", type=int, default=0, metavar="K", help=bound)

@@ -27,7 +27,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--size", metavar="WIDTHxHEIGHT", help=size)
     part = "of a training with several networks: encoder or decoder, forecaster or classifier"
     parser.add_argument("--part", default="", metavar="PART", help=part)
-    which = "which state of a training to use (default: newest)"
+    which = "checkpoint of the training (default: newest)"
     parser.add_argument("--checkpoint", default="newest", metavar="newest|best|STEP", help=which)
 
 

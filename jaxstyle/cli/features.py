@@ -33,13 +33,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     fetch = actions.add_parser("fetch", help="download networks into the cache")
     fetch.add_argument("names", nargs="+", metavar="NAME", help="a name from `jaxstyle features list`")
     verify = actions.add_parser("verify", help="check files: their hash if registered, and every tensor")
-    verify.add_argument(
-        "names", nargs="*", metavar="NAME|PATH", help="what to check (default: everything in the cache)"
-    )
+    verify.add_argument("names", nargs="*", metavar="NAME|PATH", help="networks to check (default: all in the cache)")
     convert = actions.add_parser("convert", help="rewrite weights in jaxstyle's own form")
     convert.add_argument("source", metavar="IN", help="a name, a file, or the workdir of configs/distill_features.py")
     convert.add_argument("target", metavar="OUT", help="the safetensors file to write")
-    convert.add_argument("--dtype", choices=("float32", "float16"), default="float32", help="of the kernels")
+    convert.add_argument("--dtype", choices=("float32", "float16"), default="float32", help="format of the kernels")
     convert.add_argument(
         "--preprocessing",
         choices=tuple(PREPROCESSING),

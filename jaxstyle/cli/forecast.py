@@ -13,16 +13,16 @@ from jaxstyle.media.film_writing import check_film, write_frames
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Adds the arguments: the workdir, the clip to continue, and the file to write."""
-    parser.add_argument("workdir", metavar="WORKDIR", help="of a forecaster's training, finished or still running")
+    parser.add_argument("workdir", metavar="WORKDIR", help="workdir of a training, finished or still running")
     parser.add_argument(
         "clip", metavar="CLIP", help="a GIF, a folder of frames, .npy, or .mp4 where ffmpeg is installed"
     )
-    target = "a .gif, .mp4 or folder: the frames seen, then those foreseen"
+    target = "a .gif, .mp4 or folder for the frames given, then those predicted"
     parser.add_argument("-o", "--output", required=True, metavar="FILM", help=target)
-    count = "how many to foresee (default: as many as in the training)"
+    count = "number of frames to predict (default: as many as in the training)"
     parser.add_argument("-n", "--frames", type=int, default=0, metavar="N", help=count)
     parser.add_argument("--fps", type=int, default=8, metavar="N", help="frames a second (default: 8)")
-    which = "which state to foresee with (default: newest)"
+    which = "checkpoint of the training (default: newest)"
     parser.add_argument("--checkpoint", default="newest", metavar="newest|best|STEP", help=which)
 
 

@@ -12,7 +12,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Adds the actions `show` and `convert`."""
     actions = parser.add_subparsers(dest="action", required=True, metavar="ACTION")
     show = actions.add_parser("show", help="what a model is, and the styles that it knows")
-    show.add_argument("model", metavar="MODEL", help="its folder, or the workdir of its training")
+    show.add_argument("model", metavar="MODEL", help="a model's folder or file, or the workdir of its training")
     show.add_argument("--direction", default="", metavar="a|b", help=DIRECTION)
     convert = actions.add_parser("convert", help="make a model of a training's workdir, or of published weights")
     what = (
@@ -21,10 +21,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         ".ckpt of fast-style-transfer"
     )
     convert.add_argument("source", metavar="IN", help=what)
-    convert.add_argument("target", metavar="OUT", help="the model's folder, a new one; or one file, .safetensors")
+    convert.add_argument("target", metavar="OUT", help="a new folder for the model, or a .safetensors file")
     convert.add_argument("--direction", default="", metavar="a|b", help=DIRECTION)
     convert.add_argument("--names", metavar="A,B,…", help="names of all styles, in their order")
-    note = "kept with it, such as licence=MIT; repeat for several"
+    note = "note to keep with the model, such as licence=MIT; repeat for several"
     convert.add_argument("--note", action="append", default=[], metavar="NAME=TEXT", help=note)
 
 

@@ -9,7 +9,7 @@ import jax
 
 from jaxstyle.runtime.caching import cache_folder, remove_torn_programs
 
-DIRECTION = "of the workdir of a translation: the domain to translate to"
+DIRECTION = "domain to translate to, of the workdir of a translation"
 
 
 def keep_compiled() -> None:

@@ -53,7 +53,7 @@ class Command:
             text = f"{kind.help}; repeat for several"
             parser.add_argument(f"--{kind.option}", action="append", default=[], metavar=kind.metavar, help=text)
         parser.add_argument(
-            "--list-layers", action="store_true", help="print the network's layers and their widths, only"
+            "--list-layers", action="store_true", help="print the network's layers and their widths, and stop"
         )
         add_run_options(parser, self.job)
         if self.film:
@@ -169,7 +169,7 @@ def metavar(settings: type[Settings], field: dataclasses.Field) -> str:
 def described(field: dataclasses.Field) -> str:
     """A setting's help with its default."""
     default = field.default
-    if default is None or default is False or default == ():
+    if default is None or default is False or default in ((), ""):
         return field.metadata["help"]
     shown = (
         ",".join(f"{v:g}" if isinstance(v, float) else str(v) for v in default)

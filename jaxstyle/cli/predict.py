@@ -16,11 +16,11 @@ from jaxstyle.media.paths import list_pictures
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Adds the arguments: the workdir, the pictures, and how many classes to tell."""
-    parser.add_argument("workdir", metavar="WORKDIR", help="of a classifier's training, finished or still running")
+    parser.add_argument("workdir", metavar="WORKDIR", help="workdir of a training, finished or still running")
     parser.add_argument("pictures", metavar="IMAGE", nargs="+", help="pictures, or folders of them; or clips")
     parser.add_argument("--top", type=int, default=3, metavar="N", help="classes told of each picture (default: 3)")
     parser.add_argument("--bad-pictures", default="stop", metavar="stop|skip", help=bad_pictures.HELP)
-    which = "which state to use (default: newest)"
+    which = "checkpoint of the training (default: newest)"
     parser.add_argument("--checkpoint", default="newest", metavar="newest|best|STEP", help=which)
     parser.add_argument("--json", action="store_true", help="one JSON list, with the probabilities of all classes")
 

@@ -18,12 +18,12 @@ from jaxstyle.media.image_writing import check_writable, write_picture, write_wh
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Adds the arguments: the workdir, what to draw, and the file to write."""
-    parser.add_argument("workdir", metavar="WORKDIR", help="of a training, finished or still running")
-    parser.add_argument("-n", "--count", type=int, default=64, metavar="N", help="how many (default: 64)")
-    parser.add_argument("-o", "--output", metavar="GRID", help="the file for one picture of them all")
+    parser.add_argument("workdir", metavar="WORKDIR", help="workdir of a training, finished or still running")
+    parser.add_argument("-n", "--count", type=int, default=64, metavar="N", help="number of pictures (default: 64)")
+    parser.add_argument("-o", "--output", metavar="GRID", help="file to write all pictures to, as a grid")
     film = "-o is a film of -n pictures that each go from one latent to the next and return; of GANs and VAEs"
     parser.add_argument("--interpolate", action="store_true", help=film)
-    parser.add_argument("--frames", type=int, default=120, metavar="N", help="of the film (default: 120)")
+    parser.add_argument("--frames", type=int, default=120, metavar="N", help="frames of the film (default: 120)")
     parser.add_argument("--fps", type=int, default=24, metavar="N", help="frames a second of the film (default: 24)")
     parser.add_argument("--space", choices=("z", "w"), default="z", help="of the film: latents, or StyleGAN 2's styles")
     parser.add_argument("--seeds", metavar="7|3,5|0:10", help="one picture a seed; the film goes through them")
@@ -37,11 +37,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--save-latents", metavar="FILE.npz", help="write the latents of --seeds, or mixed styles")
     share = "how far from the mean picture, 0 to 1: lower is more typical, less various (default: 1; of StyleGAN 2)"
     parser.add_argument("--truncation", type=float, default=1.0, metavar="SHARE", help=share)
-    parser.add_argument("--separate", metavar="DIR", help="a folder for a PNG each")
+    parser.add_argument("--separate", metavar="DIR", help="folder to write each picture to, as a PNG")
     classes = "classes to draw in turn, by number or name; even: all (default: by their shares in the evaluation split)"
     parser.add_argument("--label", "--labels", dest="labels", metavar="even|7|3,5|0:10", help=classes)
-    parser.add_argument("--seed", type=int, default=0, metavar="N", help="of the randomness (default: 0)")
-    which = "which state to draw with (default: newest)"
+    parser.add_argument("--seed", type=int, default=0, metavar="N", help="seed of the random latents (default: 0)")
+    which = "checkpoint to sample from (default: newest)"
     parser.add_argument("--checkpoint", default="newest", metavar="newest|best|STEP", help=which)
 
 

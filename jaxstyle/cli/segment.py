@@ -15,14 +15,14 @@ from jaxstyle.media.paths import list_pictures
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Adds the arguments: the workdir, the pictures, and where results go."""
-    parser.add_argument("workdir", metavar="WORKDIR", help="of a training, finished or still running")
+    parser.add_argument("workdir", metavar="WORKDIR", help="workdir of a training, finished or still running")
     parser.add_argument("images", nargs="+", metavar="IMAGE", help="pictures, or folders of them")
     target = "folder for masks/NAME.png (class numbers; of two classes 0 and 255) and overlays/NAME.png"
     parser.add_argument("-o", "--output", required=True, metavar="DIR", help=target)
     tile = "side of the squares a large picture is looked at in, with overlap (default: by the picture's size)"
     parser.add_argument("--tile", type=int, default=0, metavar="PIXELS", help=tile)
     parser.add_argument("--bad-pictures", default="stop", metavar="stop|skip", help=bad_pictures.HELP)
-    which = "which state to use (default: newest)"
+    which = "checkpoint of the training (default: newest)"
     parser.add_argument("--checkpoint", default="newest", metavar="newest|best|STEP", help=which)
 
 

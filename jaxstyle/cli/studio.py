@@ -11,12 +11,12 @@ from jaxstyle.runtime.settings import spelled
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Where the page is served, and where results are kept."""
-    parser.add_argument("--port", type=int, default=0, metavar="N", help="of the page (default: a free one)")
+    parser.add_argument("--port", type=int, default=0, metavar="N", help="port of the page (default: a free one)")
     host = "address to listen on (default: 127.0.0.1, this machine alone); another needs --token"
     parser.add_argument("--host", default="127.0.0.1", metavar="ADDRESS", help=host)
     token = "secret part of the page's address, 16 letters or more (default: drawn at random)"
     parser.add_argument("--token", metavar="TEXT", help=token)
-    parser.add_argument("--no-browser", action="store_true", help="print the address, only")
+    parser.add_argument("--no-browser", action="store_true", help="print the address without opening a browser")
     keep = "folder in which the pictures are kept (default: they are gone when the studio ends)"
     parser.add_argument("-o", "--output", metavar="DIR", help=keep)
 

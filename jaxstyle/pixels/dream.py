@@ -66,8 +66,8 @@ class DreamConfig(Settings):
     frames: int = setting(1, "number of frames; more than one make a film", least=1)
     fps: int = setting(24, "frames a second of a film", least=1)
     features: str = setting(DEFAULT, "feature extractor: a name (jaxstyle features list) or a file", path=True)
-    seed: int = setting(0, "of all randomness", least=0)
-    dtype: str = setting("float32", "in which the network computes", ("float32", "bfloat16"))
+    seed: int = setting(0, "seed of all random numbers", least=0)
+    dtype: str = setting("float32", "number format of the network's activations", ("float32", "bfloat16"))
     devices: int | None = setting(None, "number of devices (default: all; a picture uses one)", least=1)
 
     def check_relations(self) -> None:

@@ -57,8 +57,8 @@ class OptimizationConfig(Settings):
         None, "longer side of the style pictures, pixels, the same at every scale", least=16
     )
     pooling: str = setting("smooth", "how the network pools", POOLING_SCALE)
-    seed: int = setting(0, "of all randomness", least=0)
-    dtype: str = setting("float32", "in which the network computes", DTYPES)
+    seed: int = setting(0, "seed of all random numbers", least=0)
+    dtype: str = setting("float32", "number format of the network's activations", DTYPES)
     devices: int | None = setting(None, "number of devices over which pictures are sharded (default: all)", least=1)
 
     @property

@@ -47,8 +47,8 @@ class VisualizationConfig(Settings):
     features: str = setting(
         DEFAULT, "feature extractor to look into: a name (jaxstyle features list) or a file", path=True
     )
-    seed: int = setting(0, "of all randomness", least=0)
-    dtype: str = setting("float32", "in which the network computes", ("float32", "bfloat16"))
+    seed: int = setting(0, "seed of all random numbers", least=0)
+    dtype: str = setting("float32", "number format of the network's activations", ("float32", "bfloat16"))
     devices: int | None = setting(None, "number of devices to spread the pictures over (default: all)", least=1)
 
     def check_relations(self) -> None:

@@ -39,6 +39,13 @@ def test_every_command_is_listed_once():
     assert all(len(line) <= 80 for line in cli.overview().splitlines())
 
 
+def test_help_of_a_command_begins_with_its_own_name_and_tells_no_empty_default():
+    for name, parser in cli.parsers(*cli.COMMANDS)[1].items():
+        text = parser.format_help()
+        assert text.startswith(f"usage: jaxstyle {name} ")
+        assert "(default: )" not in text
+
+
 @pytest.mark.skipif(shutil.which("bash") is None, reason="no bash")
 @pytest.mark.parametrize(
     "words, found",
