@@ -13,6 +13,7 @@ import numpy as np
 
 from jaxstyle.data.augment import augment, cutmix, erase, mixup
 from jaxstyle.data.config import MOST_CHANNELS
+from jaxstyle.data.rand_augment import HIGHEST, rand_augment
 from jaxstyle.errors import JaxstyleError, did_you_mean
 from jaxstyle.losses.classification import balanced_weights, cross_entropy, smoothed_labels
 from jaxstyle.media.charts import confusion_chart
@@ -53,6 +54,8 @@ class Config(TrainingConfig):
     mixup: float = 0.0  # α of mixup; 0 is none
     cutmix: float = 0.0  # α of CutMix; 0 is none
     erase: float = 0.0  # probability of random erasing
+    rand_augment: int = 0  # operations of RandAugment a picture
+    magnitude: float = 9.0  # of these operations, from 0 to 10
     focus: float = 0.0  # γ of the focal loss; 0 is the cross entropy
     class_weights: str = ""  # `balanced`, or weights such as `cat=2,dog=0.5`; those of other classes are 1
     best: str = "accuracy"
@@ -62,6 +65,9 @@ def check(config: Config) -> None:
     """Raises `JaxstyleError` for a network or a number that cannot be."""
     one_of(config, {"model.name": MODELS})
     at_least(config, {"augment.pad": 0, "mixup": 0, "cutmix": 0, "erase": 0, "focus": 0, "model.width": 1})
+    at_least(config, {"rand_augment": 0, "magnitude": 0})
+    if config.magnitude > HIGHEST:
+        raise JaxstyleError(f"{named('magnitude')} is {config.magnitude:g}; it must be at most {HIGHEST}")
     for name, value in {"model.dropout": config.model.dropout, "label_smoothing": config.label_smoothing}.items():
         if not 0 <= value < 1:
             raise JaxstyleError(f"{named(name)} is {value:g}; it must be from 0 to below 1")
@@ -106,6 +112,8 @@ def make(config: Config, info: RunInfo) -> Classify:
         mixup=config.mixup,
         cutmix=config.cutmix,
         erase=config.erase,
+        rand_augment=config.rand_augment,
+        magnitude=config.magnitude,
         focus=config.focus,
         weights=class_weights(config.class_weights, info),
     )
@@ -158,6 +166,7 @@ class Classify:
       mixup: α of `mixup`; 0 is none.
       cutmix: α of `cutmix`; 0 is none.
       erase: Probability of `erase`.
+      rand_augment: Operations of `rand_augment`, all of one `magnitude`.
       focus: γ of the focal loss.
       weights: Of the classes in training; empty is 1 for all.
     """
@@ -172,6 +181,8 @@ class Classify:
     mixup: float = 0.0
     cutmix: float = 0.0
     erase: float = 0.0
+    rand_augment: int = 0
+    magnitude: float = 9.0
     focus: float = 0.0
     weights: tuple[float, ...] = ()
 
@@ -202,10 +213,12 @@ class Classify:
 
     def examples(self, batch: Batch, keys: jax.Array) -> tuple[jax.Array, jax.Array]:
         """Augmented pictures `[N, H, W, C]` in [0, 1], and labels `[N]` or probabilities `[N, classes]` as targets."""
-        images = scaled(augment(batch["image"], keys, pad=self.pad, flip=self.flip))
-        more, others = (
-            jax.vmap(lambda key, i=i: jax.random.fold_in(key, i))(keys) for i in (2, 3)
-        )  # behind `augment`'s
+        images = augment(batch["image"], keys, pad=self.pad, flip=self.flip)
+        further = (jax.vmap(lambda key, i=i: jax.random.fold_in(key, i))(keys) for i in (2, 3, 4))
+        more, others, operations = further  # behind `augment`'s
+        if self.rand_augment:
+            images = rand_augment(images, operations, self.rand_augment, self.magnitude)
+        images = scaled(images)
         images = erase(images, others, self.erase) if self.erase else images
         if not (self.label_smoothing or self.mixup or self.cutmix):
             return images, batch["label"]

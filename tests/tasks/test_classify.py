@@ -80,6 +80,8 @@ def test_data_without_classes_is_told(config):
         ({"focus": -1.0}, "focus is -1; it must be at least 0"),
         ({"mixup": 0.4, "cutmix": 1.0}, "mixup and cutmix both blend a picture with another: give one of them"),
         ({"erase": 1.5}, "erase is 1.5; a probability is at most 1"),
+        ({"rand_augment": -1}, "rand_augment is -1; it must be at least 0"),
+        ({"magnitude": 11.0}, "magnitude is 11; it must be at most 10"),
         ({"mixup": -1.0}, "mixup is -1; it must be at least 0"),
     ],
 )
