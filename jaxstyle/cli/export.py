@@ -13,7 +13,10 @@ from jaxstyle.runtime.settings import parse_size
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The model, the file, and the style that goes into it."""
     parser.add_argument("model", metavar="MODEL", help="a style model's folder, or the workdir of a training")
-    target = "a .stablehlo (any size, CPU, CUDA and TPU; `jax.export.deserialize` reads it) or an .onnx"
+    target = (
+        "a .stablehlo (any size, CPU, CUDA and TPU; `jax.export.deserialize` reads it), an .onnx, or a .safetensors"
+    )
+    target += " of a training's parameters, with a card beside it"
     parser.add_argument("-o", "--output", required=True, metavar="OUT", help=target)
     parser.add_argument("--direction", default="", metavar="a|b", help=DIRECTION)
     which = "as for `apply`, built in; repeat for equal parts (default: an argument of the exported function)"
@@ -33,10 +36,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Exports and tells what the file takes and gives; 0 when it is written."""
-    from jaxstyle.inference.export_networks import (
-        open_network,
-    )  # late: the other commands do not need what this imports
+    from jaxstyle.inference.export_networks import open_network  # late: only this command needs what it imports
 
+    if args.output.lower().endswith(".safetensors"):
+        return export_parameters(args)
     opened = open_network(args.model, args.checkpoint)
     what = export_style(args) if opened is None else export_trained(args, opened)
     taken = ", ".join(
@@ -46,6 +49,26 @@ def run(args: argparse.Namespace) -> int:
     if opened is not None and what.output == "probabilities":
         print(f"gives probabilities of {', '.join(opened.config.data.mask_classes or opened.info.classes)}")
     return 0
+
+
+def export_parameters(args: argparse.Namespace) -> int:
+    """Writes the parameters of a training, and their card."""
+    from jaxstyle.inference.export_weights import export_weights
+    from jaxstyle.inference.run import open_run
+
+    if options := other_options(args, {"--part": args.part, "--size": args.size}):
+        raise JaxstyleError(f"{options[0]} is of networks that run without jaxstyle; a .safetensors has all parameters")
+    card = export_weights(open_run(args.model, args.checkpoint), args.output)
+    scores = ", ".join(f"{name} {value:.4g}" for name, value in card["scores"].items())
+    print(f"{args.output}: parameters after step {card['step']}; {scores or 'not evaluated'}")
+    return 0
+
+
+def other_options(args: argparse.Namespace, more: dict[str, Any]) -> list[str]:
+    """Options that are given, of style models and of those besides."""
+    given = {"--direction": args.direction, "--style": args.style, "--interpolate": args.interpolate}
+    given |= {"--strength": args.strength != 1, "--style-size": args.style_size, **more}
+    return [name for name, value in given.items() if value]
 
 
 def export_style(args: argparse.Namespace) -> Any:
@@ -67,9 +90,7 @@ def export_trained(args: argparse.Namespace, opened: Any) -> Any:
     """Exports another network of a training."""
     from jaxstyle.inference.export_networks import export_network
 
-    given = {"--direction": args.direction, "--style": args.style, "--interpolate": args.interpolate}
-    given |= {"--strength": args.strength != 1, "--style-size": args.style_size}
-    if options := [name for name, value in given.items() if value]:
+    if options := other_options(args, {}):
         raise JaxstyleError(f"{options[0]} is of style models, and {args.model!r} is the training of another network")
     return export_network(
         opened, args.output, args.part, None if args.size is None else parse_size(args.size, "--size")

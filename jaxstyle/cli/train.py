@@ -15,6 +15,7 @@ from typing import Any
 from ml_collections import ConfigDict
 
 from jaxstyle.errors import JaxstyleError, did_you_mean
+from jaxstyle.media.image_writing import check_writable, write_picture
 from jaxstyle.runtime.output import lasting_output
 from jaxstyle.runtime.platforms import existing_platform
 from jaxstyle.runtime.settings import FLAG, spelled
@@ -26,13 +27,19 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     known = f"a file, or one of {', '.join(sorted(shipped_recipes()))}; with :test a variant that takes seconds"
     parser.add_argument("recipe", metavar="RECIPE", help=known)
     parser.add_argument("--workdir", metavar="DIR", help="folder for everything the run writes; required")
+    find = "train some steps with a rising learning rate, draw the loss over it, propose one; nothing else is written"
+    parser.add_argument("--find-rate", metavar="PICTURE", help=find)
     parser.set_defaults(flags=[])
 
 
 def run(args: argparse.Namespace) -> int:
     """Runs a recipe; 0 when it is done, 2 for bad input."""
+    recipe = find_recipe(args.recipe)
+    if args.find_rate is not None:
+        check_writable(args.find_rate)
+        return run_flags(["jaxstyle train", f"--config={recipe}", "--workdir=unused", *args.flags], args.find_rate)
     workdir = [] if args.workdir is None else [f"--workdir={args.workdir}"]
-    return run_flags(["jaxstyle train", f"--config={find_recipe(args.recipe)}", *workdir, *args.flags])
+    return run_flags(["jaxstyle train", f"--config={recipe}", *workdir, *args.flags])
 
 
 def shipped_recipes() -> dict[str, pathlib.Path]:
@@ -51,10 +58,11 @@ def find_recipe(name: str) -> str:
     return f"{path if os.path.isfile(path) else known[path]}{colon}{variant}"
 
 
-def run_flags(argv: Sequence[str]) -> int:
+def run_flags(argv: Sequence[str], picture: str = "") -> int:
     """Calls the function that a recipe's `run` names, `"package.module:function"`, with (config, workdir).
 
-    `argv` is the program's name and its flags. Returns the exit status.
+    `argv` is the program's name and its flags; with a `picture` to draw, a learning rate is found instead. Returns the
+    exit status.
     """
     from absl import flags, logging  # late: no other command needs flags
     from ml_collections import config_flags
@@ -75,11 +83,26 @@ def run_flags(argv: Sequence[str]) -> int:
         devices.join(values.coordinator or "", values.processes, values.process)
         run = named_function(config.value.run)
         with lasting_output(), spelled(FLAG), existing_platform():
-            run(config.value, values.workdir)
+            run(config.value, values.workdir) if not picture else tell_rate(config.value, picture)
     except JaxstyleError as error:
         print(f"{program}: {error}", file=sys.stderr)
         return 2
     return 0
+
+
+def tell_rate(config: ConfigDict, picture: str) -> None:
+    """Finds a learning rate, says it and draws how it was found."""
+    from jaxstyle.media.charts import curve_chart
+    from jaxstyle.training.config import TrainingConfig
+    from jaxstyle.training.finding import find_rate
+
+    if config.run != TrainingConfig.run:
+        raise JaxstyleError("--find-rate is for the trainings of networks, and this recipe optimises pictures")
+    rates, losses, rate = find_rate(config)
+    title = f"loss over learning rate; it falls fastest at {rate:.1e}"
+    write_picture(picture, curve_chart(rates, losses, rate, title))
+    print(f"{picture}: {len(rates)} steps, learning rates {rates[0]:.1e} to {rates[-1]:.1e}")
+    print(f"the loss falls fastest at --config.optimizer.learning_rate={rate:.1e}")
 
 
 def check_recipe(argv: Sequence[str]) -> None:

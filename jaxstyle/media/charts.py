@@ -1,7 +1,8 @@
-"""Charts: the confusion matrix of a classifier."""
+"""Charts: the confusion matrix of a classifier, and a loss over learning rates."""
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 
 import numpy as np
@@ -13,6 +14,7 @@ from jaxstyle.media.contact_sheet import INK, shorten
 CELL = 44  # pixels
 FONT_SIZE = 14
 MARGIN = 130  # pixels for the names
+WIDTH, HEIGHT = 720, 440  # pixels of a curve
 Font = ImageFont.FreeTypeFont | ImageFont.ImageFont
 
 
@@ -66,3 +68,37 @@ def draw_column_label(chart: Image.Image, text: str, font: Font, middle: int) ->
     label = Image.new("RGB", (MARGIN - FONT_SIZE, CELL), "white")
     ImageDraw.Draw(label).text((0, CELL // 2), text, fill=INK, font=font, anchor="lm")
     chart.paste(label.rotate(90, expand=True), (middle - CELL // 2, FONT_SIZE // 2))
+
+
+def curve_chart(x: np.ndarray, y: np.ndarray, mark: float, title: str) -> np.ndarray:
+    """Draws a curve over a logarithmic axis, with the decades as lines and one place marked.
+
+    Args:
+      x: `[N]`, rising, above 0.
+      y: `[N]`.
+      mark: The place, on the axis of `x`.
+      title: Stands above.
+
+    Returns:
+      Float32 `[HEIGHT, WIDTH, 3]` in [0, 1].
+    """
+    font, edge = ImageFont.load_default(size=FONT_SIZE), MARGIN // 2
+    low, high = float(y.min()), min(float(y.max()), float(y[0] + (y[0] - y.min()) + 1e-9))
+
+    def place(at: float, value: float) -> tuple[float, float]:
+        across = (np.log(at) - np.log(x[0])) / (np.log(x[-1]) - np.log(x[0]))
+        up = (min(value, high) - low) / max(high - low, 1e-12)
+        return edge + across * (WIDTH - 2 * edge), HEIGHT - edge - up * (HEIGHT - 2 * edge)
+
+    chart = Image.new("RGB", (WIDTH, HEIGHT), "white")
+    pen = ImageDraw.Draw(chart)
+    for decade in range(math.ceil(np.log10(x[0]) - 1e-6), math.floor(np.log10(x[-1]) + 1e-6) + 1):
+        column = place(10.0**decade, low)[0]
+        pen.line((column, edge, column, HEIGHT - edge), fill="lightgrey")
+        pen.text((column, HEIGHT - edge + FONT_SIZE), f"1e{decade}", fill=INK, font=font, anchor="mm")
+    for value in (low, high):
+        pen.text((edge - 4, place(x[0], value)[1]), f"{value:.3g}", fill=INK, font=font, anchor="rm")
+    pen.line((place(mark, low), (place(mark, low)[0], edge)), fill=(200, 60, 40), width=2)
+    pen.line([place(*point) for point in zip(x, y, strict=True)], fill=(20, 70, 140), width=2)
+    pen.text((WIDTH // 2, edge // 2), title, fill=INK, font=font, anchor="mm")
+    return np.asarray(chart, np.float32) / np.float32(255)

@@ -56,7 +56,7 @@ def read_source(name: str) -> Arrays:
         arrays = read_run(name, option)
     elif os.path.exists(name):
         tensors = read_tensors(model if os.path.isdir(name) else name)[0]
-        arrays = {f"params/{key}": tensor for key, tensor in tensors.items()}
+        arrays = {key if key.startswith(KINDS) else f"params/{key}": tensor for key, tensor in tensors.items()}
     else:
         raise JaxstyleError(f"{option} is missing: name the workdir of a run, or a file of weights")
     bad = [key for key, array in arrays.items() if array.dtype.kind == "f" and not np.isfinite(array).all()]

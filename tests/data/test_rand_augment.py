@@ -69,6 +69,7 @@ def test_pictures_of_one_value_and_other_channels():
     assert run(np.zeros((6, 5, 4), np.uint8), 7, 0.5).shape == (6, 5, 4)
 
 
+@pytest.mark.slow
 def test_every_example_has_operations_of_its_own():
     count = 700
     images, keys = np.broadcast_to(PICTURE, (count, *PICTURE.shape)), jax.random.split(jax.random.key(2), count)
