@@ -14,6 +14,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     text = "list classes, sizes, formats, duplicates, and pictures that cannot be read or are left out, split by split"
     describe = actions.add_parser("describe", help=text, description=text[0].upper() + text[1:] + ".")
     describe.add_argument("data", metavar="FOLDER|NAME", help="a folder or file of pictures, or a dataset's name")
+    describe.add_argument("--clips", action="store_true", help="the folder holds films, as `data.clips` takes them")
     describe.add_argument("--data-dir", default="", metavar="DIR", help="folder of TFDS's datasets")
     describe.add_argument("--sheet", metavar="OUT", help="a picture file for samples of every split")
     most = "largest number of examples of a split to read (default: 100000)"
@@ -32,7 +33,10 @@ def run(args: argparse.Namespace) -> int:
     if args.sheet:
         check_writable(args.sheet)
     is_folder = os.path.exists(args.data)
-    data = DataConfig(folder=args.data) if is_folder else DataConfig(name=args.data, data_dir=args.data_dir)
+    if args.clips:
+        data = DataConfig(clips=args.data)
+    else:
+        data = DataConfig(folder=args.data) if is_folder else DataConfig(name=args.data, data_dir=args.data_dir)
     found = describe(data, args.most)
     for one in found:
         print("\n".join(one.lines()))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import functools
 import os
 import pathlib
@@ -22,6 +23,9 @@ from jaxstyle.media.film_reading import is_film, read_film
 from jaxstyle.media.paths import is_hidden, is_picture, picture_paths
 from jaxstyle.runtime.settings import named
 
+DARK = 8
+"""Of 255: films whose brightest value is below hold numbers of 16 bits of which few are used."""
+
 
 def clips_dataset(data: DataConfig, split: str, *, labels: bool = True) -> Dataset:
     """Opens a split of a folder of films; every film is read once, and all its clips are of one split.
@@ -32,26 +36,20 @@ def clips_dataset(data: DataConfig, split: str, *, labels: bool = True) -> Datas
     Raises:
       JaxstyleError: There is no such folder or split; a film cannot be read; all are too short, or differ in size.
     """
-    root, wanted = pathlib.Path(data.clips), parse(split)
-    if not os.path.isdir(root):
-        raise JaxstyleError(f"there is no folder {data.clips!r}, which {named('data.clips')} names")
-    place, shared = find_split(root, wanted.name, data.held_out)
-    found = list(films_below(place))
-    if not found:
-        raise JaxstyleError(f"the folder {str(place)!r} holds no films: videos, GIFs, .npy files, or folders of frames")
-    classes = class_names(place, found) if labels else ()
-    films = take_share(found, classes, wanted.name, data.held_out) if shared else found
-    if not films or set(classes).difference(film.group for film in films):
-        raise JaxstyleError(
-            f"{data.clips!r} has not enough films for {split!r}: part of them is held out, so give at least 2 (of "
-            "every class), or put films into folders train/ and test/"
-        )
-    if wanted.first or wanted.last:
-        films = [films[index] for index in take_slice([film.name for film in films], wanted)]
+    films, classes = find_films(data, split, labels=labels)
     read_frames = functools.lru_cache(maxsize=8)(lambda path: frames_of(path, data))
-    shapes = [read_frames(film.path).shape for film in films]
+    shapes, brightest = [], 0
+    for film in films:
+        frames = read_frames(film.path)
+        shapes.append(frames.shape)
+        brightest = max(brightest, int(frames.max()))
     if len({shape[1:] for shape in shapes}) > 1:
-        raise JaxstyleError(f"the films in {str(place)!r} differ in size: choose one by {named('data.size')}")
+        raise JaxstyleError(f"the films in {data.clips!r} differ in size: choose one by {named('data.size')}")
+    if brightest < DARK:
+        raise JaxstyleError(
+            f"the films in {data.clips!r} are nearly black: nothing is brighter than {brightest} of 255. Of numbers of "
+            f"16 bits name the one that is white, by {named('data.white')}"
+        )
     step = data.stride or data.frames
     places = [
         (film, start)
@@ -75,6 +73,39 @@ def clips_dataset(data: DataConfig, split: str, *, labels: bool = True) -> Datas
     left_out = (f"{short} of them with fewer than {data.frames} frames",) if short else ()
     known = [numbers.get(film.group, -1) for film, _ in places]
     return Dataset(len(places), read, classes, (), title, left_out, read_labels=(lambda: known) if classes else None)
+
+
+def find_films(data: DataConfig, split: str, *, labels: bool = True) -> tuple[list[PictureFile], tuple[str, ...]]:
+    """Finds the films of a split, and the names of their classes; see `clips_dataset`."""
+    root, wanted = pathlib.Path(data.clips), parse(split)
+    if not os.path.isdir(root):
+        raise JaxstyleError(f"there is no folder {data.clips!r}, which {named('data.clips')} names")
+    place, shared = find_split(root, wanted.name, data.held_out)
+    found = list(films_below(place))
+    if not found:
+        raise JaxstyleError(f"the folder {str(place)!r} holds no films: videos, GIFs, .npy files, or folders of frames")
+    classes = class_names(place, found) if labels else ()
+    films = take_share(found, classes, wanted.name, data.held_out) if shared else found
+    if not films or set(classes).difference(film.group for film in films):
+        raise JaxstyleError(
+            f"{data.clips!r} has not enough films for {split!r}: part of them is held out, so give at least 2 (of "
+            "every class), or put films into folders train/ and test/"
+        )
+    if wanted.first or wanted.last:
+        films = [films[index] for index in take_slice([film.name for film in films], wanted)]
+    return films, classes
+
+
+def films_dataset(data: DataConfig, split: str) -> Dataset:
+    """Opens the films of a split, each whole, of any sizes: examples with `video` `[T, H, W, data.channels]` uint8."""
+    films, classes = find_films(data, split)
+    numbered = tuple(dataclasses.replace(film, label=classes.index(film.group) if classes else -1) for film in films)
+
+    def read(index: int) -> Example:
+        film = numbered[index]
+        return {"video": frames_of(film.path, data), "label": np.array(film.label, np.int32)}
+
+    return Dataset(len(numbered), read, classes, numbered, f"{split} of {data.clips!r}", noun="film")
 
 
 def starts(frames: int, length: int, step: int) -> range:

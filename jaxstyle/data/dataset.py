@@ -56,6 +56,7 @@ class Dataset:
       paired: Whether the second domain's part of an example is the translation of the first's.
       read_labels: Returns the labels of all examples without decoding their pictures; None where `files` have them, or
         the examples alone.
+      noun: Of what `files` are, for sentences.
       read_as: (index, label) -> the example as it is drawn with another label; None where examples are not drawn so.
     """
 
@@ -69,6 +70,7 @@ class Dataset:
     paired: bool = False
     read_labels: Callable[[], Sequence[int]] | None = None
     read_as: Callable[[int, int], Example] | None = None
+    noun: str = "picture"
 
     @property
     def sources(self) -> tuple[Dataset, ...]:
@@ -102,7 +104,7 @@ class Dataset:
         if self.domains:
             both = "; ".join(domain.describe() for domain in self.domains)
             return f"{both}{'; paired' * self.paired}{left_out_text(self.left_out)}"
-        found = f"{self.title}: {plural(self.count, 'picture' if self.files else 'example')}"
+        found = f"{self.title}: {plural(self.count, self.noun if self.files else 'example')}"
         if self.classes:
             found += f" of {len(self.classes)} class{'es' * (len(self.classes) != 1)}"
         if self.classes and self.files:

@@ -15,13 +15,16 @@ from typing import NamedTuple
 import numpy as np
 
 from jaxstyle.data.bad_pictures import TOLD, WORKERS
+from jaxstyle.data.clips import films_dataset
 from jaxstyle.data.config import DataConfig
 from jaxstyle.data.dataset import Dataset, plural
 from jaxstyle.data.folders import folder_dataset, splits_below
 from jaxstyle.data.opening import open_dataset
+from jaxstyle.data.splits import split_folders
 from jaxstyle.data.tfds_datasets import DRAWN, prepared
 from jaxstyle.errors import JaxstyleError
 from jaxstyle.media.image_decoding import open_image
+from jaxstyle.media.paths import is_picture
 
 MOST = 100_000
 """Examples of a split that are looked at by default."""
@@ -100,8 +103,10 @@ def describe(data: DataConfig, most: int = MOST) -> list[Description]:
 
 def splits_of(data: DataConfig) -> Sequence[str]:
     """The names of a dataset's splits; a folder without such has `train`, and `test`, which is held out of it."""
-    if data.folder:
-        folders = splits_below(pathlib.Path(data.folder))
+    if data.folder or data.clips:
+        if data.clips and not os.path.isdir(data.clips):
+            raise JaxstyleError(f"there is no folder {data.clips!r}")
+        folders = splits_below(pathlib.Path(data.folder)) if data.folder else split_folders(pathlib.Path(data.clips))
         return list(folders) if len(folders) > 1 else ("train", "test")
     base, _, variant = data.name.partition("/")
     if base in DRAWN:
@@ -110,7 +115,9 @@ def splits_of(data: DataConfig) -> Sequence[str]:
 
 
 def opened(data: DataConfig, split: str) -> Dataset:
-    """Opens a split; a picture of a folder that cannot be read then raises its own error alone."""
+    """Opens a split; a picture of a folder that cannot be read then raises its own error alone; films come whole."""
+    if data.clips:
+        return films_dataset(data, split)
     return folder_dataset(data, split) if data.folder else open_dataset(data, split)
 
 
@@ -142,7 +149,9 @@ def describe_split(split: str, dataset: Dataset, most: int = MOST) -> Descriptio
 
 
 def format_of(path: pathlib.Path) -> str:
-    """The format of a picture's file and how it has its pixels, such as `PNG RGBA`."""
+    """The format of a picture's file and how it has its pixels, such as `PNG RGBA`; of a film its suffix."""
+    if not is_picture(path):
+        return path.suffix.lstrip(".").upper() or "folders of frames"
     with open_image(path, repr(os.fspath(path))) as image:
         return f"{image.format} {image.mode}"
 

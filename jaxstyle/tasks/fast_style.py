@@ -13,8 +13,9 @@ import jax.numpy as jnp
 from jaxstyle.data.augment import augment
 from jaxstyle.errors import JaxstyleError
 from jaxstyle.models.style_network import StyleNetwork
+from jaxstyle.runtime.settings import named
 from jaxstyle.tasks.common import beside, descend, scaled
-from jaxstyle.tasks.stylization import StyleConfig, Styles, StylizationLoss, check_style, make_loss
+from jaxstyle.tasks.stylization import Film, StyleConfig, Styles, StylizationLoss, check_style, make_loss
 from jaxstyle.training import step
 from jaxstyle.training.config import at_least
 from jaxstyle.training.optimizers import Optimizer, make_optimizer
@@ -45,12 +46,16 @@ def check(config: Config) -> None:
     """Raises `JaxstyleError` for photos, paintings or numbers that cannot be, or two styles of one name."""
     at_least(config, {"model.width": 1, "model.blocks": 0})
     check_style(config, config.styles)
+    data = config.data
+    if data.clips and (config.temporal_weight <= 0 or data.frames != 2 or data.channels != 3):
+        wanted = f"{named('temporal_weight')} above 0, {named('data.frames')}=2 and {named('data.channels')}=3"
+        raise JaxstyleError(f"films are for the temporal term, which looks at pairs of frames in colour: set {wanted}")
     style_names(config.styles)
 
 
 def fields(config: Config) -> tuple[str, ...]:
     """Names of the example's fields that the task wants."""
-    return ("image",)
+    return ("image", "later", "flow") if config.data.clips else ("image",)
 
 
 def make(config: Config, info: RunInfo) -> FastStyle:
@@ -85,6 +90,19 @@ def style_names(paths: Sequence[str]) -> tuple[str, ...]:
         if names.count(name) > 1:
             raise JaxstyleError(f"two styles are called {name!r}: rename one of the files")
     return tuple(names)
+
+
+def photos_of(batch: Batch, keys: jax.Array, **options: Any) -> tuple[jax.Array, Film | None]:
+    """A batch's photos `[N, H, W, 3]` in [0, 1], changed as `augment` does; of films also the frames that follow."""
+    if "flow" not in batch:
+        return scaled(augment(batch["image"], keys, **options)), None
+    frames, flow = scaled(jnp.concatenate([batch["image"], batch["later"]], -1)), batch["flow"]
+    columns = jnp.broadcast_to(jnp.arange(flow.shape[2], dtype=flow.dtype)[:, None], (*flow.shape[:3], 1))
+    changed = augment(jnp.concatenate([frames, flow, columns], -1), keys, **options)
+    first, later, backward, forward, columns = jnp.split(changed, (3, 6, 8, 10), -1)
+    sides = jnp.sign(columns[:, :1, 1:2] - columns[:, :1, :1])  # -1 in pictures that are mirrored
+    turns = jnp.concatenate([sides, jnp.ones_like(sides)], -1)
+    return first, Film(later, backward * turns, forward * turns)
 
 
 class Fixed(NamedTuple):
@@ -131,16 +149,16 @@ class FastStyle:
         """One step on one device's `image` `[N, H, W, 3]` uint8, each photo in a style that its key draws."""
         keys = step.example_keys(jax.random.fold_in(key, state.step), len(batch["image"]))
         changes, draws = jax.vmap(jax.random.split, out_axes=1)(keys)
-        photos = scaled(augment(batch["image"], changes, flip=self.flip, crop=self.crop))
-        return descend(self.optimizer, state, lambda params: (self.terms(params, state.fixed, photos, draws), {}))
+        photos, film = photos_of(batch, changes, flip=self.flip, crop=self.crop)
+        return descend(self.optimizer, state, lambda params: (self.terms(params, state.fixed, photos, draws, film), {}))
 
-    def terms(self, params: Any, fixed: Fixed, photos: jax.Array, keys: jax.Array) -> Metrics:
+    def terms(self, params: Any, fixed: Fixed, photos: jax.Array, keys: jax.Array, film: Film | None = None) -> Metrics:
         """The weighted terms `[N]` of photos `[N, H, W, 3]`, whose keys `[N]` draw their styles; and their sum."""
         draws, moves = jax.vmap(jax.random.split, out_axes=1)(keys)
         which = jax.vmap(lambda key: jax.random.randint(key, (), 0, len(self.names)))(draws)
         styles = jax.tree.map(lambda leaf: leaf[which], fixed.styles)
         chosen = jax.nn.one_hot(which, len(self.names))
-        return self.loss.terms(fixed.features, lambda x: self.stylize(params, x, chosen), photos, styles, moves)
+        return self.loss.terms(fixed.features, lambda x: self.stylize(params, x, chosen), photos, styles, moves, film)
 
     def stylize(self, params: Any, photos: jax.Array, weights: jax.Array) -> Any:
         """Pictures `[N, H, W, 3]` of photos likewise and weights `[N, S]` of the styles."""
@@ -148,7 +166,8 @@ class FastStyle:
 
     def eval_step(self, state: TrainState, batch: Batch, keys: jax.Array) -> Metrics:
         """The weighted terms of every photo, each `[N]`."""
-        return self.terms(state.best_params, state.fixed, scaled(batch["image"]), keys)
+        photos, film = photos_of(batch, keys)
+        return self.terms(state.best_params, state.fixed, photos, keys, film)
 
     def style_network(self, state: TrainState) -> tuple[StyleNetwork, Any, tuple[str, ...]]:
         """The network that stylises, its parameters, and the names of its styles."""

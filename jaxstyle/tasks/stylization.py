@@ -19,7 +19,7 @@ from jaxstyle.losses.temporal import temporal_distance
 from jaxstyle.media.image_reading import read_large
 from jaxstyle.media.image_resizing import resize
 from jaxstyle.ops.matching import Bag
-from jaxstyle.ops.warping import warp
+from jaxstyle.ops.warping import warp, warp_to_next
 from jaxstyle.perceptual.config import PerceptualConfig
 from jaxstyle.perceptual.loss import PerceptualLoss, Weights, normalized
 from jaxstyle.perceptual.objective import Activations
@@ -46,6 +46,14 @@ class Styles(NamedTuple):
 
 AT_LEAST_0 = ("style_size", "structure_weight", "matching_weight", "temporal_weight", "motion", "augment.crop")
 Stylize = Callable[[jax.Array], jax.Array]  # photos [N, H, W, 3] to pictures
+
+
+class Film(NamedTuple):
+    """The frames that follow photos: `later` `[N, H, W, 3]`, and the flow to them, `backward` and `forward`."""
+
+    later: jax.Array
+    backward: jax.Array
+    forward: jax.Array
 
 
 @dataclasses.dataclass(frozen=True)
@@ -161,16 +169,29 @@ class StylizationLoss:
 
         return jax.vmap(one)(pictures, photos, styles)
 
-    def terms(self, params: Any, stylize: Stylize, photos: jax.Array, styles: Styles, keys: jax.Array) -> Metrics:
-        """As `__call__`, for the pictures `stylize(photos)`; with the temporal term, whose motion `keys` `[N]` draw."""
+    def terms(
+        self,
+        params: Any,
+        stylize: Stylize,
+        photos: jax.Array,
+        styles: Styles,
+        keys: jax.Array,
+        film: Film | None = None,
+    ) -> Metrics:
+        """As `__call__`, for the pictures `stylize(photos)`; with the temporal term.
+
+        Its motion is that of the `film`, or, without one, drawn by `keys` `[N]`.
+        """
         pictures = stylize(photos)
         terms = self(params, pictures, photos, styles)
         if not self.temporal_weight:
             return terms
-        temporal = self.temporal_weight * self.flicker(stylize, photos, pictures, keys)
+        temporal = self.temporal_weight * self.flicker(stylize, photos, pictures, keys, film)
         return {**terms, "loss": terms["loss"] + temporal, "temporal": temporal}
 
-    def flicker(self, stylize: Stylize, photos: jax.Array, pictures: jax.Array, keys: jax.Array) -> jax.Array:
+    def flicker(
+        self, stylize: Stylize, photos: jax.Array, pictures: jax.Array, keys: jax.Array, film: Film | None = None
+    ) -> jax.Array:
         """The mean squared difference `[N]` of moved photos stylised and stylised photos moved.
 
         Args:
@@ -178,7 +199,11 @@ class StylizationLoss:
           photos: `[N, H, W, 3]`.
           pictures: `stylize(photos)`.
           keys: `[N]`, of which the motion is drawn.
+          film: The photos moved by the world, and how; places that its flow does not know do not count.
         """
+        if film is not None:
+            expected, valid = jax.vmap(warp_to_next)(pictures, film.backward, film.forward)
+            return temporal_distance(stylize(film.later), expected, valid)
         height, width = photos.shape[1:3]
         flows = jax.vmap(lambda key: random_motion(key, height, width, self.motion))(keys)
         moved, valid = jax.vmap(warp)(photos, flows)

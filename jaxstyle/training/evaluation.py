@@ -16,6 +16,7 @@ from jaxstyle.data import pipeline
 from jaxstyle.data.config import DataConfig
 from jaxstyle.data.dataset import Dataset
 from jaxstyle.data.domains import SECOND
+from jaxstyle.data.frame_pairs import frame_pairs
 from jaxstyle.data.opening import open_dataset
 from jaxstyle.data.order import padded_batches
 from jaxstyle.errors import JaxstyleError, did_you_mean
@@ -52,6 +53,7 @@ def open_split(data: DataConfig, split: str, workdir: epath.Path, fields: Sequen
         raise JaxstyleError(f"{name} names a second domain, which is for translation: leave it out")
     data_dir = data.data_dir.replace("{workdir}", os.fspath(workdir))
     dataset = open_dataset(dataclasses.replace(data, data_dir=data_dir), split, labels="label" in fields)
+    dataset = frame_pairs(dataset) if "flow" in fields else dataset
     if tell and jax.process_index() == 0:
         print(f"jaxstyle: {dataset.describe()}", file=sys.stderr)
     return dataset

@@ -22,6 +22,7 @@ from jaxstyle.training.task import fixed_of, typed_config
 
 LOWEST, HIGHEST, STEPS = 1e-6, 10.0, 140  # twenty steps a decade
 KEPT = 0.9  # share of the past in the running mean of the loss
+WINDOW = 21  # losses, about a decade of rates
 RISEN = 4.0  # the test ends where the running mean is so many times as far above the least as the first is
 
 
@@ -100,11 +101,11 @@ def smoothed(losses: Sequence[float] | np.ndarray) -> np.ndarray:
 def steepest(rates: np.ndarray, losses: np.ndarray) -> float | None:
     """Returns the rate at which the loss falls fastest, by the logarithm of the rate; None where it never does.
 
-    Only losses before the least running mean count. They are smoothed forth and back, so that the mean does not lag.
+    Slopes are those of lines through `WINDOW` losses, as a single step's is mostly noise; losses behind the least
+    running mean do not count.
     """
     falling = losses[: int(np.argmin(smoothed(losses))) + 1] if len(losses) else losses
-    if len(falling) < 3:
+    if len(falling) < WINDOW:
         return None
-    curve = smoothed(falling) + smoothed(falling[::-1])[::-1]
-    slopes = np.gradient(curve, np.log(rates[: len(falling)]))
-    return float(rates[np.argmin(slopes)]) if slopes.min() < 0 else None
+    slopes = np.convolve(falling, scipy.signal.savgol_coeffs(WINDOW, 1, deriv=1), "valid")
+    return float(rates[np.argmin(slopes) + WINDOW // 2]) if slopes.min() < 0 else None

@@ -1,8 +1,12 @@
 """Folders of films: what is one, how clips are cut out of it, and that a film is of one split."""
 
+import re
+
 import numpy as np
 import pytest
+from PIL import Image
 
+from jaxstyle.cli import main
 from jaxstyle.data.clips import starts
 from jaxstyle.data.config import DataConfig
 from jaxstyle.data.fingerprints import fingerprint
@@ -125,6 +129,35 @@ def test_folders_without_films_and_damaged_films_are_told(folder, tmp_path):
 
 def test_films_of_a_run_may_lie_elsewhere(folder):
     assert moved_data(DataConfig(clips="gone"), folder) == DataConfig(clips=str(folder))
+
+
+def test_sixteen_bits_of_a_radar(tmp_path):
+    """As KNMI's radar: grey PNGs of 16 bits, of which small numbers are used."""
+    rain = np.random.default_rng(0).integers(0, 500, (2, 5, 8, 8), np.uint16)
+    for film, frames in enumerate(rain):
+        (tmp_path / f"day{film}").mkdir()
+        for number, frame in enumerate(frames):
+            Image.fromarray(frame).save(tmp_path / f"day{film}" / f"{number:04d}.png")
+    with pytest.raises(JaxstyleError, match=r"nearly black: nothing is brighter than 2 of 255.*by data\.white"):
+        opened(tmp_path)
+    datasets = [opened(tmp_path, split, white=499, stride=1) for split in ("train", "test")]
+    for dataset in datasets:
+        assert dataset.count == 3
+        found = [dataset.read(index)["video"][..., 0] for index in range(3)]
+        expected = [
+            np.abs(found - np.rint(frames[np.arange(3)[:, None] + np.arange(3)] * (255 / 499))).max() for frames in rain
+        ]
+        assert min(expected) <= 1  # float32 before it is rounded
+
+
+def test_folders_of_films_are_described(folder, capsys):
+    (folder / "train" / "down" / "bad.npy").write_bytes(b"torn")
+    assert main(["data", "describe", str(folder), "--clips"]) == 0
+    told = capsys.readouterr().out
+    assert "train of '" in told and "5 films of 2 classes (down 3, up 2)" in told
+    assert "10×8, 9 frames 1" in told and "NPY 2, folders of frames 1, GIF P 1" in told
+    assert re.search(r"cannot be read: 1: '.*bad\.npy' cannot be read as an array", told)
+    assert main(["data", "describe", str(folder / "none"), "--clips"]) == 2
 
 
 @pytest.mark.slow

@@ -25,7 +25,7 @@ def get_config():
 def test_the_proposal_is_where_the_loss_falls_fastest(middle):
     rates = LOWEST * (HIGHEST / LOWEST) ** (np.arange(STEPS) / (STEPS - 1))
     decades = np.log10(rates / middle)
-    losses = 2 - 1 / (1 + np.exp(-4 * decades)) + 0.02 * np.random.default_rng(0).normal(size=STEPS)
+    losses = 2 - 1 / (1 + np.exp(-4 * decades)) + 0.05 * np.random.default_rng(0).normal(size=STEPS)
     losses += np.maximum(decades - 1, 0) * 30  # it explodes a decade later
     assert 1 / 2.5 < steepest(rates, losses) / middle < 2.5
     assert steepest(rates, 1 + rates) is None and steepest(rates[:2], losses[:2]) is None
@@ -42,7 +42,7 @@ def test_the_command_draws_and_proposes(shapes_dir, tmp_path, monkeypatch, capsy
     assert main(["train", "mine.py", "--workdir", "run", "--config.devices=1", "--find-rate", "rates.png"]) == 0
     told = capsys.readouterr().out.splitlines()
     rate = float(told[-1].rpartition("--config.optimizer.learning_rate=")[2])
-    assert told[0].startswith("rates.png: ") and LOWEST < rate < HIGHEST
+    assert told[0].startswith("rates.png: ") and 1e-3 < rate < HIGHEST
     assert sorted(name for name in os.listdir() if "pycache" not in name) == ["mine.py", "rates.png"]
     assert read_picture("rates.png").rgb.std() > 0.05
     assert main(["train", "mine.py", "--workdir", "run", "--find-rate", "no/rates.png"]) == 2
