@@ -11,7 +11,7 @@ from typing import Any
 import jax
 import numpy as np
 
-from jaxstyle import __version__
+from jaxstyle._version import __version__
 from jaxstyle.data.dataset import plural
 from jaxstyle.errors import JaxstyleError
 from jaxstyle.features.weights.files import encode
