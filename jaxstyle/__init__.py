@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 from jaxstyle._version import __version__
 
 if TYPE_CHECKING:
-    from jaxstyle.api import Result, dream, stylize, synthesize_texture, visualize
+    from jaxstyle.api import Result, dream, project, stylize, synthesize_texture, visualize
     from jaxstyle.errors import Diverged, Interrupted, JaxstyleError
     from jaxstyle.features import Features
     from jaxstyle.features import load as load_features
@@ -44,6 +44,7 @@ __all__ = [
     "load_features",
     "load_model",
     "predict",
+    "project",
     "read_picture",
     "read_settings",
     "sample",
@@ -55,7 +56,7 @@ __all__ = [
 ]
 
 _HOMES = {
-    "jaxstyle.api": ("Result", "dream", "stylize", "synthesize_texture", "visualize"),
+    "jaxstyle.api": ("Result", "dream", "project", "stylize", "synthesize_texture", "visualize"),
     "jaxstyle.errors": ("Diverged", "Interrupted", "JaxstyleError"),
     "jaxstyle.features": ("Features", "load_features"),
     "jaxstyle.inference.apply": ("apply_style",),

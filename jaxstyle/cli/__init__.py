@@ -21,7 +21,7 @@ from jaxstyle.runtime.output import lasting_output
 from jaxstyle.runtime.settings import OPTION, spelled
 
 ABOUT = "Stylise and generate pictures with JAX, on CPU, GPU and TPU."
-PIXEL_JOBS = ("stylize", "texture", "dream", "visualize")
+PIXEL_JOBS = ("stylize", "texture", "dream", "visualize", "project")
 GROUPS = {
     "make pictures": {
         "stylize": "paint photos and films in the style of paintings",
@@ -37,6 +37,7 @@ GROUPS = {
         "evaluate": "evaluate a trained network, and the pictures it generates",
     },
     "use what was trained": {
+        "project": "find the latent from which a trained generator draws a photo, as nearly as it can",
         "sample": "draw pictures from a trained VAE or GAN",
         "predict": "classify pictures or clips by a trained classifier",
         "segment": "segment pictures by a trained network, into masks and overlays",

@@ -36,8 +36,12 @@ class Command:
 
     def add_arguments(self, parser: argparse.ArgumentParser) -> None:
         """Adds words, files, what to keep of a run, and an option for every setting."""
-        words = " ".join(f"{kind.metavar} [{kind.metavar} …]" if not kind.each else kind.metavar for kind in self.words)
-        parser.usage = f"jaxstyle {self.job.name} {words}{' ' if words else ''}-o OUT [options]"
+        first = [field for field in dataclasses.fields(self.job.config) if field.metadata["word"]]
+        words = [f"{kind.metavar} [{kind.metavar} …]" if not kind.each else kind.metavar for kind in self.words]
+        line = [f"jaxstyle {self.job.name}", *(field.name.upper() for field in first), *words]
+        parser.usage = " ".join([*line, "-o OUT [options]"])
+        for field in first:
+            parser.add_argument(field.name, metavar=field.name.upper(), help=field.metadata["help"])
         if self.words:
             told = "; ".join(kind.help for kind in self.words)
             names = " ".join(kind.metavar for kind in self.words)
@@ -153,6 +157,8 @@ def add_settings(parser: argparse.ArgumentParser, settings: type[Settings]) -> N
     """Adds an option for every field of a job's settings."""
     group = parser.add_argument_group("settings")
     for field in dataclasses.fields(settings):
+        if field.metadata["word"]:
+            continue
         name, text = "--" + field.name.replace("_", "-"), described(field)
         names = [name, *(f"--{alias}" for alias in [field.metadata["alias"]] if alias)]
         if settings.declared(field.name)[0] is bool:

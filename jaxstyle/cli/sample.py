@@ -60,7 +60,7 @@ def run(args: argparse.Namespace) -> int:
     points, columns = chosen(args, opened, turn)
     labels = np.resize(turn, args.count).tolist() if turn else None
     if args.save_latents and points:
-        latents.write(args.save_latents, points)
+        points.write(args.save_latents)
     if args.interpolate:
         more = {"labels": labels, "seed": args.seed, "through": points, "space": args.space}
         return write_film(args, interpolation.films(opened, args.count, args.frames, **more))

@@ -35,6 +35,14 @@ class Latents(NamedTuple):
     values: np.ndarray
     labels: np.ndarray | None = None
 
+    def write(self, path: str | os.PathLike) -> None:
+        """Writes an .npz; it appears only when whole."""
+        name = "styles" if self.values.ndim == 3 else "latents"
+        labels = {} if self.labels is None else {"labels": self.labels}
+        data = io.BytesIO()
+        np.savez(data, **{name: self.values}, **labels)  # type: ignore[arg-type]
+        write_whole(pathlib.Path(path), data.getvalue())
+
 
 def chosen(
     run: Run,
@@ -90,7 +98,7 @@ def labels_for(run: Run, count: int, labels: Sequence[int | str] | None, seed: i
 
 
 def read(path: str | os.PathLike, run: Run) -> Latents:
-    """Reads the file that `write` writes, or any .npz with `latents` `[N, Z]` and maybe `labels`, or with `styles`.
+    """Reads what `Latents.write` writes: an .npz with `latents` `[N, Z]` and maybe `labels` `[N]`, or with `styles`.
 
     Raises:
       JaxstyleError: It cannot be read, or does not suit the run's generator.
@@ -111,15 +119,6 @@ def read(path: str | os.PathLike, run: Run) -> Latents:
         raise JaxstyleError(f"{os.fspath(path)!r} must have 'labels' of whole numbers, one a latent")
     given = None if labels is None else labels.tolist()
     return Latents(values.astype(np.float32), None if name == "styles" else labels_for(run, len(values), given))
-
-
-def write(path: str | os.PathLike, latents: Latents) -> None:
-    """Writes an .npz; it appears only when whole."""
-    name = "styles" if latents.values.ndim == 3 else "latents"
-    labels = {} if latents.labels is None else {"labels": latents.labels}
-    data = io.BytesIO()
-    np.savez(data, **{name: latents.values}, **labels)  # type: ignore[arg-type]
-    write_whole(pathlib.Path(path), data.getvalue())
 
 
 def shape_of(run: Run, styles: bool) -> tuple[int, ...]:

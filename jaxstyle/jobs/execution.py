@@ -29,12 +29,14 @@ class Result(NamedTuple):
       settings: Recorded in it; an unfinished picture says so beside, lest a resumed run take it for a result.
       finish: The picture as the loop leaves it -> as it is shown, both `[H, W, 3]`.
       alpha: `[h, w]` of the photo, or None.
+      found: Of the picture's parameters makes what is kept beside it in the end; None where the picture is all.
     """
 
     path: pathlib.Path
     settings: dict[str, Any]
     finish: Callable[[np.ndarray], np.ndarray]
     alpha: np.ndarray | None = None
+    found: Callable[[Any], Any] | None = None
 
     def write(self, picture: np.ndarray, bits: int, suffix: str, finished: bool) -> None:
         """Writes the picture; `suffix` goes before the ending of the file's name."""
@@ -116,6 +118,9 @@ class Execution:
         if outcome.unfinished is not None:
             self.save_snapshot(outcome.unfinished)
             raise Interrupted(f"stopped; the picture so far is in {str(self.results[0].path)!r}, --resume goes on")
+        for number, result in enumerate(self.results):
+            if result.found is not None:
+                result.found(outcome.params(number)).write(result.path.with_suffix(".npz"))
         self.snapshot_path.unlink(missing_ok=True)
 
     def write(self, pictures: np.ndarray, suffix: str, finished: bool) -> None:

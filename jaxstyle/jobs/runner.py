@@ -143,7 +143,8 @@ class Run:
         alpha = first_alpha(inputs, kind.name) if kind else None
         settings = recorded(job, self.config, sources, point)
         for path in self.outputs.paths[index][self.points.index(point)]:
-            yield Result(path, settings, lambda picture: job.finish(self.config, picture, inputs), alpha)
+            found = functools.partial(job.found, self.config) if job.found else None
+            yield Result(path, settings, lambda picture: job.finish(self.config, picture, inputs), alpha, found)
 
     def sheet_is_done(self) -> bool:
         """Whether a sheet, which alone is wanted, is there already."""

@@ -112,6 +112,7 @@ class PixelJob:
         the frame as painted, `[H, W, 3]`. `pictures` are the frames of a film that is read, `flow` is the optical flow
         between them, or both are None. A job without `frames` makes no films.
       films: Whether settings ask for a film.
+      found: `(config, parameters of a picture) -> what is found beside it`, whose `write(path)` keeps it as .npz.
     """
 
     name: str
@@ -128,6 +129,7 @@ class PixelJob:
     sheet: str = "contact_sheet.png"
     frames: Callable[..., Any] | None = None
     films: Callable[[Any], bool] = lambda config: False
+    found: Callable[[Any, Any], Any] | None = None
 
     @property
     def contents(self) -> Reads | None:

@@ -11,7 +11,7 @@ import functools
 import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from typing import Any, NamedTuple, Protocol
+from typing import Any, NamedTuple
 
 import jax
 import numpy as np
@@ -69,8 +69,7 @@ class Report(NamedTuple):
       stage: Index into `Problem.stages`.
       plan: `Problem.stages`.
       iteration: Steps taken in this stage.
-      terms: One dict a step since the last report: the objective's terms, `loss`, and the norms `gradient` and
-        `update`, each `[N]`.
+      terms: One dict a step since the last report: terms, `loss`, and the norms `gradient` and `update`, each `[N]`.
       seconds: Since the run began (or was resumed).
       pictures: Fetches the pictures as they are now, `[N, H, W, 3]` in [0, 1].
       snapshot: Fetches everything needed to go on from here.
@@ -93,10 +92,8 @@ class Snapshot(NamedTuple):
     state: State
 
 
-class Callback(Protocol):
-    """A function that is called with every `Report`."""
-
-    def __call__(self, report: Report, /) -> None: ...
+Callback = Callable[[Report], None]
+"""A function that is called with every report."""
 
 
 class Outcome(NamedTuple):
@@ -105,10 +102,12 @@ class Outcome(NamedTuple):
     Attributes:
       pictures: `[N, H, W, 3]` in [0, 1].
       unfinished: Where it was stopped, None when it came to its end.
+      params: Number of a picture -> its parameters as they are in the end.
     """
 
     pictures: np.ndarray
     unfinished: Snapshot | None
+    params: Callable[[int], Any] = lambda number: None
 
 
 @functools.lru_cache(maxsize=64)
@@ -143,8 +142,7 @@ def optimize(
       callbacks: Called with a `Report` now and then, in this order.
       resume: Where an earlier run stopped; of `problem.start` only the shape is then used.
       stop: Asked before every step; True ends the run after the steps already under way.
-      pause_every: Every so many steps of a stage there is a report of exactly that step, its pictures included;
-        0 leaves all reports to the clock, their pictures a step ahead of their terms.
+      pause_every: Steps of a stage between reports of exactly a step; 0 leaves all to the clock, pictures a step ahead.
 
     Returns:
       The pictures, and where the run was stopped if it did not come to its end.
@@ -165,7 +163,7 @@ def optimize(
             coming = None if run.last else ahead.submit(run.prepare, run.stage + 1, run.next_shapes())
             run.take_steps(data)
             if coming is None or run.iteration < run.place.iterations or stop():
-                return Outcome(run.pictures(), None if run.finished else run.snapshot())
+                return Outcome(run.pictures(), None if run.finished else run.snapshot(), run.params)
             run.enlarge()
             data = coming.result()
     finally:
@@ -280,16 +278,18 @@ class Run:
         self.looked = time.perf_counter()
 
     def check(self, fetched: list[dict[str, np.ndarray]]) -> None:
-        """Raises `Diverged` for the first step with a value that is not finite, naming its terms."""
+        """Raises `Diverged` for the first step with a value that is not finite."""
         for i, terms in enumerate(fetched):
             bad = [name for name, values in terms.items() if not np.all(np.isfinite(values))]
             if bad:
                 at = self.iteration - len(self.pending) - len(fetched) + i + 1
-                raise Diverged(
-                    f"iteration {at} at {self.place.scale} px is not finite in {', '.join(bad)}: lower the learning "
-                    "rate or the weights (the last good picture is kept)",
-                    self.pictures(),
-                )
+                why = f"iteration {at} at {self.place.scale} px is not finite in {', '.join(bad)}"
+                way_out = "lower the learning rate or the weights (the last good picture is kept)"
+                raise Diverged(f"{why}: {way_out}", self.pictures())
+
+    def params(self, number: int) -> Any:
+        """The parameters of one picture as they are now."""
+        return jax.tree.map(lambda leaf: leaf[number], self.sharding.gather(self.state.params))
 
     def pictures(self) -> np.ndarray:
         """The pictures as they are now, `[N, H, W, 3]`."""

@@ -59,6 +59,7 @@ def setting(
     *,
     most: float | None = None,
     path: bool = False,
+    word: bool = False,
     alias: str = "",
 ) -> Any:
     """A dataclass field with what the command line needs to know of it.
@@ -70,9 +71,11 @@ def setting(
       least: The least it (or each of its numbers) may be.
       most: The most it (or each of its numbers) may be.
       path: Whether it names a file (or something jaxstyle knows): metadata then keeps the file's name alone.
+      word: Whether the command line has it as its first word, in place of an option.
       alias: Another name of its option on the command line.
     """
-    about = {"help": help, "choices": tuple(choices), "least": least, "most": most, "path": path, "alias": alias}
+    about = {"help": help, "choices": tuple(choices), "least": least, "most": most, "path": path, "word": word}
+    about["alias"] = alias
     return dataclasses.field(default=default, metadata=about)
 
 

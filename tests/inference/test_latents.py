@@ -29,7 +29,7 @@ def test_files_give_back_what_they_were_given(tmp_path):
     run = opened(Styled())
     points = latents.of_seeds(run, [1, 2], [3, 4])
     for number, given in enumerate((points, latents.styles_of(run, points))):
-        latents.write(tmp_path / f"{number}.npz", given)
+        given.write(tmp_path / f"{number}.npz")
         found = latents.read(tmp_path / f"{number}.npz", run)
         np.testing.assert_array_equal(found.values, given.values)
         assert (found.labels is None) == (given.labels is None) == bool(number)

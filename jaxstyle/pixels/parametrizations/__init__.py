@@ -4,11 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from jaxstyle.pixels.parametrizations.base import FREE_PERIODIC_RGB, FREE_RGB, PERIODIC_RGB, RGB, Parametrization
+from jaxstyle.pixels.parametrizations.base import (
+    FREE_PERIODIC_RGB,
+    FREE_RGB,
+    PERIODIC_RGB,
+    RGB,
+    Parametrization,
+    unchanged,
+)
 from jaxstyle.pixels.parametrizations.bounded import SIGMOID, Basis, bounded
 from jaxstyle.pixels.parametrizations.fourier import FOURIER
 from jaxstyle.pixels.parametrizations.generators import cppn, deep_image_prior
 from jaxstyle.pixels.parametrizations.laplacian import PYRAMID
+from jaxstyle.pixels.parametrizations.latents import latents
 from jaxstyle.pixels.parametrizations.shared import shared_base
 
 __all__ = [
@@ -25,7 +33,9 @@ __all__ = [
     "bounded",
     "cppn",
     "deep_image_prior",
+    "latents",
     "shared_base",
+    "unchanged",
 ]
 
 BY_NAME: dict[str, Callable[[int], Parametrization]] = {
