@@ -19,6 +19,7 @@ from jaxstyle.losses.matching import (
     self_similarity,
     self_similarity_distance,
 )
+from jaxstyle.losses.path_length import path_lengths
 from jaxstyle.losses.style import (
     gram_distance,
     gram_matrix,
@@ -66,6 +67,7 @@ __all__ = [
     "mean_std_distance",
     "nearest_distance",
     "patch_contrast",
+    "path_lengths",
     "r1_penalty",
     "relaxed_transport_distance",
     "self_similarity",

@@ -37,7 +37,8 @@ def build(config: Any, shape: tuple[int, ...], classes: int) -> tuple[Generator,
       classes: Number of labels that both are conditioned on; 0 for none.
 
     Returns:
-      Generator and discriminator.
+      Generator and discriminator. A generator may have a penalty of its own: `memory()` is its state before the first
+      step, `penalty` as that of `stylegan2.Generator` the rest.
 
     Raises:
       JaxstyleError: They make no pictures of this size.

@@ -3,7 +3,9 @@ residual discriminator that is told how much the pictures of a batch differ.
 
 References:
   Karras, Laine, Aittala, Hellsten, Lehtinen & Aila 2020, "Analyzing and Improving the Image Quality of StyleGAN",
-  sections 2 to 4; without path length regularisation, and without mixed styles.
+  sections 2 to 4.
+  Karras, Laine & Aila 2019, "A Style-Based Generator Architecture for Generative Adversarial Networks", section 3.1:
+  mixed styles.
   Karras, Aila, Laine & Lehtinen 2018, "Progressive Growing of GANs", section 3: the deviation of a minibatch, here of
   the whole global batch.
 """
@@ -17,23 +19,27 @@ import jax
 import jax.numpy as jnp
 from jax import lax
 
+from jaxstyle.losses.path_length import path_lengths
 from jaxstyle.models.dcgan import levels_of
 from jaxstyle.ops.conditioning import LogitsHead
 from jaxstyle.ops.modulation import EPSILON, EqualConv, EqualDense, ModulatedConv
 from jaxstyle.ops.resampling import resize_image
 
-OPTIONS = ("mapping",)
+OPTIONS = ("mapping", "style_mixing", "path_length")
 """Fields of a GAN's `model` for these networks that others may lack."""
 MAPPING_RATE = 0.01
 """Learning rate of the mapping network, relative to the others'."""
+PATH_DECAY = 0.99
+"""Of the mean path length; per step."""
 
 
 def build(config: Any, shape: tuple[int, ...], classes: int) -> tuple[Generator, Discriminator]:
     """Makes the networks of a GAN, as `dcgan.build`."""
     levels_of(shape, 1)
     model, common = config.model, {"dtype": jnp.dtype(config.dtype), "remat": config.remat}
+    styles = {"mapping": model.mapping, "style_mixing": model.style_mixing, "path_length": model.path_length}
     return (
-        Generator(shape, model.generator_width, classes or model.codes, mapping=model.mapping, **common),
+        Generator(shape, model.generator_width, classes or model.codes, **styles, **common),
         Discriminator(shape, model.discriminator_width, classes, codes=model.codes, **common),
     )
 
@@ -55,11 +61,15 @@ def noise_maps(latents: jax.Array, layer: int, size: tuple[int, int], train: boo
     In training it is a function of the bits of the example's latent, so that a picture is one of its latent alone.
     Later it is the same for all pictures, so that pictures of near latents have their details at the same places.
     """
-    root = jax.random.key(layer)
     if not train:
-        return jnp.broadcast_to(jax.random.normal(root, (1, *size, 1)), (len(latents), *size, 1))
+        return jnp.broadcast_to(jax.random.normal(jax.random.key(layer), (1, *size, 1)), (len(latents), *size, 1))
+    return jax.vmap(lambda key: jax.random.normal(key, (*size, 1)))(keys_of(latents, layer))
+
+
+def keys_of(latents: jax.Array, use: int) -> jax.Array:
+    """Keys `[N]` that are functions of the bits of latents `[N, Z]`, for one use."""
     bits = lax.bitcast_convert_type(latents[:, 0].astype(jnp.float32), jnp.uint32)
-    return jax.vmap(lambda bits: jax.random.normal(jax.random.fold_in(root, bits), (*size, 1)))(bits)
+    return jax.vmap(lambda bits: jax.random.fold_in(jax.random.key(use), bits))(bits)
 
 
 def toward(w: jax.Array, mean: jax.Array, share: float) -> jax.Array:
@@ -97,6 +107,8 @@ class Generator(nn.Module):
       width: Channels of the largest feature maps; each smaller size has twice as many.
       classes: Number of labels, or of codes in their place; 0 for none.
       mapping: Layers of the mapping network.
+      style_mixing: Share of pictures in training whose layers, from a random one on, have the style of another latent.
+      path_length: Weight of path length regularisation.
       truncation: How far w is from its mean, as a share of the way; below 1 pictures are more typical and less various.
         It does not count in training.
       dtype: Dtype of the computation; parameters are float32.
@@ -108,6 +120,8 @@ class Generator(nn.Module):
     width: int = 32
     classes: int = 0
     mapping: int = 8
+    style_mixing: float = 0.0
+    path_length: float = 0.0
     truncation: float = 1.0
     dtype: Any = jnp.float32
     remat: bool = False
@@ -136,6 +150,9 @@ class Generator(nn.Module):
         if styles is None:
             mapping = Mapping(self.classes, self.mapping, self.dtype, name="mapping")
             styles = self.for_layers(self.truncated(mapping(noise, labels), train))
+            if train and self.style_mixing:
+                other, mixed = self.other_latents(noise)
+                styles = jnp.where(mixed[..., None], self.for_layers(mapping(other, labels)), styles)
         sizes, count = sizes_of(self.shape, self.width), len(styles)
         start = self.param("start", nn.initializers.normal(1.0), sizes[0]).astype(self.dtype)
         x, picture = jnp.broadcast_to(start[None], (count, *sizes[0])), jnp.zeros((1, 1, 1, self.shape[2]), self.dtype)
@@ -160,6 +177,38 @@ class Generator(nn.Module):
     def for_layers(self, w: jax.Array) -> jax.Array:
         """The same w `[N, Z]` for all layers, `[N, layers, Z]`."""
         return jnp.broadcast_to(w[:, None], (len(w), self.layers, w.shape[-1]))
+
+    def other_latents(self, latents: jax.Array) -> tuple[jax.Array, jax.Array]:
+        """Latents `[N, Z]` to mix with others, and which layers take their style, `[N, layers]`."""
+        uses = 2 * self.layers  # beyond those of noise maps
+
+        def one(key: jax.Array) -> tuple[jax.Array, jax.Array]:
+            chance, first = jax.random.uniform(jax.random.fold_in(key, 1), (2,))
+            start = jnp.where(chance < self.style_mixing, 1 + jnp.floor(first * (self.layers - 1)), 1.0 * self.layers)
+            return jax.random.normal(jax.random.fold_in(key, 0), latents.shape[1:]), jnp.arange(
+                self.layers, dtype=start.dtype
+            ) >= start
+
+        return jax.vmap(one)(keys_of(latents, uses))
+
+    def memory(self) -> dict[str, jax.Array]:
+        """The state of `penalty` before the first step; empty where it has no weight."""
+        return {"path_length": jnp.zeros(())} if self.path_length else {}
+
+    def penalty(
+        self, params: Any, noise: jax.Array, labels: jax.Array | None, keys: jax.Array, memory: dict[str, jax.Array]
+    ) -> tuple[jax.Array, tuple[dict[str, jax.Array], dict[str, jax.Array]]]:
+        """The weighted path length regularisation of examples, see `losses.path_lengths`, and (memory, metrics)."""
+        variables = {"params": params, "batch_stats": {"w": jnp.zeros(noise.shape[1])}}
+
+        def draw(styles: jax.Array) -> Any:
+            return self.apply(variables, noise, labels, True, styles)
+
+        lengths = path_lengths(draw, self.mapped(variables, noise, labels), keys)
+        own = jnp.mean(lax.stop_gradient(lengths))
+        own = lax.pmean(own, self.axis) if self.axis else own
+        mean = PATH_DECAY * memory["path_length"] + (1 - PATH_DECAY) * own
+        return self.path_length * jnp.mean(jnp.square(lengths - mean)), ({"path_length": mean}, {"path_length": own})
 
     def mapped(self, variables: Any, latents: jax.Array, labels: jax.Array | None) -> jax.Array:
         """The styles `[N, layers, Z]` of latents `[N, Z]` and labels `[N]` as a picture's layers get them."""

@@ -17,6 +17,7 @@ from jax import lax
 
 from jaxstyle.errors import JaxstyleError
 from jaxstyle.ops import spectral_norm
+from jaxstyle.ops.adaptive_augment import adapted
 from jaxstyle.tasks.gan_config import ARCHITECTURES, OBJECTIVES, Config, check
 from jaxstyle.tasks.gan_generation import Generation
 from jaxstyle.tasks.gan_networks import LATENTS, Minibatch, Networks, centered
@@ -55,12 +56,17 @@ def make(config: Config, info: RunInfo) -> GAN:
     )
 
 
+def memory_of(generator: Any) -> dict[str, jax.Array]:
+    """The state of a generator's own penalty before the first step; empty where it has none."""
+    return generator.memory() if hasattr(generator, "memory") else {}
+
+
 def make_networks(config: Config, info: RunInfo) -> Networks:
     """Makes the networks of a config; raises `JaxstyleError` for a size of pictures that they cannot have."""
     model, classes = config.model, len(info.classes) if config.model.conditional else 0
     generator, discriminator = ARCHITECTURES[model.architecture].build(config, info.spec["image"].shape, classes)
     terms = ["latents", "codes", "information", "spectral_norm", "r1", "r2", "gradient_penalty"]
-    terms += ["penalty_every", "augment"]
+    terms += ["penalty_every", "augment", "adaptive", "adaptive_examples"]
     return Networks(
         generator=generator,
         discriminator=discriminator,
@@ -94,7 +100,7 @@ class GAN(Generation):
         """Number of equal parts of a device's share of the batch: one an update of the discriminator and, of these,
         one in `penalty_every` with its penalties."""
         networks = self.networks
-        penalised = networks.r1 > 0 or networks.gradient_penalty > 0
+        penalised = networks.r1 > 0 or networks.gradient_penalty > 0 or bool(memory_of(networks.generator))
         return self.discriminator_steps * (networks.penalty_every if penalised else 1)
 
     def init(self, key: jax.Array) -> TrainState:
@@ -116,6 +122,10 @@ class GAN(Generation):
         ema = {"generator": copied(params["generator"])} if self.generator_optimizer.ema_decay else None
         if networks.codes:
             collections["codes"] = {"shares": networks.equal_shares()}
+        if networks.adaptive:
+            collections["adaptive"] = {"p": jnp.zeros(()), "sign": jnp.zeros(())}
+        if memory := memory_of(networks.generator):
+            collections["memory"] = memory
         return TrainState(jnp.int32(0), params, optimizer, ema, {**collections, "spectral": vectors})
 
     def train_step(self, state: TrainState, batch: Batch, key: jax.Array) -> tuple[TrainState, Metrics]:
@@ -123,12 +133,17 @@ class GAN(Generation):
         keys = step.example_keys(jax.random.fold_in(key, state.step), batch["image"].shape[0])
         labels, count = batch["label"] if self.classes else None, self.discriminator_steps
         minibatch = self.networks.minibatch(centered(batch["image"]), labels, keys)
+        if self.networks.adaptive:
+            p = state.collections["adaptive"]["p"]
+            minibatch = minibatch._replace(strength=jnp.broadcast_to(p, keys.shape))
         for number in range(count - 1):
             part = minibatch.every(count, number)
             fake, _ = self.networks.generate(state.params["generator"], part)
             state, _, _ = self.update_discriminator(state, part, fake)
         update = self.alternating_updates if self.alternating else self.simultaneous_updates
         moved, metrics, statistics = update(state, minibatch.every(count, count - 1))
+        if self.networks.adaptive:
+            moved, metrics = self.with_strength(moved, metrics, len(keys) * lax.axis_size(step.AXIS))
         rate = jnp.asarray(self.generator_optimizer.schedule(state.step), jnp.float32)
         return self.averaged(moved, statistics), {**metrics, "learning_rate": rate}
 
@@ -141,7 +156,7 @@ class GAN(Generation):
         params, vectors = state.params["discriminator"], state.collections["spectral"]
         loss = jax.value_and_grad(lambda fake: self.networks.generator_loss(params, vectors, batch, fake))
         value, slopes = loss(fake)
-        state, more = self.update_generator(state, value, pull(slopes)[0])
+        state, more = self.update_generator(state, batch, value, pull(slopes)[0])
         return state, {**metrics, **more}, {"generator": batch_stats, **statistics}
 
     def simultaneous_updates(self, state: TrainState, batch: Minibatch) -> tuple[TrainState, Metrics, Any]:
@@ -160,14 +175,28 @@ class GAN(Generation):
         one, zero = jnp.ones_like(loss), jnp.zeros_like(loss)
         generator_grads, discriminator_grads = pull((zero, one))[0], pull((one, zero))[1]
         state, metrics = self.apply_discriminator_gradients(state, metrics, discriminator_grads)
-        state, more = self.update_generator(state, value, generator_grads)
+        state, more = self.update_generator(state, batch, value, generator_grads)
         return state, {**metrics, **more}, statistics
 
-    def update_generator(self, state: TrainState, loss: jax.Array, grads: Any) -> tuple[TrainState, Metrics]:
-        """The generator's update by this device's loss and gradients."""
+    def update_generator(
+        self, state: TrainState, batch: Minibatch, loss: jax.Array, grads: Any
+    ) -> tuple[TrainState, Metrics]:
+        """The generator's update by this device's loss and gradients, and by the penalty of its own, if it has one."""
+        metrics: Metrics = {}
+        if memory := state.collections.get("memory"):
+            penalty = jax.grad(self.networks.generator_penalty, has_aux=True)
+            more, (memory, metrics) = penalty(state.params["generator"], batch, memory)
+            grads = jax.tree.map(jnp.add, grads, more)
+            state = state.replace(collections={**state.collections, "memory": memory})
         loss, grads = lax.pmean((loss, grads), step.AXIS)
         state = self.updated(state, "generator", self.generator_optimizer, grads)
-        return state, {"generator_loss": loss, "generator_gradient": step.norm(grads)}
+        return state, {"generator_loss": loss, "generator_gradient": step.norm(grads), **metrics}
+
+    def with_strength(self, state: TrainState, metrics: Metrics, count: int) -> tuple[TrainState, Metrics]:
+        """The state with the probability of adaptive augmentation after so many examples, and metrics with it."""
+        share, before = count / self.networks.adaptive_examples, state.collections["adaptive"]
+        adaptive = adapted(before, metrics["real_sign"], self.networks.adaptive, share)
+        return state.replace(collections={**state.collections, "adaptive": adaptive}), {**metrics, "p": adaptive["p"]}
 
     def update_discriminator(
         self, state: TrainState, batch: Minibatch, fake: jax.Array

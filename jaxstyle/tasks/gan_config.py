@@ -32,6 +32,8 @@ class ModelConfig:
     blocks: int = 2  # residual blocks of r3gan at each size of feature maps
     group: int = 16  # channels that r3gan's grouped convolutions take together
     mapping: int = 8  # layers of stylegan2's mapping network
+    style_mixing: float = 0.0  # share of stylegan2's pictures in training with two styles; the paper has .9
+    path_length: float = 0.0  # weight of stylegan2's path length regularisation; the paper has 2, off at small sizes
     patch: int = 1  # pixels a side that r3gan makes, or takes, as channels of one
     latents: int = 100
     conditional: bool = False  # on the dataset's labels
@@ -50,6 +52,8 @@ class ModelConfig:
     penalty_every: int = 1  # which examples are penalised: every one, every second, fourth …
     clip_weights: float = 0.0  # limit of the discriminator's parameters; 0 is none
     augment: tuple[str, ...] = ()  # differentiable augmentation: color, translation, cutout
+    adaptive: float = 0.0  # adaptive augmentation (ADA): mean sign of real logits that it aims at, .6; 0 for none
+    adaptive_examples: int = 500_000  # in which its probability can go from 0 to 1
 
 
 def adam() -> OptimizerConfig:
@@ -78,7 +82,7 @@ def check(config: Config) -> None:
     one_of(config, known)
     check_policy(model.augment)
     positive = ["generator_width", "discriminator_width", "latents", "discriminator_steps", "penalty_every"]
-    positive += ["blocks", "group", "mapping", "patch"]
+    positive += ["blocks", "group", "mapping", "patch", "adaptive_examples"]
     at_least(config, {f"model.{name}": 1 for name in positive})
     if model.discriminator_steps > config.batch_size:
         raise JaxstyleError(
@@ -91,7 +95,10 @@ def check(config: Config) -> None:
     if model.codes and model.conditional:
         both = named("model.codes"), named("model.conditional")
         raise JaxstyleError(f"{both[0]} are in place of labels: set them to 0, or {both[1]} to False")
-    for name in ("r1", "r2", "gradient_penalty", "final_penalty", "clip_weights", "information"):
+    for name in ("style_mixing", "adaptive"):
+        if not 0 <= getattr(model, name) <= 1:
+            raise JaxstyleError(f"{named(f'model.{name}')} is {getattr(model, name):g}; it must be from 0 to 1")
+    for name in ("r1", "r2", "gradient_penalty", "final_penalty", "clip_weights", "information", "path_length"):
         if not 0 <= getattr(model, name) < math.inf:
             raise JaxstyleError(f"{named(f'model.{name}')} is {getattr(model, name):g}; it must be a number from 0")
     if model.r2 and model.penalty_every > 1:

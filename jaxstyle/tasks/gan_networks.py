@@ -13,12 +13,13 @@ from jax import lax
 
 from jaxstyle.losses.adversarial import AdversarialLoss, gradient_penalty, logits_and_penalties, r1_penalty
 from jaxstyle.ops import spectral_norm
+from jaxstyle.ops.adaptive_augment import adaptive_augment
 from jaxstyle.ops.conditioning import sample_codes
 from jaxstyle.ops.diff_augment import diff_augment
 from jaxstyle.training import step
 from jaxstyle.training.task import Metrics
 
-LATENTS, REAL, FAKE, MIX = range(4)  # uses of an example's randomness
+LATENTS, REAL, FAKE, MIX, PENALTY, ADAPTIVE = range(6)  # uses of an example's randomness
 
 
 class Minibatch(NamedTuple):
@@ -28,11 +29,13 @@ class Minibatch(NamedTuple):
       images: `[N, H, W, C]` in [-1, 1], real.
       labels: `[N]`, of the real pictures and of those to generate, or codes of the latter; None without either.
       keys: `[N]`.
+      strength: `[N]`, probability of each map of adaptive augmentation; None without.
     """
 
     images: jax.Array
     labels: jax.Array | None
     keys: jax.Array
+    strength: jax.Array | None = None
 
     def every(self, stride: int, first: int = 0) -> Minibatch:
         """Every so many-th example: the same ones of the global batch, however many devices share it."""
@@ -67,6 +70,8 @@ class Networks:
     gradient_penalty: float
     penalty_every: int
     augment: tuple[str, ...]
+    adaptive: float
+    adaptive_examples: int
 
     def noise(self, keys: jax.Array) -> jax.Array:
         """Normal noise `[N, Z]` of keys `[N]`."""
@@ -142,7 +147,17 @@ class Networks:
 
     def augmented(self, images: jax.Array, batch: Minibatch, use: int) -> jax.Array:
         """Pictures as the discriminator gets them, by differentiable augmentation if there is any."""
-        return diff_augment(images, batch.keys_for(use), self.augment) if self.augment else images
+        if self.augment:
+            images = diff_augment(images, batch.keys_for(use), self.augment)
+        if batch.strength is None:
+            return images
+        return adaptive_augment(images, batch.keys_for(ADAPTIVE + use), batch.strength)
+
+    def generator_penalty(self, params: Any, batch: Minibatch, memory: Any) -> tuple[jax.Array, tuple[Any, Metrics]]:
+        """The penalty that the generator's module declares, of every `penalty_every`-th example."""
+        few = batch.every(self.penalty_every)
+        noise, keys = self.noise(few.keys_for(LATENTS)), few.keys_for(PENALTY)
+        return self.generator.penalty(params, noise, few.labels, keys, memory)
 
     def generator_loss(self, params: Any, vectors: Any, batch: Minibatch, fake: jax.Array) -> jax.Array:
         """The generator's mean loss by the discriminator's parameters."""
@@ -181,6 +196,9 @@ class Networks:
             loss += getattr(self, name) * share * term
         logits = {"real_logit": jnp.mean(real_logits), "fake_logit": jnp.mean(fake_logits)}
         metrics = {"loss": loss, **logits, **information, **terms}
+        if self.adaptive:
+            sure = real_logits - fake_logits if self.objective.paired else real_logits
+            metrics["real_sign"] = jnp.mean(jnp.sign(sure))
         statistics = {"discriminator": collections.get("batch_stats", {}), **self.code_shares(collections)}
         return loss, (metrics, statistics, self.generator_term(fake_logits, real_logits, information))
 

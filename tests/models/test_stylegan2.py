@@ -45,6 +45,34 @@ def test_a_picture_is_the_sum_of_those_of_all_sizes(generator):
     assert ranks[0] == 4 < ranks[1]
 
 
+def test_some_pictures_have_another_style_from_some_layer_on():
+    network = stylegan2.Generator((16, 16, 3), 4, style_mixing=0.75)
+    latents = jnp.asarray(np.random.default_rng(1).standard_normal((400, 8)), jnp.float32)
+    other, mixed = jax.jit(network.other_latents)(latents)
+    mixed = np.asarray(mixed)
+    assert mixed.shape == (400, 6) and not mixed[:, 0].any() and (np.diff(mixed.astype(int)) >= 0).all()
+    assert abs(mixed[:, -1].mean() - 0.75) < 4 * np.sqrt(0.75 * 0.25 / 400)
+    assert set(mixed.sum(1)) == set(range(6))  # every layer but the first may be the first to differ
+    assert abs(np.corrcoef(other.ravel(), latents.ravel())[0, 1]) < 0.1 and abs(np.std(other) - 1) < 0.1
+
+
+@pytest.mark.slow
+def test_the_path_length_penalty_has_finite_gradients_and_keeps_the_mean(generator):
+    network, variables = generator
+    network = network.clone(path_length=2.0)
+    keys = jax.random.split(jax.random.key(0), 6)
+
+    def penalty(params, memory):
+        return network.penalty(params, LATENTS, None, keys, {"path_length": memory})
+
+    run = jax.jit(jax.value_and_grad(penalty, has_aux=True))
+    (value, (memory, metrics)), slopes = run(variables["params"], 1.0)
+    np.testing.assert_allclose(memory["path_length"], 0.99 + 0.01 * metrics["path_length"], rtol=1e-5)
+    assert value > 0 and all(np.all(np.isfinite(leaf)) for leaf in jax.tree.leaves(slopes))
+    moved = [np.abs(leaf).max() > 0 for leaf in jax.tree.leaves((slopes["mapping"], slopes["conv1_1"]["kernel"]))]
+    assert np.mean(moved) > 0.8
+
+
 def test_noise_is_of_the_latent_in_training_and_one_for_all_later():
     train = stylegan2.noise_maps(jnp.asarray(LATENTS), 3, (4, 5), True)
     again = stylegan2.noise_maps(jnp.asarray(LATENTS[::-1].copy()), 3, (4, 5), True)

@@ -99,7 +99,11 @@ CASES = {
                 | {"optimizer.final_b2": 0.99, "discriminator_optimizer.final_b2": 0.99},
                 1e-3,
             ),
-            "stylegan2": (of_model(architecture="stylegan2", mapping=2, r1=0.5, penalty_every=2), 1e-3),
+            "stylegan2": (
+                of_model(architecture="stylegan2", mapping=2, r1=0.5, penalty_every=2, conditional=True)
+                | of_model(style_mixing=0.9, path_length=2.0, adaptive=0.6, adaptive_examples=64),
+                1e-3,
+            ),
             "codes": (of_model(codes=3, self_modulation=True, spectral_norm=True), 1e-3),
         },
     ),
