@@ -53,6 +53,7 @@ def test_help_of_a_command_begins_with_its_own_name_and_tells_no_empty_default()
         (["jaxstyle", "sty"], "stylize"),
         (["jaxstyle", "stylize", "--stre"], "--strength"),
         (["jaxstyle", "dream", "--oct"], "--octaves --octave-scale"),
+        (["jaxstyle", "data", "de"], "describe"),
         (["jaxstyle", "apply", "photo"], ""),
     ],
 )
@@ -62,6 +63,25 @@ def test_bash_completes(words, found, capsys):
     script += f"COMP_WORDS=({' '.join(words)}); COMP_CWORD={len(words) - 1}; _jaxstyle; echo ${{COMPREPLY[@]}}"
     done = subprocess.run(["bash", "-euc", script], capture_output=True, text=True)
     assert (done.stdout.strip(), done.stderr) == (found, "")
+
+
+@pytest.mark.skipif(shutil.which("zsh") is None, reason="no zsh")
+def test_zsh_takes_the_script_though_nothing_is_set_up(capsys):
+    assert main(["completion", "zsh"]) == 0
+    script = capsys.readouterr().out + "\nprint $_comps[jaxstyle]"
+    done = subprocess.run(["zsh", "-fec", script], capture_output=True, text=True)
+    assert "_jaxstyle" in done.stdout and (done.returncode, done.stderr) == (0, "")
+
+
+@pytest.mark.skipif(shutil.which("fish") is None, reason="no fish")
+@pytest.mark.parametrize(
+    "words, found", [("sty", "stylize"), ("stylize --stre", "--strength"), ("data de", "describe")]
+)
+def test_fish_completes(words, found, capsys):
+    assert main(["completion", "fish"]) == 0
+    script = f"{capsys.readouterr().out}\ncomplete -C 'jaxstyle {words}'"
+    done = subprocess.run(["fish", "--no-config", "-c", script], capture_output=True, text=True)
+    assert (done.stdout.split()[0], done.stderr) == (found, "")
 
 
 @pytest.mark.parametrize("shell", completion.SHELLS)
