@@ -42,7 +42,7 @@ def confusion_matrix(
 
 
 def accuracy(matrix: np.ndarray) -> float:
-    """The share of correct predictions in a matrix `[C, C]`, in [0, 1]."""
+    """The share of correct predictions in a confusion matrix `[C, C]`, rows true classes; in [0, 1]."""
     return float(ratio(np.trace(matrix), np.sum(matrix)))
 
 
@@ -59,13 +59,13 @@ def recall(matrix: np.ndarray) -> np.ndarray:
 def f1(matrix: np.ndarray) -> np.ndarray:
     """The harmonic mean of precision and recall, equal to the Dice coefficient `2 |A ∩ B| / (|A| + |B|)`.
 
-    `[C]`; NaN for classes that are neither present nor predicted.
+    `[C]` in [0, 1]; NaN for classes that are neither present nor predicted.
     """
     return ratio(2 * np.diagonal(matrix), np.sum(matrix, 0) + np.sum(matrix, 1))
 
 
 def iou(matrix: np.ndarray) -> np.ndarray:
-    """Intersection over union, the Jaccard index `|A ∩ B| / |A ∪ B|`, `[C]`; NaN where the union is empty."""
+    """Intersection over union, the Jaccard index `|A ∩ B| / |A ∪ B|`, `[C]` in [0, 1]; NaN where the union is empty."""
     both = np.diagonal(matrix)
     return ratio(both, np.sum(matrix, 0) + np.sum(matrix, 1) - both)
 

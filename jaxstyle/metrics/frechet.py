@@ -27,7 +27,7 @@ class FeatureSums(NamedTuple):
 
 
 def feature_sums(features: Any, weights: Any = None) -> FeatureSums:
-    """Sums features.
+    """Sums features and their outer products, from which mean and covariance follow.
 
     NumPy arrays are summed in float64: the distance is a small difference of large traces, and float32 sums of 10,000
     features leave it only a few correct digits. JAX arrays, on devices, are summed in their own dtype.
@@ -35,6 +35,9 @@ def feature_sums(features: Any, weights: Any = None) -> FeatureSums:
     Args:
       features: `[N, D]`.
       weights: `[N]`, 1 for features that count and 0 for the padding of a batch; None counts all.
+
+    Returns:
+      Count, sum `[D]` and sum of outer products `[D, D]`.
     """
     if isinstance(features, np.ndarray):
         features = features.astype(np.float64)
@@ -71,6 +74,13 @@ def frechet_distance(a: FeatureSums, b: FeatureSums) -> float:
     The trace of the root is the sum of the singular values of `R₁ R₂`, with `Rᵢ` the symmetric root of `Cᵢ`. So
     singular covariances (features that are always 0, fewer pictures than features) need no ridge, which would change
     the result.
+
+    Args:
+      a: Sums over the features of one set, of at least two pictures.
+      b: Sums over those of the other, of the same dimension.
+
+    Returns:
+      The distance, at least 0, in squared units of the features.
 
     Raises:
       JaxstyleError: There are too few features, some are not finite, or the dimensions differ.
