@@ -122,7 +122,7 @@ def described_dial(tool: Tool, field: dataclasses.Field) -> dict[str, Any]:
     number = kind in (int, float)
     return {
         "name": field.name,
-        "label": field.name.replace("_", " ").capitalize(),
+        "label": field.name.replace("_", " ").replace("color", "colour").capitalize(),
         "help": re.sub(r" \([^()]*--[^()]*\)", "", field.metadata["help"]),  # the page lists layers itself
         "shown": field.name in tool.dials,
         "kind": "check"

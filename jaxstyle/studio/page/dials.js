@@ -57,7 +57,7 @@ export class Dials {
   number(dial, about, value) {
     const input = h("input", {
       ...about, type: "number", value, min: dial.least, max: dial.most, step: dial.whole ? 1 : "any",
-      placeholder: "as is best", onchange: () => this.set(dial, input.value === "" ? "" : Number(input.value)),
+      placeholder: "automatic", onchange: () => this.set(dial, input.value === "" ? "" : Number(input.value)),
     });
     return input;
   }
@@ -73,7 +73,7 @@ export class Dials {
     const list = dial.layers ? h("datalist", { id: `${about.id}-layers` }) : null;
     const input = h("input", {
       ...about, type: "text", value, list: list?.id, autocomplete: "off", spellcheck: "false",
-      placeholder: "as is best", onchange: () => this.set(dial, input.value.trim()),
+      placeholder: "automatic", onchange: () => this.set(dial, input.value.trim()),
     });
     if (list) this.layers().then((names) => list.append(...names.map((name) => h("option", { value: name }))), () => {});
     return list ? [input, list] : input;

@@ -13,6 +13,12 @@ const slots = new Slots(() => describe(), () => startAtOnce(), session.max_bytes
 const dials = new Dials(() => describe());
 const viewer = new Viewer();
 const progress = new Progress();
+const WORDS = {
+  stylize: ["Paint it", "Choose a photo and a painting, then make a picture."],
+  texture: ["Make a texture", "Choose a picture, then make a texture like it."],
+  dream: ["Dream", "Choose a photo, then dream on it."],
+  visualize: ["Look inside", "Choose a layer and channels, then look inside."],
+};
 let tool, selected, picked, waiting;
 
 function order(name = tool.name) {
@@ -34,8 +40,9 @@ function showTool(name) {
   slots.show(tool.pictures);
   dials.show(tool, $("dials"), $("more").querySelector(".dials"));
   $("at-once").hidden = name !== "stylize";
-  $("make").textContent = { stylize: "Paint it", texture: "Make a texture", dream: "Dream", visualize: "Look inside" }[name];
+  $("make").textContent = WORDS[name][0];
   describe();
+  show();
 }
 
 /** Asks for the command and the Python call of the order as it stands; a mistake is told under the dials. */
@@ -94,7 +101,7 @@ function show() {
   if (!run) {
     $("progress").hidden = true;
     $("results").hidden = true;
-    return viewer.empty("Choose a photo and a painting, then make a picture.");
+    return viewer.empty(WORDS[tool.name][1]);
   }
   progress.show(run);
   const over = run.results.length && !["queued", "running", "stopping"].includes(run.status);
