@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import argparse
+import os
+import sys
+import threading
 
 from jaxstyle.cli.options import keep_compiled
 from jaxstyle.errors import JaxstyleError
@@ -32,4 +35,7 @@ def run(args: argparse.Namespace) -> int:
     keep_compiled()
     with spelled("{}"):
         serve(args.host, args.port, token=args.token, browser=not args.no_browser, output=args.output)
+    if any(thread.daemon for thread in threading.enumerate()):  # compiles or draws: Python's own exit would crash in it
+        sys.stdout.flush()
+        os._exit(0)
     return 0

@@ -167,11 +167,11 @@ class Runs:
             self.runs.pop(run.id, None)
 
     def close(self) -> None:
-        """Stops everything and waits for the thread."""
+        """Stops everything; waits for the thread as long as a picture so far is to be written."""
         for run in list(self.runs.values()):
             self.stop(run)
         self.waiting.put(None)
-        self.thread.join(60)
+        self.thread.join(60 if any(run.preview and run.status == "stopping" for run in self.runs.values()) else 1)
 
     def work(self) -> None:
         """Makes what is queued, one after another."""

@@ -1,9 +1,16 @@
 """Runs: one at a time, stopped with a picture, gone on with to the very picture that the command line makes."""
 
 import io
+import json
+import os
 import pathlib
+import re
 import shlex
+import signal
+import subprocess
+import sys
 import time
+import urllib.request
 
 import numpy as np
 import pytest
@@ -164,3 +171,17 @@ def test_closing_stops_what_runs(tmp_path, order):
     assert run.status == "stopped"
     assert time.monotonic() - began < 30
     assert np.isfinite(jaxstyle.read_picture(run.results[0]).rgb).all()
+
+
+@pytest.mark.slow
+def test_ctrl_c_ends_a_studio_that_compiles(tmp_path):
+    command = [sys.executable, "-m", "jaxstyle.cli", "studio", "--no-browser"]
+    environment = os.environ | {"JAX_COMPILATION_CACHE_DIR": str(tmp_path)}
+    process = subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    address = re.search(r"http://\S+/", process.stdout.readline())[0]
+    order = {"tool": "visualize", "pictures": {}, "settings": {"channels": "0:3"}}
+    urllib.request.urlopen(f"{address}runs", json.dumps(order).encode()).close()
+    time.sleep(2)
+    process.send_signal(signal.SIGINT)
+    _, errors = process.communicate(timeout=60)
+    assert (process.returncode, errors) == (0, "")
