@@ -81,7 +81,7 @@ def find_films(data: DataConfig, split: str, *, labels: bool = True) -> tuple[li
     if not os.path.isdir(root):
         raise JaxstyleError(f"there is no folder {data.clips!r}, which {named('data.clips')} names")
     place, shared = find_split(root, wanted.name, data.held_out)
-    found = list(films_below(place))
+    found = list(films_below(place)) or ([PictureFile(place, place.name)] if holds_frames(place) else [])
     if not found:
         raise JaxstyleError(f"the folder {str(place)!r} holds no films: videos, GIFs, .npy files, or folders of frames")
     classes = class_names(place, found) if labels else ()
@@ -89,7 +89,7 @@ def find_films(data: DataConfig, split: str, *, labels: bool = True) -> tuple[li
     if not films or set(classes).difference(film.group for film in films):
         raise JaxstyleError(
             f"{data.clips!r} has not enough films for {split!r}: part of them is held out, so give at least 2 (of "
-            "every class), or put films into folders train/ and test/"
+            f"every class), put films into folders train/ and test/, or set {named('data.eval_split')}=train"
         )
     if wanted.first or wanted.last:
         films = [films[index] for index in take_slice([film.name for film in films], wanted)]

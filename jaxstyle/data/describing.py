@@ -15,7 +15,7 @@ from typing import NamedTuple
 import numpy as np
 
 from jaxstyle.data.bad_pictures import TOLD, WORKERS
-from jaxstyle.data.clips import films_dataset
+from jaxstyle.data.clips import DARK, films_below, films_dataset
 from jaxstyle.data.config import DataConfig
 from jaxstyle.data.dataset import Dataset, plural
 from jaxstyle.data.folders import folder_dataset, splits_below
@@ -106,8 +106,10 @@ def splits_of(data: DataConfig) -> Sequence[str]:
     if data.folder or data.clips:
         if data.clips and not os.path.isdir(data.clips):
             raise JaxstyleError(f"there is no folder {data.clips!r}")
-        folders = splits_below(pathlib.Path(data.folder)) if data.folder else split_folders(pathlib.Path(data.clips))
-        return list(folders) if len(folders) > 1 else ("train", "test")
+        root = pathlib.Path(data.folder or data.clips)
+        folders = splits_below(root) if data.folder else split_folders(root)
+        alone = data.clips and len(list(films_below(root))) < 2  # of which nothing is held out
+        return list(folders) if len(folders) > 1 else ("train",) if alone else ("train", "test")
     base, _, variant = data.name.partition("/")
     if base in DRAWN:
         return list(DRAWN[base].get(variant, next(iter(DRAWN[base].values()))).counts)
@@ -139,6 +141,7 @@ def describe_split(split: str, dataset: Dataset, most: int = MOST) -> Descriptio
             samples[index] = thumbnail(pixels)
         digest = hashlib.sha256(repr(pixels.shape).encode() + pixels.tobytes()).digest()[:16]
         kind = kind or f"{pixels.dtype}, {plural(pixels.shape[-1], 'channel')}"
+        kind += " (nearly black)" if " I" in kind and pixels.max() < DARK else ""  # of 16 bits few are used
         return Seen(name, int(example.get("label", -1)), size_of(pixels), kind, digest)
 
     with concurrent.futures.ThreadPoolExecutor(WORKERS) as pool:

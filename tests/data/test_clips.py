@@ -158,6 +158,10 @@ def test_folders_of_films_are_described(folder, capsys):
     assert "10×8, 9 frames 1" in told and "NPY 2, folders of frames 1, GIF P 1" in told
     assert re.search(r"cannot be read: 1: '.*bad\.npy' cannot be read as an array", told)
     assert main(["data", "describe", str(folder / "none"), "--clips"]) == 2
+    assert main(["data", "describe", str(folder / "train" / "down" / "c"), "--clips"]) == 0  # one film, itself
+    told = capsys.readouterr().out
+    assert "1 film" in told and "sizes: 10×8, 6 frames 1" in told and "PNG" not in told and "test of" not in told
+    assert opened(folder / "train" / "down" / "c").count == 2
 
 
 @pytest.mark.slow
