@@ -99,10 +99,10 @@ def tell_rate(config: ConfigDict, picture: str) -> None:
     if config.run != TrainingConfig.run:
         raise JaxstyleError("--find-rate is for the trainings of networks, and this recipe optimises pictures")
     rates, losses, rate = find_rate(config)
-    title = f"loss over learning rate; it falls fastest at {rate:.1e}"
+    title = f"loss over learning rate; a tenth of where it is least is {rate:.1e}"
     write_picture(picture, curve_chart(rates, losses, rate, title))
     print(f"{picture}: {len(rates)} steps, learning rates {rates[0]:.1e} to {rates[-1]:.1e}")
-    print(f"the loss falls fastest at --config.optimizer.learning_rate={rate:.1e}")
+    print(f"a tenth of the rate where the loss is least: --config.optimizer.learning_rate={rate:.1e}")
 
 
 def check_recipe(argv: Sequence[str]) -> None:

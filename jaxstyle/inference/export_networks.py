@@ -6,6 +6,7 @@ softmax and clipping behind it.
 
 from __future__ import annotations
 
+import dataclasses
 import os
 import pathlib
 from collections.abc import Callable
@@ -81,6 +82,7 @@ def functions(run: Run) -> dict[str, Signature]:
     pictures = ("n", *run.info.spec["image"].shape) if "image" in run.info.spec else ()
     clips: Shape = ("n", *run.info.spec["video"].shape) if takes_clips(run) else ()
     if isinstance(task, Forecasts):
+        task = dataclasses.replace(task, forecaster=task.forecaster.clone(plain=True))  # type: ignore[type-var, attr-defined]
         clips = ("n", task.inputs, *clips[2:])
         frames = one(lambda x: jnp.clip(task.forecast(state, x, task.outputs), 0, 1), "clips", clips, "frames")
         told = one(lambda x: jax.nn.softmax(task.class_logits(state, x)), "clips", clips, "probabilities")

@@ -83,7 +83,8 @@ def curve_chart(x: np.ndarray, y: np.ndarray, mark: float, title: str) -> np.nda
       Float32 `[HEIGHT, WIDTH, 3]` in [0, 1].
     """
     font, edge = ImageFont.load_default(size=FONT_SIZE), MARGIN // 2
-    low, high = float(y.min()), min(float(y.max()), float(y[0] + (y[0] - y.min()) + 1e-9))
+    low, high = float(y.min()), float(y[: np.argmin(y) + 1].max())
+    high += 0.2 * (high - low)  # what comes after the least value may be cut off
 
     def place(at: float, value: float) -> tuple[float, float]:
         across = (np.log(at) - np.log(x[0])) / (np.log(x[-1]) - np.log(x[0]))

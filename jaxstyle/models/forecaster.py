@@ -143,6 +143,7 @@ class Forecaster(nn.Module):
         parameters of its own and begins with the first one's states (Shi et al. 2015, section 3.2).
       classes: Number of classes of clips; 0 for none.
       unroll: Whether time steps are unrolled; see the module's docstring.
+      plain: Whether time steps are a loop of Python's, for converters that know no other.
       dtype: Dtype of the computation; parameters are float32.
     """
 
@@ -157,6 +158,7 @@ class Forecaster(nn.Module):
     tied: bool = False
     classes: int = 0
     unroll: bool = False
+    plain: bool = False
     dtype: Any = jnp.float32
 
     def setup(self) -> None:
@@ -218,6 +220,12 @@ class Forecaster(nn.Module):
             states, logits = stack(states, jnp.where(forced[:, None, None, None], frame, predicted))
             return (states, nn.sigmoid(logits)), logits
 
+        if self.plain:
+            carry, outputs = start, []
+            for number in range(len(frames)):
+                carry, logits = step(stack, carry, (frames[number], forced[number]))
+                outputs.append(logits)
+            return carry, jnp.stack(outputs)
         steps = len(frames) if self.unroll else 1
         scanned = nn.scan(step, variable_broadcast="params", split_rngs={"params": False}, unroll=steps)
         return scanned(stack, start, (frames, forced))

@@ -22,7 +22,7 @@ from jaxstyle.training.task import fixed_of, typed_config
 
 LOWEST, HIGHEST, STEPS = 1e-6, 10.0, 140  # twenty steps a decade
 KEPT = 0.9  # share of the past in the running mean of the loss
-WINDOW = 21  # losses, about a decade of rates
+FIRST = 20  # losses, of rates at which nothing is learnt
 RISEN = 4.0  # the test ends where the running mean is so many times as far above the least as the first is
 
 
@@ -32,7 +32,7 @@ class RangeTest(NamedTuple):
     Attributes:
       rates: `[S]`, one a step.
       losses: `[S]`, running means.
-      rate: The proposal: where the loss falls fastest.
+      rate: The proposal.
     """
 
     rates: np.ndarray
@@ -56,7 +56,7 @@ def find_rate(config: ConfigDict | TrainingConfig) -> RangeTest:
     with tempfile.TemporaryDirectory() as folder:
         training = Training(settings, config_file.absolute(folder))
         rates, losses = losses_of(training)
-    rate = steepest(rates, losses)
+    rate = proposal(rates, losses)
     if rate is None:
         raise JaxstyleError(f"the loss falls at no learning rate from {LOWEST:g} to {HIGHEST:g}")
     return RangeTest(rates, smoothed(losses), rate)
@@ -87,7 +87,7 @@ def losses_of(training: Training) -> tuple[np.ndarray, np.ndarray]:
             break
         losses.append(loss)
         means = smoothed(losses)
-        if step > STEPS // 7 and means[-1] > means.min() + RISEN * (means[0] - means.min()) > means.min():
+        if step >= FIRST and means[-1] > means.min() + RISEN * (means[0] - means.min()) > means.min():
             break
     return LOWEST * (HIGHEST / LOWEST) ** (np.arange(len(losses)) / (STEPS - 1)), np.array(losses)
 
@@ -98,14 +98,13 @@ def smoothed(losses: Sequence[float] | np.ndarray) -> np.ndarray:
     return sums / (1 - KEPT ** np.arange(1, len(losses) + 1))
 
 
-def steepest(rates: np.ndarray, losses: np.ndarray) -> float | None:
-    """Returns the rate at which the loss falls fastest, by the logarithm of the rate; None where it never does.
+def proposal(rates: np.ndarray, losses: np.ndarray) -> float | None:
+    """Returns a tenth of the rate at which the running mean of the loss is least; None where it never falls.
 
-    Slopes are those of lines through `WINDOW` losses, as a single step's is mostly noise; losses behind the least
-    running mean do not count.
+    It falls where it comes below the first losses by more than their noise. The place where it falls fastest, which is
+    also taken, was noise in trials with small batches.
     """
-    falling = losses[: int(np.argmin(smoothed(losses))) + 1] if len(losses) else losses
-    if len(falling) < WINDOW:
+    if len(losses) <= FIRST:
         return None
-    slopes = np.convolve(falling, scipy.signal.savgol_coeffs(WINDOW, 1, deriv=1), "valid")
-    return float(rates[np.argmin(slopes) + WINDOW // 2]) if slopes.min() < 0 else None
+    means, first = smoothed(losses)[FIRST:], losses[:FIRST]
+    return float(rates[FIRST + np.argmin(means)] / 10) if means.min() < first.mean() - 0.9 * first.std() else None

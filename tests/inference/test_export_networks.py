@@ -58,15 +58,13 @@ def cases():
     yield "vae", "encoder", (uniform(1, 16, 16, 3), labels), lambda run, *x: run.task.encode(run.state, *x)
     yield "vae", "decoder", (uniform(1, 4), labels), lambda run, *x: run.task.decode(run.state, *x)
     yield "gan", "", (uniform(1, 6),), lambda run, x: run.task.decode(run.state, x, None)
-
-
-FORECAST = ("forecast", "", (uniform(1, 2, 16, 16, 3),), lambda run, x: run.task.forecast(run.state, x, 2))
+    yield "forecast", "", (uniform(1, 2, 16, 16, 3),), lambda run, x: run.task.forecast(run.state, x, 2)
 
 
 @pytest.mark.slow
 @needs("flatbuffers")
 @pytest.mark.parametrize(
-    ("name", "part", "given", "wanted"), [*cases(), FORECAST], ids=lambda value: value if isinstance(value, str) else ""
+    ("name", "part", "given", "wanted"), list(cases()), ids=lambda value: value if isinstance(value, str) else ""
 )
 def test_stablehlo(tmp_path, name, part, given, wanted):
     run, path = opened(name), tmp_path / "network.stablehlo"
@@ -91,13 +89,6 @@ def test_onnx(name, part, given, wanted):
     assert [tuple(each.shape) for each in session.get_inputs()] == [argument.shape for argument in given]
     made = session.run([what.output], dict(zip(what.names, given, strict=True)))[0]
     close(made, jax.jit(lambda *x: wanted(run, *x))(*given))
-
-
-@needs("jax2onnx")
-@pytest.mark.filterwarnings("ignore")
-def test_onnx_has_no_recurrence():
-    with pytest.raises(JaxstyleError, match=r"jax2onnx cannot convert the model .* name a .stablehlo instead"):
-        to_onnx(fixed(network_signature(opened("forecast")), 16, 16))
 
 
 def test_what_is_taken_and_given():

@@ -97,7 +97,8 @@ def test_shapes_and_that_unrolled_steps_are_the_loops(cell):
     looped = applied(model, params, clip()[:, :3], count=2)
     assert [leaf.shape for leaf in looped] == [(2, 2, 8, 12, 1), (2, 2, 8, 12, 1), (2, 5)]
     unrolled = applied(model.clone(unroll=True), params, clip()[:, :3], count=2)
-    for a, b in zip(looped, unrolled, strict=True):
+    plain = applied(model.clone(plain=True), params, clip()[:, :3], count=2)
+    for a, b in zip((*looped, *looped), (*unrolled, *plain), strict=True):
         np.testing.assert_allclose(a, b, rtol=1e-4, atol=1e-5)
 
 
