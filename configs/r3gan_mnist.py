@@ -4,10 +4,19 @@
 
 Over the run the rate falls to a quarter, the penalties' weight to a tenth, and b2 rises from 0.9 to 0.99, as the
 published code has it; the networks are narrow enough for a CPU, and `patch=2` spares the largest feature maps. A step
-takes 0.27 s of one core. `--config.data.name=stacked_mnist` paints three digits at once, in red, green and blue.
+takes 0.28 s of one core.
 
-Seen so far: after 800 steps of a run of 3,000, shapes that differ and begin to look like digits. It has not been
-trained to its end, so there is no score to expect.
+Narrow networks want larger steps than the published ones, and depth. By the shipped classifier of digits, 2,000 samples:
+
+                                             Fréchet distance  precision  recall
+    one block, rate 4e-4, 2,814 steps             365            0.82      0.22
+    one block, rate 2e-3, 800 steps               322            0.75      0.12
+    two blocks, rate 2e-3 (here), 800 steps       172            0.75      0.53
+
+`--config configs/r3gan_mnist.py:stacked` paints three digits at once, in red, green and blue. After 11,000 steps, 52
+minutes of one core, 25,600 samples show 989 of the 1,000 classes; reverse KL divergence from
+uniform 0.29, Fréchet distance 74, precision 0.69, recall 0.35 (9,184 steps of a schedule twice as long, then the end of this one). The
+paper has 1,000 and 0.08, of larger networks on GPUs.
 
 MNIST (12 MB) is downloaded and prepared at its first use. `--config configs/r3gan_mnist.py:test` paints shapes in
 seconds and needs no download. Run again with the same workdir, it goes on where it was stopped.
@@ -20,13 +29,13 @@ from jaxstyle.training.config import as_config
 
 
 def get_config(variant: str = "") -> ConfigDict:
-    """The recipe; `"test"` is its seconds-long variant."""
+    """The recipe; `"stacked"` is of three digits at once, `"test"` the seconds-long variant."""
     config = as_config(Config())
-    config.data.name = "mnist"
-    config.update(batch_size=64, train_epochs=16.0, ema_decay=0.999)
+    config.data.name = "stacked_mnist" if variant == "stacked" else "mnist"
+    config.update(batch_size=64, train_epochs=5.5, ema_decay=0.999)
     config.model.update(architecture="r3gan", objective="relativistic", latents=64)
-    config.model.update(generator_width=32, discriminator_width=32, blocks=1, patch=2)
+    config.model.update(generator_width=32, discriminator_width=32, blocks=2, patch=2)
     config.model.update(r1=1.0, r2=1.0, final_penalty=0.1)
     for optimizer in (config.optimizer, config.discriminator_optimizer):
-        optimizer.update(learning_rate=4e-4, schedule="cosine", final=0.25, b1=0.0, b2=0.9, final_b2=0.99)
+        optimizer.update(learning_rate=2e-3, schedule="cosine", final=0.25, b1=0.0, b2=0.9, final_b2=0.99)
     return small(config) if variant == "test" else config
