@@ -6,7 +6,7 @@ Over the run the rate falls to a quarter, the penalties' weight to a tenth, and 
 published code has it; the networks are narrow enough for a CPU, and `patch=2` spares the largest feature maps. A step
 takes 0.28 s of one core.
 
-Narrow networks want larger steps than the published ones, and depth. By the shipped classifier of digits, 2,000 samples:
+Narrow networks want larger steps than the published ones, and depth. By the shipped classifier, of 2,000 samples:
 
                                              Fréchet distance  precision  recall
     one block, rate 4e-4, 2,814 steps             365            0.82      0.22
@@ -14,9 +14,9 @@ Narrow networks want larger steps than the published ones, and depth. By the shi
     two blocks, rate 2e-3 (here), 800 steps       172            0.75      0.53
 
 `--config configs/r3gan_mnist.py:stacked` paints three digits at once, in red, green and blue. After 11,000 steps, 52
-minutes of one core, 25,600 samples show 989 of the 1,000 classes; reverse KL divergence from
-uniform 0.29, Fréchet distance 74, precision 0.69, recall 0.35 (9,184 steps of a schedule twice as long, then the end of this one). The
-paper has 1,000 and 0.08, of larger networks on GPUs.
+minutes of one core, 25,600 samples show 989 of the 1,000 classes; their reverse KL divergence from uniform is 0.29,
+Fréchet distance 74, precision 0.69, recall 0.35. (It ran 9,184 steps of a schedule twice as long, then the end of this
+one.) The paper has 1,000 and 0.08, of larger networks on GPUs.
 
 MNIST (12 MB) is downloaded and prepared at its first use. `--config configs/r3gan_mnist.py:test` paints shapes in
 seconds and needs no download. Run again with the same workdir, it goes on where it was stopped.
