@@ -29,17 +29,22 @@ napoleon_google_docstring = True
 
 
 class Recipe(Directive):
-    """`{recipe} NAME` is the docstring of configs/NAME.py."""
+    """`{recipe} NAME` is the docstring of configs/NAME.py; a caption below it shows pictures/recipes/NAME.jpg."""
 
     required_arguments = 1
+    has_content = True
 
     def run(self) -> list[nodes.Node]:
-        """Parses it as the page is parsed."""
-        path = pathlib.Path(__file__).parents[1] / "configs" / f"{self.arguments[0]}.py"
+        """Parses the docstring, and the caption as that of a figure, as the page is parsed."""
+        name = self.arguments[0]
+        path = pathlib.Path(__file__).parents[1] / "configs" / f"{name}.py"
         self.state.document.settings.env.note_dependency(str(path))
-        text = ast.get_docstring(ast.parse(path.read_text())) or ""
+        lines = (ast.get_docstring(ast.parse(path.read_text())) or "").splitlines()
+        if self.content:
+            caption = " ".join(self.content)
+            lines += ["", f":::{{figure}} pictures/recipes/{name}.jpg", f":alt: {caption}", "", caption, ":::"]
         made = nodes.container()
-        self.state.nested_parse(StringList(text.splitlines(), str(path)), self.content_offset, made)
+        self.state.nested_parse(StringList(lines, str(path)), self.content_offset, made)
         return [made]
 
 

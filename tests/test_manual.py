@@ -13,7 +13,7 @@ PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
 
 def test_readme_fits_a_few_screens():
     assert len((ROOT / "README.md").read_text().splitlines()) <= 150
-    assert sum(path.stat().st_size for path in (ROOT / "docs" / "pictures").iterdir()) <= 3 * 2**20
+    assert sum(path.stat().st_size for path in (ROOT / "docs" / "pictures").rglob("*.*")) <= 3 * 2**20
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda path: path.name)
@@ -57,6 +57,13 @@ def test_every_page_is_in_the_manual():
 def test_every_recipe_is_in_the_manual():
     listed = set(re.findall(r"```\{recipe\} (\w+)", (ROOT / "docs" / "recipes.md").read_text()))
     assert listed == {path.stem for path in (ROOT / "configs").glob("[!_]*.py")}
+
+
+def test_recipes_with_a_caption_have_a_picture_and_the_script_makes_it():
+    captioned = re.findall(r"```\{recipe\} (\w+)\n(?!```)", (ROOT / "docs" / "recipes.md").read_text())
+    made = re.findall(r"^    \"(\w+)\": ", (ROOT / "docs" / "gallery" / "recipes.py").read_text(), re.M)
+    pictures = [path.stem for path in (ROOT / "docs" / "pictures" / "recipes").glob("*.jpg")]
+    assert sorted(captioned) == sorted(pictures) == sorted(made)
 
 
 @pytest.mark.slow

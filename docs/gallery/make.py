@@ -2,8 +2,7 @@
 
 Photos are scikit-image's (pip install scikit-image), paintings lie beside this file; NOTICE names all sources. At
 `--size 64 --output DIR` it takes minutes, which is how the nightly CI sees that every picture can still be made.
-Networks are trained in `runs/gallery`, or, where their trainings are there already, taken from it: half an hour each on
-two cores; below 128 px seconds, by the recipes' `:test` variants.
+`recipes.py` makes the pictures of recipes.
 """
 
 from __future__ import annotations
@@ -11,17 +10,19 @@ from __future__ import annotations
 import argparse
 import pathlib
 from collections.abc import Callable
+from typing import Any
 
+import jax
+import jax.numpy as jnp
 import numpy as np
 import skimage.data
 
 import jaxstyle
-from jaxstyle import cli
 from jaxstyle.media.contact_sheet import contact_sheet
 from jaxstyle.media.image_resizing import fit_size, resize
+from jaxstyle.pixels.objectives import Activations, content, style_of, term
 
 HERE = pathlib.Path(__file__).parent
-RUNS = pathlib.Path("runs/gallery")
 SHOWN = 400
 """Longest side of a picture, in pixels."""
 
@@ -54,16 +55,6 @@ def texture(size: int) -> np.ndarray:
     return np.concatenate([resize(piece, height, height), np.ones((height, 8, 3), np.float32), made], 1)
 
 
-def trained(recipe: str, size: int, name: str) -> np.ndarray:
-    """The newest picture of a name that a recipe's training shows; its upper half."""
-    workdir = RUNS / (f"{recipe}-test" if size < 128 else recipe)
-    status = cli.main(["train", f"{recipe}:test" if size < 128 else recipe, "--workdir", str(workdir)])
-    if status:
-        raise SystemExit(status)
-    shown = jaxstyle.read_picture(sorted((workdir / "pictures").glob(f"{name}-*.png"))[-1]).rgb
-    return shown[: shown.shape[0] // 2]
-
-
 def resized(picture: np.ndarray, size: int) -> np.ndarray:
     """A picture at a longer side of `size` pixels."""
     return resize(picture, *fit_size(*picture.shape[:2], size))
@@ -81,16 +72,29 @@ def atlas(size: int) -> np.ndarray:
     return contact_sheet(made.pictures, ["0", "3", "4", "17", "24", "40"], 3, side)
 
 
+def objective(size: int) -> np.ndarray:
+    """The landscape in brush strokes, made like its own mirror image by a term written here."""
+
+    def mirrored(activations: Activations, layer: str, numbers: Any) -> jax.Array:
+        return -jnp.mean(jnp.square(activations.pictures - activations.pictures[..., ::-1, :]))
+
+    features, painting = jaxstyle.load_features("bundled"), jaxstyle.read_picture("example:brushwork").rgb
+    style = -style_of(features, painting, ("relu1_1", "relu2_1", "relu3_1"))
+    wanted = style - 0.2 * content("relu3_1") + 20 * term("mirror", mirrored)
+    settings = {"size": size // 2, "initial_iterations": 100, "iterations": 60, "features": features}
+    return jaxstyle.stylize("example:landscape", "example:brushwork", objective=wanted, **settings).picture
+
+
 PICTURES: dict[str, Callable[[int], np.ndarray]] = {
     "chelsea": lambda size: photo("chelsea"),
     "starry_night": lambda size: jaxstyle.read_picture(painting("starry_night")).rgb,
     "chelsea_starry_night": stylized,
     "at_once": at_once,
     "texture": texture,
-    "translation": lambda size: trained("translate_shapes", size, "to_b"),
     "coffee": lambda size: photo("coffee"),
     "dream": dream,
     "atlas": atlas,
+    "objective": objective,
 }
 """By name, functions of the longer side at which the picture is made, in pixels."""
 

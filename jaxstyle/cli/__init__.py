@@ -15,7 +15,7 @@ from collections.abc import Sequence
 from typing import Any, NoReturn
 
 from jaxstyle._version import __version__
-from jaxstyle.errors import JaxstyleError
+from jaxstyle.errors import JaxstyleError, did_you_mean
 from jaxstyle.runtime import huge_pages
 from jaxstyle.runtime.output import lasting_output
 from jaxstyle.runtime.settings import OPTION, spelled
@@ -81,7 +81,10 @@ def main(argv: Sequence[str] | None = None) -> int:
       The exit status: 0 done, 2 bad input, 130 interrupted.
     """
     words = sys.argv[1:] if argv is None else list(argv)
-    parser, commands = parsers(next((word for word in words if not word.startswith("-")), ""))
+    name = next((word for word in words if not word.startswith("-")), "")
+    parser, commands = parsers(name)
+    if name and name not in COMMANDS:
+        parser.error(f"unknown command {name!r}; {did_you_mean(name, COMMANDS)}")
     args, unknown = parser.parse_known_args(words)
     if unknown and args.command == "train":
         args.flags = unknown

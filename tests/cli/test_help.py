@@ -30,6 +30,12 @@ def test_help_waits_for_no_library(word):
     assert (done.returncode, done.stderr) == (0, "[]\n")
 
 
+def test_a_command_that_is_misspelt_is_told_its_name(capsys):
+    with pytest.raises(SystemExit, match="2"):
+        main(["aply", "photo.jpg"])
+    assert capsys.readouterr().err == "jaxstyle: unknown command 'aply'; did you mean 'apply'? (see jaxstyle --help)\n"
+
+
 def test_every_command_is_listed_once():
     others = {path.stem for path in pathlib.Path(cli.__file__).parent.glob("*.py")}
     others -= {"__init__", "__main__", "pixel_jobs", "options"}

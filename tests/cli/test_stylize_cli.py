@@ -62,7 +62,7 @@ def test_version(capsys):
     ("words", "message"),
     [
         ((), "COMMAND"),
-        (("stylise", "a", "b"), "invalid choice: 'stylise'"),
+        (("stylise", "a", "b"), "unknown command 'stylise'; did you mean 'stylize'?"),
         (("stylize", "a.png", "b.png"), "no output: name it with -o"),
         (("stylize", "-o", "out.png"), "no content: name a photo"),
         (("stylize", "a.png", "b.png", "-o"), "expected one argument"),
