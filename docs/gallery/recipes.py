@@ -47,13 +47,12 @@ def training(
     return Shown((*lengths, *flags), f"pictures/{name}-*.png", crop)
 
 
-STACKED = ("--config.data.name=stacked_mnist", "--config.model.blocks=2")
-RATES = tuple(f"--config.{name}.learning_rate=2e-3" for name in ("optimizer", "discriminator_optimizer"))
 NUCLEI = (f"--config.data.folder={DATA}/images", f"--config.data.masks={DATA}/instances")
 RECIPES = {
     "style_transfer": Shown(("--config.size=256",)),
-    "r3gan_mnist": training(9184, "samples", *STACKED, *RATES),
-    "segment_nuclei": training(492, "overlays", *NUCLEI, crop=(260, 0), evaluated="test"),
+    "deep_dream": Shown(("--config.size=256",)),
+    "r3gan_mnist": training(11_000, "samples", "--config.data.name=stacked_mnist"),
+    "segment_nuclei": training(1312, "overlays", *NUCLEI, crop=(260, 0), evaluated="test"),
     "translate_shapes": training(9000, "to_b", crop=(137, 0), evaluated="test"),
 }
 """By name, the recipes that have a picture."""
