@@ -12,19 +12,25 @@ from typing import Any
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 import optax
 from jax import lax
 
 from jaxstyle.errors import JaxstyleError
+from jaxstyle.models.dcgan import levels_of
 from jaxstyle.ops import spectral_norm
 from jaxstyle.ops.adaptive_augment import adapted
 from jaxstyle.tasks.gan_config import ARCHITECTURES, OBJECTIVES, Config, check
 from jaxstyle.tasks.gan_generation import Generation
+from jaxstyle.tasks.gan_growth import Growth
 from jaxstyle.tasks.gan_networks import LATENTS, Minibatch, Networks, centered
 from jaxstyle.training import step
 from jaxstyle.training.optimizers import Optimizer, make_optimizer
 from jaxstyle.training.state import TrainState, copied
 from jaxstyle.training.task import Batch, Metrics, RunInfo
+
+STAGE = "stage"
+"""Field of a batch of growing networks."""
 
 __all__ = ["GAN", "Config", "check", "fields", "make"]
 
@@ -53,7 +59,16 @@ def make(config: Config, info: RunInfo) -> GAN:
         alternating=model.updates == "alternating",
         clip_weights=model.clip_weights,
         penalty_share=optax.cosine_decay_schedule(1.0, info.steps, model.final_penalty),
+        growth=growth_of(config, info),
     )
+
+
+def growth_of(config: Config, info: RunInfo) -> Growth | None:
+    """The schedule of growing networks; None of others."""
+    if "growth" not in ARCHITECTURES[config.model.architecture].OPTIONS:
+        return None
+    levels = levels_of(info.spec["image"].shape, 1)
+    return Growth(levels, max(2 * levels, round(config.model.growth * info.steps)))
 
 
 def memory_of(generator: Any) -> dict[str, jax.Array]:
@@ -103,6 +118,12 @@ class GAN(Generation):
         penalised = networks.r1 > 0 or networks.gradient_penalty > 0 or bool(memory_of(networks.generator))
         return self.discriminator_steps * (networks.penalty_every if penalised else 1)
 
+    def staged(self, batch: dict[str, Any], number: int) -> dict[str, Any]:
+        """A batch `[devices, …]` of a step with an array whose shape tells the size of the pictures, if that grows."""
+        if self.growth is None:
+            return batch
+        return {**batch, STAGE: np.zeros((len(batch["image"]), self.growth.level(number) + 1), np.float32)}
+
     def init(self, key: jax.Array) -> TrainState:
         """The state before the first step."""
         networks, keys = self.networks, [jax.random.fold_in(key, i) for i in range(3)]
@@ -131,8 +152,19 @@ class GAN(Generation):
     def train_step(self, state: TrainState, batch: Batch, key: jax.Array) -> tuple[TrainState, Metrics]:
         """One step on one device's `image` `[N, H, W, C]` uint8 and, with classes, `label` `[N]`."""
         keys = step.example_keys(jax.random.fold_in(key, state.step), batch["image"].shape[0])
-        labels, count = batch["label"] if self.classes else None, self.discriminator_steps
-        minibatch = self.networks.minibatch(centered(batch["image"]), labels, keys)
+        labels, images = batch["label"] if self.classes else None, centered(batch["image"])
+        if self.growth is None or STAGE not in batch:
+            return self.updates(state, images, labels, keys)
+        level = batch[STAGE].shape[0] - 1
+        images, optimizer = self.growth.real(images, level, state.step), self.growth.fresh(state, level)
+        now = dataclasses.replace(self, networks=self.networks_at(state.step, level))
+        return now.updates(state.replace(optimizer=optimizer), images, labels, keys)
+
+    def updates(
+        self, state: TrainState, images: jax.Array, labels: jax.Array | None, keys: jax.Array
+    ) -> tuple[TrainState, Metrics]:
+        """All updates of a step on one device's real pictures, as the discriminator gets them."""
+        minibatch, count = self.networks.minibatch(images, labels, keys), self.discriminator_steps
         if self.networks.adaptive:
             p = state.collections["adaptive"]["p"]
             minibatch = minibatch._replace(strength=jnp.broadcast_to(p, keys.shape))
@@ -245,14 +277,14 @@ class GAN(Generation):
 
         Where `real_logit` is far below the training's, the discriminator has overfitted its examples.
         """
-        params = state.params["discriminator"]
-        if self.networks.spectral_norm:
+        params, networks = state.params["discriminator"], self.networks_at(state.step)
+        if networks.spectral_norm:
             params = spectral_norm.normalize(params, state.collections["spectral"])
         variables = {"params": params, "batch_stats": state.collections["discriminator"]}
         minibatch = Minibatch(centered(batch["image"]), batch["label"] if self.classes else None, keys)
         fake = self.decode(state, self.networks.noise(minibatch.keys_for(LATENTS)), minibatch.labels) * 2 - 1
         real_logits, fake_logits = (
-            self.networks.discriminator.apply(variables, images, minibatch.labels, False)
+            networks.discriminator.apply(variables, images, minibatch.labels, False)
             for images in (minibatch.images, fake)
         )
         loss = self.networks.objective.discriminator(real_logits, fake_logits)

@@ -10,12 +10,18 @@ from ml_collections import ConfigDict
 
 from jaxstyle.errors import JaxstyleError
 from jaxstyle.losses.adversarial import ADVERSARIAL_LOSSES, RELATIVISTIC
-from jaxstyle.models import dcgan, r3gan, resnet_gan, stylegan2
+from jaxstyle.models import dcgan, progressive, r3gan, resnet_gan, stylegan2
 from jaxstyle.ops.diff_augment import check_policy
 from jaxstyle.runtime.settings import named
 from jaxstyle.training.config import OptimizerConfig, TrainingConfig, at_least, one_of, unused
 
-ARCHITECTURES: dict[str, Any] = {"dcgan": dcgan, "resnet": resnet_gan, "r3gan": r3gan, "stylegan2": stylegan2}
+ARCHITECTURES: dict[str, Any] = {
+    "dcgan": dcgan,
+    "resnet": resnet_gan,
+    "r3gan": r3gan,
+    "stylegan2": stylegan2,
+    "progressive": progressive,
+}
 """Modules with a `build` and `OPTIONS`, as those of `models/dcgan.py`."""
 OBJECTIVES = {**ADVERSARIAL_LOSSES, "relativistic": RELATIVISTIC}
 UPDATES = ("alternating", "simultaneous")
@@ -25,13 +31,14 @@ UPDATES = ("alternating", "simultaneous")
 class ModelConfig:
     """The generator, the discriminator, and how they are trained."""
 
-    architecture: str = "dcgan"  # resnet, r3gan, stylegan2
+    architecture: str = "dcgan"  # resnet, r3gan, stylegan2, progressive
     generator_width: int = 64  # channels; see the network's docstring
     discriminator_width: int = 64
     hidden: int = 0  # units of a dense layer in each of dcgan's networks; 0 for none
     blocks: int = 2  # residual blocks of r3gan at each size of feature maps
     group: int = 16  # channels that r3gan's grouped convolutions take together
     mapping: int = 8  # layers of stylegan2's mapping network
+    growth: float = 0.7  # share of the run in which progressive's sizes are faded in, one after the other
     style_mixing: float = 0.0  # share of stylegan2's pictures in training with two styles; the paper has .9
     path_length: float = 0.0  # weight of stylegan2's path length regularisation; the paper has 2, off at small sizes
     patch: int = 1  # pixels a side that r3gan makes, or takes, as channels of one
@@ -95,7 +102,7 @@ def check(config: Config) -> None:
     if model.codes and model.conditional:
         both = named("model.codes"), named("model.conditional")
         raise JaxstyleError(f"{both[0]} are in place of labels: set them to 0, or {both[1]} to False")
-    for name in ("style_mixing", "adaptive"):
+    for name in ("style_mixing", "adaptive", "growth"):
         if not 0 <= getattr(model, name) <= 1:
             raise JaxstyleError(f"{named(f'model.{name}')} is {getattr(model, name):g}; it must be from 0 to 1")
     for name in ("r1", "r2", "gradient_penalty", "final_penalty", "clip_weights", "information", "path_length"):

@@ -10,6 +10,7 @@ import jax.numpy as jnp
 
 from jaxstyle.errors import JaxstyleError
 from jaxstyle.ops.conditioning import sample_codes
+from jaxstyle.tasks.gan_growth import Growth
 from jaxstyle.tasks.gan_networks import Networks, great_circle
 from jaxstyle.training.state import TrainState
 from jaxstyle.training.task import Batch
@@ -24,9 +25,11 @@ class Generation:
 
     Attributes:
       networks: Generator and discriminator, and their losses.
+      growth: When their sizes are faded in; None where they do not grow.
     """
 
     networks: Networks
+    growth: Growth | None = dataclasses.field(default=None, kw_only=True)
 
     @property
     def classes(self) -> int:
@@ -75,8 +78,16 @@ class Generation:
 
     def drawn(self, state: TrainState, *arguments: Any, **more: Any) -> jax.Array:
         """Pictures `[N, H, W, C]` in [0, 1] of the generator's arguments."""
-        images = self.networks.generator.apply(self.variables(state), *arguments, **more)
+        images = self.networks_at(state.step).generator.apply(self.variables(state), *arguments, **more)
         return jnp.clip(images / 2 + 0.5, 0, 1)
+
+    def networks_at(self, step: jax.Array, level: int | None = None) -> Networks:
+        """The networks as they are at a step, those that grow up to a size; None is the largest."""
+        if self.growth is None:
+            return self.networks
+        now = {"fades": self.growth.fades(step), "level": level}
+        both = {name: getattr(self.networks, name).clone(**now) for name in ("generator", "discriminator")}
+        return dataclasses.replace(self.networks, **both)
 
     def check_styles(self) -> None:
         """Raises `JaxstyleError` where the architecture has no mapping network."""

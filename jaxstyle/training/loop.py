@@ -197,7 +197,7 @@ class Training:
     def batch(self, step: int) -> pipeline.Batch:
         """This process's share of the batch of a step, `[devices, per device, …]`."""
         parts = [data(pipeline.local_slice(order.indices(step), len(self.devices))) for order, data in self.sources]
-        return {name: value for part in parts for name, value in part.items()}
+        return steps.staged(self.task, {name: value for part in parts for name, value in part.items()}, step)
 
     def train(self, stop: Callable[[], bool], checkpoints: Checkpoints, writers: Writers) -> bool:
         """Takes the steps that are left; False when it was asked to stop before the last."""

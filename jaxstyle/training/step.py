@@ -16,7 +16,7 @@ from jax import lax
 
 from jaxstyle.runtime import compiling
 from jaxstyle.training.state import TrainState
-from jaxstyle.training.task import Batch, Metrics, Task
+from jaxstyle.training.task import Batch, Metrics, StagesBatches, Task
 
 AXIS = "batch"
 WEIGHT = "example_weight"
@@ -76,6 +76,11 @@ def guarded(train_step: TrainStep) -> TrainStep:
         return moved.replace(healthy=good), metrics
 
     return step
+
+
+def staged(task: Task, batch: dict[str, Any], number: int) -> dict[str, Any]:
+    """The batch of a step `[devices, …]` as a task whose steps are of several programs wants it."""
+    return task.staged(batch, number) if isinstance(task, StagesBatches) else batch
 
 
 def compile_train(task: Task, devices: Sequence[jax.Device]) -> compiling.Program:

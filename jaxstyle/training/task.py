@@ -56,9 +56,7 @@ class CountsClasses(Protocol):
 class Task(Protocol):
     """Pure functions over a state."""
 
-    def init(self, key: jax.Array) -> TrainState:
-        """The state before the first step; `key` is a typed PRNG key."""
-        ...
+    def init(self, key: jax.Array) -> TrainState: ...  # the state before the first step; `key` is a typed PRNG key
 
     def train_step(self, state: TrainState, batch: Batch, key: jax.Array) -> tuple[TrainState, Metrics]:
         """One step on one device's share of the batch, inside an axis named `step.AXIS`.
@@ -82,9 +80,7 @@ class Task(Protocol):
 class HasFixed(Protocol):
     """Steps read arrays that never change, such as a pretrained network: from `state.fixed`; checkpoints lack them."""
 
-    def fixed(self) -> Any:
-        """The arrays, a pytree; called once, on the host."""
-        ...
+    def fixed(self) -> Any: ...  # a pytree; called once, on the host
 
 
 @runtime_checkable
@@ -92,9 +88,14 @@ class SplitsBatches(Protocol):
     """A step divides a device's share of the batch into `parts` of equal size."""
 
     @property
-    def parts(self) -> int:
-        """The number of parts, at least 1."""
-        ...
+    def parts(self) -> int: ...  # at least 1
+
+
+@runtime_checkable
+class StagesBatches(Protocol):
+    """Steps are of several programs, one a shape of the batch; on the host a step's batch `[devices, …]` gets it."""
+
+    def staged(self, batch: dict[str, Any], number: int) -> dict[str, Any]: ...
 
 
 @runtime_checkable

@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+import tiny
 from latent_tasks import Styled, Unlabelled, opened
 
 import jaxstyle
@@ -63,6 +64,17 @@ def test_it_is_resumed(generator, photo, tmp_path, tiny_features):
         go("halted", observer=Observer(stop=lambda: next(calls, True)))
     assert not (tmp_path / "halted.npz").exists()
     np.testing.assert_array_equal(go("halted"), go("whole"))
+
+
+@pytest.mark.slow
+def test_a_generator_draws_for_other_jobs(generator, pictures, tiny_features):
+    made, _, _ = project.generator("runs/gan")
+    paths = [str(pictures / name) for name in ("photo.png", "painting.png")]
+    settings = {**tiny.SMALL, "features": str(tiny_features), "learning_rate": 0.3, "iterations": 10}
+    drawn = jaxstyle.stylize(*paths, parametrization=made, **settings)
+    assert np.ptp(drawn.picture, 2).max() < 1e-6  # it has no colours, as the generator has none
+    losses = [row["loss"] for row in drawn.history if row["scale"] == 48]
+    assert drawn.picture.shape == (36, 48, 3) and losses[-1] < losses[0]
 
 
 def test_what_cannot_be_is_told(generator, monkeypatch):

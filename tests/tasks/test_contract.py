@@ -104,6 +104,7 @@ CASES = {
                 | of_model(style_mixing=0.9, path_length=2.0, adaptive=0.6, adaptive_examples=64),
                 1e-3,
             ),
+            "progressive": (of_model(architecture="progressive", r1=0.5, growth=0.4, conditional=True), 1e-3),
             "codes": (of_model(codes=3, self_modulation=True, spectral_norm=True), 1e-3),
         },
     ),
