@@ -1,5 +1,7 @@
 """Films for the temporal term of style networks: pairs of frames, their flow, and that both are changed alike."""
 
+import tarfile
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -89,3 +91,20 @@ def test_a_style_network_learns_from_films(films, pictures, tiny_features, tmp_p
     state = loop.run(typed(fast_style.Config, config), tmp_path / "run")
     assert int(state.step) == 3
     assert "temporal" in (tmp_path / "run" / "metrics.jsonl").read_text()
+
+
+@pytest.mark.realdata
+def test_the_flow_of_a_filmed_car(real_data, tmp_path):
+    """Warped by OpenCV's flow a frame is much nearer to the next, where the flow is reliable, than as it is."""
+    pytest.importorskip("cv2")
+    with tarfile.open(next((real_data / "datasets" / "davis_car_shadow").glob("*.tar.xz"))) as tar:
+        tar.extractall(tmp_path, filter="data")
+    data = DataConfig(clips=str(tmp_path / "DAVIS" / "JPEGImages"), frames=2, stride=8, size="192x108")
+    dataset = frame_pairs(open_dataset(data, "train", labels=False))
+    still, moved = [], []
+    for index in range(dataset.count):
+        image, later, flow = (np.float32(dataset.read(index)[name]) for name in ("image", "later", "flow"))
+        expected, valid = warp_to_next(image, flow[..., :2], flow[..., 2:])
+        for found, frame in ((still, image), (moved, np.asarray(expected))):
+            found.append(np.average(np.abs(frame - later).mean(-1), weights=np.asarray(valid)))
+    assert dataset.count == 5 and np.mean(moved) < np.mean(still) / 2

@@ -178,3 +178,12 @@ def test_they_are_described(tmp_path, capsys):
     assert main(["data", "describe", str(tmp_path / "all.npz")]) == 0
     out = capsys.readouterr().out
     assert "classes: 9 " in out and "sizes: 5×6 " in out and "duplicates: none" in out
+
+
+@pytest.mark.realdata
+def test_mnist_as_it_is_published(real_data):
+    data = DataConfig(folder=str(real_data / "datasets" / "mnist"), channels=1)
+    train, test = (open_dataset(data, split) for split in ("train", "test"))
+    assert train.class_counts() == (5923, 6742, 5958, 6131, 5842, 5421, 5918, 6265, 5851, 5949)
+    assert test.class_counts() == (980, 1135, 1032, 1010, 982, 892, 958, 1028, 974, 1009)
+    assert test.read(0)["image"].shape == (28, 28, 1) and 20 < np.mean([test.read(i)["image"] for i in range(99)]) < 45
