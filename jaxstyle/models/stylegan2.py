@@ -62,7 +62,8 @@ def noise_maps(latents: jax.Array, layer: int, size: tuple[int, int], train: boo
     Later it is the same for all pictures, so that pictures of near latents have their details at the same places.
     """
     if not train:
-        return jnp.broadcast_to(jax.random.normal(jax.random.key(layer), (1, *size, 1)), (len(latents), *size, 1))
+        same = jax.random.normal(jax.random.key(layer), (1, *size, 1))
+        return jnp.broadcast_to(same, (latents.shape[0], *size, 1))  # `len` knows no symbolic shape of an export
     return jax.vmap(lambda key: jax.random.normal(key, (*size, 1)))(keys_of(latents, layer))
 
 
@@ -153,7 +154,7 @@ class Generator(nn.Module):
             if train and self.style_mixing:
                 other, mixed = self.other_latents(noise)
                 styles = jnp.where(mixed[..., None], self.for_layers(mapping(other, labels)), styles)
-        sizes, count = sizes_of(self.shape, self.width), len(styles)
+        sizes, count = sizes_of(self.shape, self.width), styles.shape[0]
         start = self.param("start", nn.initializers.normal(1.0), sizes[0]).astype(self.dtype)
         x, picture = jnp.broadcast_to(start[None], (count, *sizes[0])), jnp.zeros((1, 1, 1, self.shape[2]), self.dtype)
         convolve = nn.remat(ModulatedConv) if self.remat else ModulatedConv
@@ -176,7 +177,7 @@ class Generator(nn.Module):
 
     def for_layers(self, w: jax.Array) -> jax.Array:
         """The same w `[N, Z]` for all layers, `[N, layers, Z]`."""
-        return jnp.broadcast_to(w[:, None], (len(w), self.layers, w.shape[-1]))
+        return jnp.broadcast_to(w[:, None], (w.shape[0], self.layers, w.shape[-1]))
 
     def other_latents(self, latents: jax.Array) -> tuple[jax.Array, jax.Array]:
         """Latents `[N, Z]` to mix with others, and which layers take their style, `[N, layers]`."""

@@ -5,9 +5,11 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 from flax.traverse_util import flatten_dict
+from jax import export
 
 from jaxstyle.errors import JaxstyleError
 from jaxstyle.models import dcgan, r3gan, resnet_gan
+from jaxstyle.tasks.gan_config import ARCHITECTURES
 
 
 def kernels(module, *inputs):
@@ -29,6 +31,14 @@ def test_dcgan_at_28_pixels_has_two_layers():
         "Halve_1": (4, 4, 64, 128),
         "Verdict_0/Dense_0": (7 * 7 * 128, 1),
     }
+
+
+@pytest.mark.parametrize("module", ARCHITECTURES.values(), ids=ARCHITECTURES)
+def test_generators_are_exported_for_any_number_of_latents(module):
+    network = module.Generator((16, 16, 3), 4)
+    variables = jax.eval_shape(lambda key: network.init(key, jnp.zeros((1, 8)), None, True), jax.random.key(0))
+    latents = jax.ShapeDtypeStruct(export.symbolic_shape("n, 8"), jnp.float32)
+    assert str(jax.eval_shape(network.apply, variables, latents).shape) == "(n, 16, 16, 3)"
 
 
 def test_hidden_units_make_it_infogans():
