@@ -25,17 +25,19 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--interpolate", action="store_true", help=film)
     parser.add_argument("--frames", type=int, default=120, metavar="N", help="frames of the film (default: 120)")
     parser.add_argument("--fps", type=int, default=24, metavar="N", help="frames a second of the film (default: 24)")
-    parser.add_argument("--space", choices=("z", "w"), default="z", help="of the film: latents, or StyleGAN 2's styles")
+    parser.add_argument(
+        "--space", choices=("z", "w"), default="z", help="path of the film: in latents z, or in StyleGAN 2's styles w"
+    )
     parser.add_argument("--seeds", metavar="7|3,5|0:10", help="one picture a seed; the film goes through them")
-    read = "likewise the latents or styles of a file: of --save-latents, of jaxstyle project, or your own"
+    read = "latents or styles to draw: of --save-latents, of jaxstyle project, or your own"
     parser.add_argument("--latents", metavar="FILE.npz", help=read)
-    mix = "of StyleGAN 2: pictures of seeds A, a row each, with styles of seeds B, a column each, in some layers"
+    mix = "pictures of seeds A, a row each, with styles of seeds B, a column each, in some layers; for StyleGAN 2"
     parser.add_argument("--style-mix", nargs=2, metavar=("A", "B"), help=mix)
     parser.add_argument(
-        "--layers", metavar="4|4,5|4:8", help="of --style-mix, from 0, the coarsest (default: finer half)"
+        "--layers", metavar="4|4,5|4:8", help="layers of --style-mix, from 0, the coarsest (default: finer half)"
     )
     parser.add_argument("--save-latents", metavar="FILE.npz", help="write the latents of --seeds, or mixed styles")
-    share = "how far from the mean picture, 0 to 1: lower is more typical, less various (default: 1; of StyleGAN 2)"
+    share = "distance to the mean picture, 0 to 1: lower is more typical, less various; for StyleGAN 2 (default: 1)"
     parser.add_argument("--truncation", type=float, default=1.0, metavar="SHARE", help=share)
     parser.add_argument("--separate", metavar="DIR", help="folder to write each picture to, as a PNG")
     classes = "classes to draw in turn, by number or name; even: all (default: by their shares in the evaluation split)"

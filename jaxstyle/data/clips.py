@@ -24,7 +24,7 @@ from jaxstyle.media.paths import is_hidden, is_picture, picture_paths
 from jaxstyle.runtime.settings import named
 
 DARK = 8
-"""Of 255: films whose brightest value is below hold numbers of 16 bits of which few are used."""
+"""Levels of 255: films whose brightest value is below hold numbers of 16 bits of which few are used."""
 
 
 def clips_dataset(data: DataConfig, split: str, *, labels: bool = True) -> Dataset:

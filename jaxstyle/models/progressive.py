@@ -117,7 +117,7 @@ class Generator(nn.Module):
 
 
 def share_of(fades: Any, level: int, dtype: Any) -> Any:
-    """How far a size is faded in."""
+    """The share, in [0, 1], to which a size is faded in."""
     return 1.0 if fades is None else fades[level].astype(dtype)
 
 

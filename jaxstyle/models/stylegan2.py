@@ -30,7 +30,7 @@ OPTIONS = ("mapping", "style_mixing", "path_length")
 MAPPING_RATE = 0.01
 """Learning rate of the mapping network, relative to the others'."""
 PATH_DECAY = 0.99
-"""Of the mean path length; per step."""
+"""Decay of the running mean of path lengths, per step."""
 
 
 def build(config: Any, shape: tuple[int, ...], classes: int) -> tuple[Generator, Discriminator]:

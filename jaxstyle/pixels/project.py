@@ -36,7 +36,7 @@ SPACES = ("z", "w", "w+")
 
 @dataclasses.dataclass(frozen=True)
 class ProjectionConfig(Settings):
-    """How a photo is projected; every field is also a command-line option. Lists are written `a,b,c` there."""
+    """Settings of projection; every field is also a command-line option, where lists are written `a,b,c`."""
 
     workdir: str = setting("", "of the training whose generator is to draw the photo", path=True, word=True)
     checkpoint: str = setting("newest", "which state of it: newest, best or a step")

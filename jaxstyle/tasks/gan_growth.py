@@ -33,7 +33,7 @@ class Growth:
         return max(level for level in range(self.levels + 1) if self.start(level) <= step)
 
     def fades(self, step: jax.Array) -> jax.Array:
-        """How far each size is faded in, `[levels + 1]` in [0, 1]; the one that begins at this step is not at all."""
+        """Shares `[levels + 1]` in [0, 1] to which sizes are faded in; that of a size that begins at this step is 0."""
         starts = jnp.array([self.start(level) for level in range(1, self.levels + 1)], jnp.float32)
         shares = (step.astype(jnp.float32) - starts) * (2 * self.levels / self.steps)
         return jnp.concatenate([jnp.ones(1), jnp.clip(shares, 0, 1)])
