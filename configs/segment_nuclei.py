@@ -3,7 +3,7 @@
     python train.py --config configs/segment_nuclei.py --workdir runs/nuclei \\
         --config.data.folder=nuclei/images --config.data.masks=nuclei/instances
 
-Some twenty minutes on two cores. Of the 66 test pictures then: Dice 0.896 and IoU 0.811 over all pixels, 0.919 the mean
+Some twenty minutes on two cores. Of the 71 test pictures then: Dice 0.888 and IoU 0.799 over all pixels, 0.915 the mean
 Dice of the pictures. What is left are outlines: those of dim pictures are drawn wider than the network's.
 
 The masks' files are named as the pictures and number the nuclei from 1. A fifth of the pictures is for testing.
