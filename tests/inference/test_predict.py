@@ -1,5 +1,6 @@
 """What a classifier sees in files of any size, from Python and on the command line."""
 
+import dataclasses
 import json
 
 import jax
@@ -11,7 +12,10 @@ from PIL import Image
 import jaxstyle
 from jaxstyle import cli
 from jaxstyle.errors import JaxstyleError
+from jaxstyle.inference.predict import predict_by
 from jaxstyle.inference.run import open_run
+from jaxstyle.media.image_resizing import FITS, fitted
+from jaxstyle.training.config import override
 
 
 def test_probabilities_are_those_of_the_task(tiny_run):
@@ -64,3 +68,12 @@ def test_a_task_that_tells_no_classes_apart_is_told(tiny_run, monkeypatch):
     monkeypatch.setattr(tiny_task, "Tiny", tiny_task.Bare)
     with pytest.raises(JaxstyleError, match="classifies nothing; give the workdir of a classifier"):
         jaxstyle.predict(tiny_run, np.zeros((32, 32, 3), np.float32))
+
+
+@pytest.mark.parametrize("fit", FITS)
+def test_pictures_are_brought_to_the_size_as_in_training(tiny_run, fit):
+    run, wide = open_run(tiny_run), np.random.default_rng(1).uniform(size=(20, 50, 3)).astype(np.float32)
+    wide[:, :20] /= 4
+    changed = dataclasses.replace(run, config=override(run.config, {"data.size": 32, "data.fit": fit}))
+    seen, wanted = predict_by(changed, [wide]), predict_by(run, [fitted(wide, 32, 32, fit)])
+    np.testing.assert_allclose(seen.probabilities, wanted.probabilities, atol=1e-6)
