@@ -52,7 +52,9 @@ RECIPES = {
     "style_transfer": Shown(("--config.size=256",)),
     "deep_dream": Shown(("--config.size=256",)),
     "r3gan_mnist": training(11_000, "samples", "--config.data.name=stacked_mnist"),
-    "segment_nuclei": training(1312, "overlays", *NUCLEI, crop=(260, 0), evaluated="test"),
+    "segment_nuclei": training(1972, "overlays", *NUCLEI, crop=(260, 0), evaluated="test"),
+    "classify_mnist": training(4688, "confusion", evaluated="test"),
+    "translate_digits": training(7500, "to_a", crop=(137, 0), evaluated="test"),
     "translate_shapes": training(9000, "to_b", crop=(137, 0), evaluated="test"),
 }
 """By name, the recipes that have a picture."""
