@@ -21,7 +21,7 @@ from jaxstyle.models.dcgan import levels_of
 from jaxstyle.ops import spectral_norm
 from jaxstyle.ops.adaptive_augment import adapted
 from jaxstyle.tasks.gan_config import ARCHITECTURES, OBJECTIVES, Config, check
-from jaxstyle.tasks.gan_generation import Generation
+from jaxstyle.tasks.gan_generation import Generation, PenalizesItself
 from jaxstyle.tasks.gan_growth import Growth
 from jaxstyle.tasks.gan_networks import LATENTS, Minibatch, Networks, centered
 from jaxstyle.training import step
@@ -73,7 +73,7 @@ def growth_of(config: Config, info: RunInfo) -> Growth | None:
 
 def memory_of(generator: Any) -> dict[str, jax.Array]:
     """The state of a generator's own penalty before the first step; empty where it has none."""
-    return generator.memory() if hasattr(generator, "memory") else {}
+    return generator.memory() if isinstance(generator, PenalizesItself) else {}
 
 
 def make_networks(config: Config, info: RunInfo) -> Networks:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from typing import Any, Self
+from typing import Any, Protocol, Self, runtime_checkable
 
 import jax
 import jax.numpy as jnp
@@ -13,10 +13,28 @@ from jaxstyle.ops.conditioning import sample_codes
 from jaxstyle.tasks.gan_growth import Growth
 from jaxstyle.tasks.gan_networks import Networks, great_circle
 from jaxstyle.training.state import TrainState
-from jaxstyle.training.task import Batch
+from jaxstyle.training.task import Batch, Metrics
 
 SIDE = 8
 """Rows and columns of a grid of pictures."""
+
+
+@runtime_checkable
+class MapsLatents(Protocol):
+    """A generator with a mapping network, which makes the latents styles."""
+
+    def mapped(self, variables: Any, latents: jax.Array, labels: jax.Array | None) -> jax.Array: ...
+
+
+@runtime_checkable
+class PenalizesItself(Protocol):
+    """A generator with a penalty of its own, and its state before the first step."""
+
+    def memory(self) -> dict[str, jax.Array]: ...
+
+    def penalty(
+        self, params: Any, noise: jax.Array, labels: jax.Array | None, keys: jax.Array, memory: dict[str, jax.Array]
+    ) -> tuple[jax.Array, tuple[dict[str, jax.Array], Metrics]]: ...
 
 
 @dataclasses.dataclass(frozen=True)
@@ -91,7 +109,7 @@ class Generation:
 
     def check_styles(self) -> None:
         """Raises `JaxstyleError` where the architecture has no mapping network."""
-        if not hasattr(self.networks.generator, "mapped"):
+        if not isinstance(self.networks.generator, MapsLatents):
             raise JaxstyleError("this GAN's generator has no mapping network, and so no styles; 'stylegan2' has one")
 
     def truncated(self, share: float) -> Self:
