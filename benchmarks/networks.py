@@ -69,6 +69,27 @@ CASES = {
             "discriminator_optimizer.eps": 1e-4,
         },
     ),
+    "stylegan2": Case(
+        "gan",
+        "stylegan2_torch",
+        32,
+        32,
+        {
+            "model.architecture": "stylegan2",
+            "model.generator_width": 32,
+            "model.discriminator_width": 32,
+            "model.mapping": 4,
+            "model.r1": 0.05,
+            "model.penalty_every": 4,
+            "ema_decay": 0.0,
+            "optimizer.b1": 0.0,
+            "optimizer.b2": 0.99,
+            "optimizer.eps": 1e-4,
+            "discriminator_optimizer.b1": 0.0,
+            "discriminator_optimizer.b2": 0.99,
+            "discriminator_optimizer.eps": 1e-4,
+        },
+    ),
     "conv_lstm": Case("forecast", "conv_lstm_torch", 64, 8, {"model.widths": (32, 32), "model.patch": 4}),
 }
 
@@ -80,6 +101,8 @@ def examples(task: str, config: Any, size: int, batch: int) -> dict[str, np.ndar
         channels = 1 if config.model.name == "cnn" else 3
         images = rng.integers(0, 256, (batch, size, size, channels), np.uint8)
         return {"image": images, "label": np.arange(batch, dtype=np.int32) % 10}
+    if task == "gan":
+        return {"image": rng.integers(0, 256, (batch, size, size, 3), np.uint8)}
     if task == "forecast":
         frames = config.model.inputs + config.model.outputs
         return {"video": rng.integers(0, 256, (batch, frames, size, size, 1), np.uint8)}
