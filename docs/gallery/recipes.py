@@ -51,6 +51,7 @@ NUCLEI = (f"--config.data.folder={DATA}/images", f"--config.data.masks={DATA}/in
 RECIPES = {
     "style_transfer": Shown(("--config.size=256",)),
     "deep_dream": Shown(("--config.size=256",)),
+    "feature_visualization": Shown(("--config.channels=0:6", "--config.size=96"), "atlas.png"),
     "r3gan_mnist": training(11_000, "samples", "--config.data.name=stacked_mnist"),
     "segment_nuclei": training(1972, "overlays", *NUCLEI, crop=(260, 0), evaluated="test"),
     "classify_mnist": training(4688, "confusion", evaluated="test"),
