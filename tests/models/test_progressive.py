@@ -60,6 +60,7 @@ def test_a_size_that_begins_is_scored_as_the_smaller_one(discriminator):
     np.testing.assert_allclose(applied(*discriminator, IMAGES, LABELS, fades=fades(0.0)), small, rtol=1e-4, atol=1e-5)
 
 
+@pytest.mark.slow
 def test_layers_of_later_sizes_are_there_and_have_no_gradient(generator):
     network, variables = generator
     small = network.clone(level=0, fades=fades(0.0))

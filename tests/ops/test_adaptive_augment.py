@@ -94,7 +94,8 @@ def test_probabilities_are_those_of_the_maps():
     assert np.abs(geometry.shift).max() <= 8 and np.all(geometry.shift == np.round(geometry.shift))
 
 
-@pytest.mark.parametrize("channels", [pytest.param(1, marks=pytest.mark.slow), 3])
+@pytest.mark.slow
+@pytest.mark.parametrize("channels", [1, 3])
 def test_it_is_of_each_picture_by_itself_and_its_gradient_is_its_transpose(channels):
     images, ones = pictures(4, 6, 8, channels), np.ones(4, np.float32)
     np.testing.assert_allclose(augment(images, KEYS[:4], 0 * ones), images, atol=1e-5)

@@ -113,7 +113,7 @@ def toy(config, monkeypatch):
     return step
 
 
-@pytest.mark.parametrize("updates", gan_config.UPDATES)
+@pytest.mark.parametrize("updates", ["alternating", pytest.param("simultaneous", marks=pytest.mark.slow)])
 def test_a_generator_may_have_a_penalty_with_a_state(toy, updates):
     first, state, _ = toy(penalized=True, penalty_every=2, updates=updates)
     assert state.collections["memory"]["steps"] == 1 and first.collections["memory"]["steps"] == 0
