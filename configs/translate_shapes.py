@@ -19,6 +19,15 @@ untranslated. The error of a picture translated there and back is the same after
 0.0770): nothing is hidden. The last row had a learning rate of 3e-4 that did not fall yet; instance normalisation
 removes what tells plain colours apart, and at first all shapes became blue.
 
+After 3,000 steps, the learning rate at zero (`--config.train_epochs=3`):
+
+                                                to filled      to outlined
+    this recipe                                 14.9   45 %    16.6   37 % kept
+    no identity loss (`loss.identity=0`)         5.2    3 %     7.7    4 %
+    no pool of older fakes (`model.pool=0`)     18.4   83 %    17.0   40 %
+
+Without the identity loss colours are exchanged; the pool costs a short run more than it gives.
+
 `--config configs/translate_shapes.py:contrastive` learns to outline alone, by places that must be told from each other.
 
 No download is needed. `--config configs/translate_shapes.py:test` takes seconds. Run again with the same workdir, it
