@@ -28,7 +28,8 @@ After 3,000 steps, the learning rate at zero (`--config.train_epochs=3`):
 
 Without the identity loss colours are exchanged; the pool costs a short run more than it gives.
 
-`--config configs/translate_shapes.py:contrastive` learns to outline alone, by places that must be told from each other.
+`--config configs/translate_shapes.py:contrastive` learns to outline alone, by places that must be told from each other:
+after 3,000 steps outlines of the right shape and mostly colour, on grounds that are too bright (11.0 dB, 37 % kept).
 
 No download is needed. `--config configs/translate_shapes.py:test` takes seconds. Run again with the same workdir, it
 goes on where it was stopped.
