@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -20,7 +21,9 @@ from jaxstyle.pixels import parametrizations, project
 from jaxstyle.pixels.job import Inputs, Point
 from jaxstyle.pixels.loop import Problem
 from jaxstyle.pixels.parametrizations import Parametrization
+from jaxstyle.runtime.buckets import in_bucket
 from jaxstyle.runtime.settings import named
+from jaxstyle.training import config_file
 
 
 def generator(
@@ -72,9 +75,18 @@ def into_ball(values: jax.Array) -> jax.Array:
 
 
 def of_config(config: Any) -> tuple[Parametrization, tuple[int, int], Callable[[np.ndarray], Latents]]:
-    """The generator that settings name."""
-    names = ("checkpoint", "space", "label", "candidates")
-    return generator(config.workdir, **{name: getattr(config, name) for name in names})
+    """The generator that settings name: the very same one while its checkpoints are, so that programs are shared."""
+    chosen = (config.workdir, config.checkpoint, config.space, config.label, config.candidates)
+    if in_bucket(config.workdir):
+        return _opened.__wrapped__(*chosen, ())
+    kept = config_file.absolute(config.workdir) / "checkpoints"
+    files = sorted(kept.iterdir()) if kept.is_dir() else []
+    return _opened(*chosen, (str(kept), *((path.name, path.stat().mtime) for path in files)))
+
+
+@functools.lru_cache(maxsize=2)
+def _opened(workdir: str, checkpoint: str, space: str, label: str, candidates: int, state: Any) -> Any:
+    return generator(workdir, checkpoint=checkpoint, space=space, label=label, candidates=candidates)
 
 
 def prepare(config: Any, features: Features, inputs: Inputs, points: Sequence[Point] = ({},)) -> Problem:

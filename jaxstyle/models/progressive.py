@@ -11,13 +11,13 @@ from typing import Any
 import flax.linen as nn
 import jax
 import jax.numpy as jnp
-from jax import lax
 
 from jaxstyle.models import stylegan2
 from jaxstyle.models.dcgan import levels_of
 from jaxstyle.models.stylegan2 import sizes_of
 from jaxstyle.ops.conditioning import LogitsHead
-from jaxstyle.ops.modulation import EPSILON, EqualConv, EqualDense
+from jaxstyle.ops.functional import average_pool
+from jaxstyle.ops.modulation import EqualConv, EqualDense, pixel_norm
 
 OPTIONS = ("growth",)
 """Fields of a GAN's `model` for these networks that others may lack."""
@@ -38,21 +38,9 @@ def rectified(x: jax.Array) -> jax.Array:
     return nn.leaky_relu(x, 0.2)
 
 
-def pixel_norm(x: jax.Array) -> jax.Array:
-    """Features `[..., C]` of mean square 1 at every place."""
-    return x * lax.rsqrt(jnp.mean(jnp.square(x), -1, keepdims=True) + EPSILON)
-
-
 def doubled(x: jax.Array) -> jax.Array:
     """`[N, H, W, C]` -> `[N, 2 H, 2 W, C]`, every pixel four times."""
     return jnp.repeat(jnp.repeat(x, 2, 1), 2, 2)
-
-
-def shrunk(x: jax.Array, times: int) -> jax.Array:
-    """`[N, H, W, C]` -> `[N, H / 2^times, W / 2^times, C]`, means of squares."""
-    count, height, width, channels = x.shape
-    side = 2**times
-    return jnp.mean(x.reshape(count, height // side, side, width // side, side, channels), (2, 4))
 
 
 def faded(small: jax.Array, large: jax.Array, share: jax.Array | float) -> jax.Array:
@@ -151,13 +139,13 @@ class Discriminator(stylegan2.Discriminator):
 
         def entered(level: int) -> jax.Array:
             enter = EqualConv(sizes[level][2], 1, dtype=self.dtype, name=f"enter{level}")
-            return rectified(enter(shrunk(images, last - level)))
+            return rectified(enter(average_pool(images, 2 ** (last - level))))
 
         x = entered(last)
         for level in range(last, 0, -1):
             x = rectified(convolve(sizes[level][2], dtype=self.dtype, name=f"conv{level}_0")(x))
             x = rectified(convolve(sizes[level - 1][2], dtype=self.dtype, name=f"conv{level}_1")(x))
-            x = shrunk(x, 1)
+            x = average_pool(x)
             if self.level is None or level == last:  # those before are faded in
                 x = faded(entered(level - 1), x, share_of(self.fades, level, self.dtype))
         spread = jnp.broadcast_to(self.deviation(x, train).astype(self.dtype), (*x.shape[:3], 1))

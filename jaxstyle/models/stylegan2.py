@@ -22,7 +22,7 @@ from jax import lax
 from jaxstyle.losses.path_length import path_lengths
 from jaxstyle.models.dcgan import levels_of
 from jaxstyle.ops.conditioning import LogitsHead
-from jaxstyle.ops.modulation import EPSILON, EqualConv, EqualDense, ModulatedConv
+from jaxstyle.ops.modulation import EPSILON, EqualConv, EqualDense, ModulatedConv, pixel_norm
 from jaxstyle.ops.resampling import resize_image
 
 OPTIONS = ("mapping", "style_mixing", "path_length")
@@ -92,7 +92,7 @@ class Mapping(nn.Module):
         parts = [latents.astype(self.dtype)]
         if self.classes:
             parts.append(nn.Embed(self.classes, width, self.dtype, embedding_init=nn.initializers.normal(1.0))(labels))
-        x = jnp.concatenate([part * lax.rsqrt(jnp.mean(part**2, -1, keepdims=True) + EPSILON) for part in parts], -1)
+        x = jnp.concatenate([pixel_norm(part) for part in parts], -1)
         for layer in range(self.layers):
             x = activated(EqualDense(width, MAPPING_RATE, dtype=self.dtype, name=f"dense{layer}")(x))
         return x

@@ -41,6 +41,11 @@ def modulated_convolution(x: jax.Array, kernel: jax.Array, styles: jax.Array, *,
     return y * lax.rsqrt(squares + EPSILON)[:, None, None]
 
 
+def pixel_norm(x: jax.Array) -> jax.Array:
+    """Features `[..., C]` divided by the root of their mean square at every place."""
+    return x * lax.rsqrt(jnp.mean(jnp.square(x), -1, keepdims=True) + EPSILON)
+
+
 def equalized(module: nn.Module, shape: tuple[int, ...], rate: float = 1.0, name: str = "kernel") -> jax.Array:
     """A kernel that is stored with deviation `1 / rate` and used with deviation `sqrt(1 / inputs)`.
 

@@ -8,7 +8,8 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
-from jaxstyle.models.progressive import doubled, faded, shrunk
+from jaxstyle.models.progressive import doubled, faded
+from jaxstyle.ops.functional import average_pool
 from jaxstyle.training.state import TrainState
 
 
@@ -40,8 +41,8 @@ class Growth:
 
     def real(self, images: jax.Array, level: int, step: jax.Array) -> jax.Array:
         """Real pictures `[N, H, W, C]` as the discriminator sees them at a step, of a size, faded in like its own."""
-        images = shrunk(images, self.levels - level)
-        return faded(doubled(shrunk(images, 1)), images, self.fades(step)[level]) if level else images
+        images = average_pool(images, 2 ** (self.levels - level))
+        return faded(doubled(average_pool(images)), images, self.fades(step)[level]) if level else images
 
     def fresh(self, state: TrainState, level: int) -> Any:
         """The optimisers' state, zeros at a size's first step: moments of layers without gradients would mislead it."""

@@ -22,6 +22,7 @@ from jaxstyle.media.image_writing import write_picture
 def generator(monkeypatch):
     """A generator whose pictures of 5×10 pixels are its 50 latents; the run of it."""
     made = opened(Unlabelled())
+    project._opened.cache_clear()
     for module in (run, sample, project):
         monkeypatch.setattr(module, "open_run", lambda *arguments: made)
     return made
@@ -48,6 +49,17 @@ def test_the_command_finds_latents_that_sample_takes(generator, photo, tmp_path,
     np.testing.assert_allclose(resize(np.broadcast_to(drawn[0], (5, 10, 3)), 65, 130), shown, atol=0.02)
     made = jaxstyle.project("runs/gan", photo, features=str(tiny_features), **SETTINGS)
     np.testing.assert_allclose(made.found[0].values, np.load(tmp_path / "out.npz")["latents"], atol=1e-4)
+
+
+def test_a_generator_is_opened_anew_only_for_another_checkpoint(generator, monkeypatch, tmp_path):
+    opening: list[str] = []
+    monkeypatch.setattr(project, "open_run", lambda *arguments: opening.append(arguments[0]) or generator)
+    (tmp_path / "checkpoints" / "10").mkdir(parents=True)
+    config = project.JOB.config(workdir=str(tmp_path))
+    first, again = project.of_config(config), project.of_config(config)
+    assert again[0] is first[0] and opening == [str(tmp_path)]
+    (tmp_path / "checkpoints" / "20").mkdir()
+    assert project.of_config(config)[0] is not first[0] and len(opening) == 2
 
 
 @pytest.mark.slow

@@ -101,8 +101,9 @@ def test_truncation_goes_to_the_picture_of_the_mean_w(generator):
     assert np.std(drawn(0.5), 0).mean() < np.std(whole, 0).mean()
     own, half = {"params": variables["params"], **kept}, network.clone(truncation=0.5)
     styles = half.mapped(own, LATENTS, None)
-    mean = np.mean(w, 0)
-    np.testing.assert_allclose(styles, np.repeat((mean + (w - mean) / 2)[:, None], 4, 1), atol=1e-5)
+    points = np.asarray(w)
+    mean = points.mean(0)
+    np.testing.assert_allclose(styles, np.repeat((mean + (points - mean) / 2)[:, None], 4, 1), atol=1e-5)
     given = jax.jit(lambda own: network.apply(own, styles[:, 0], styles=styles))(own)
     np.testing.assert_allclose(given, drawn(0.5), atol=1e-5)
 
