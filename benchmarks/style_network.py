@@ -133,7 +133,7 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    from jaxstyle.runtime import huge_pages
+    from jaxstyle.runtime import allocator
 
-    huge_pages.restart()  # as the command line does; both sides are in this process
+    allocator.restart()  # as the command line does; both sides are in this process
     main()

@@ -22,6 +22,7 @@ frames stylised singly by `jaxstyle stylize` (128 px, four frames each):
                            Wasserstein-2  content  structure  patches  flicker
     after 16,000 steps          0.164      0.403     0.709     0.992   1.8 (pan, zoom)
     with `temporal_weight`      0.182      0.380     0.672     0.973   0.48, 0.53, 0.48
+    with all of the hues        0.165      0.415     0.675     0.991   0.51, 0.56, 0.52
 
 On 28 of these pairs `jaxstyle stylize` has 0.066, 0.429, 0.723 and 1.113, of which the network has 2.8, 0.84, 0.90 and
 0.98 times as much. Flat places keep a faint weave.

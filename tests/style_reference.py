@@ -64,13 +64,13 @@ def sigmoid(x):
     return 1 / (1 + np.exp(-x))
 
 
-def transported(features, painting):
+def transported(features, painting, least_variance=LEAST_VARIANCE):
     """Optimal transport of features `[h, w, C]` to the Gaussian of a painting's, in float64."""
 
     def gaussian(x):
         x = np.float64(x).reshape(-1, x.shape[-1])
         cov = np.cov(x.T, bias=True)
-        least = LEAST_VARIANCE * np.trace(cov) / len(cov) + ROUNDING * np.square(x).mean(0).sum() + 1e-6
+        least = least_variance * np.trace(cov) / len(cov) + ROUNDING * np.square(x).mean(0).sum() + 1e-6
         return x.mean(0), cov + least * np.eye(len(cov))
 
     (mean, cov), (style_mean, style_cov) = gaussian(features), gaussian(painting)

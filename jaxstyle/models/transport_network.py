@@ -27,6 +27,8 @@ from jaxstyle.ops.transport import transport
 LAYERS = ("relu1_1", "relu2_1", "relu3_1")
 SKIP_LAYERS = ("expand1", "expand3")  # decoder layers to whose outputs skip connections are added
 
+COLOR_VARIANCE = 1e-4  # `least` of the transport of colours; with more the decoder's weak hues stay pale
+
 Carry = tuple[jax.Array, ...]
 
 
@@ -163,7 +165,7 @@ class TransportNetwork(nn.Module):
         x, shares, pictures, *skips = unfold_rows(carry)
         if index == len(self.plan) + 1:
             parts = normalized_shares(shares, x)
-            painted = transport(x.astype(jnp.float32), parts, statistics[0], styles.moments[-1])
+            painted = transport(x.astype(jnp.float32), parts, statistics[0], styles.moments[-1], COLOR_VARIANCE)
             amount = styles.strength.reshape(-1, 1, 1, 1) * jnp.minimum(jnp.sum(shares, -1, keepdims=True), 1)
             return (pictures + amount * (painted - pictures),)
         before, layer = self.plan[index - 2 : index]

@@ -8,7 +8,7 @@ from jax import lax
 
 from jaxstyle.ops.moments import Moments, covariance
 
-LEAST_VARIANCE = 2e-3  # added in every direction of the features, relative to the mean variance over channels
+LEAST_VARIANCE = 2e-3
 ROUNDING = 3e-5  # relative error of a mean of squares in float32
 
 
@@ -67,7 +67,9 @@ def product(first: jax.Array, second: jax.Array) -> jax.Array:
     return jnp.matmul(first, second, precision="highest")
 
 
-def transport(features: jax.Array, shares: jax.Array, statistics: Moments, styles: Moments) -> jax.Array:
+def transport(
+    features: jax.Array, shares: jax.Array, statistics: Moments, styles: Moments, least: float = LEAST_VARIANCE
+) -> jax.Array:
     """Moves features to the mean and covariance of a style by the optimal transport between Gaussians,
 
         T(f) = ν + A (f - μ),   A = S^-½ (S^½ T S^½)^½ S^-½
@@ -81,6 +83,7 @@ def transport(features: jax.Array, shares: jax.Array, statistics: Moments, style
       shares: `[N, h, w, S]` in [0, 1], the share of each style at each position, of sum 1.
       statistics: Moments `[N, S, …]` of the content's features weighted by those shares.
       styles: Moments `[N, S, …]` of the styles' features.
+      least: Variance that is added in every direction, relative to the mean variance over channels.
 
     Returns:
       `[N, h, w, C]` of the features' dtype.
@@ -89,8 +92,8 @@ def transport(features: jax.Array, shares: jax.Array, statistics: Moments, style
       Dowson & Landau 1982, "The Fréchet distance between multivariate normal distributions"; Mroueh 2019, "Wasserstein
       Style Transfer", eq. 5; Lu et al. 2019, "A Closed-form Solution to Universal Style Transfer", eq. 9.
     """
-    root, inverse = roots(regularized_covariance(statistics))
-    style_root = roots(regularized_covariance(styles))[0]
+    root, inverse = roots(regularized_covariance(statistics, least))
+    style_root = roots(regularized_covariance(styles, least))[0]
     matrix = product(inverse, product(jnp.swapaxes(rotation(product(style_root, root)), -1, -2), style_root))
     offset = styles.mean - jnp.einsum("nscd,nsd->nsc", matrix, statistics.mean)
     shares = shares.astype(features.dtype)
@@ -98,7 +101,7 @@ def transport(features: jax.Array, shares: jax.Array, statistics: Moments, style
     return jnp.einsum("nhwsc,nhws->nhwc", moved + offset[:, None, None].astype(features.dtype), shares)
 
 
-def regularized_covariance(statistics: Moments) -> jax.Array:
+def regularized_covariance(statistics: Moments, least: float) -> jax.Array:
     """Covariances `[..., C, C]` plus a multiple of the identity, positive definite.
 
     A flat picture's covariance is the rounding error of a difference of squares, and may be negative; `ROUNDING` of
@@ -106,5 +109,5 @@ def regularized_covariance(statistics: Moments) -> jax.Array:
     """
     cov = covariance(statistics)
     variance, energy = (jnp.trace(leaf, axis1=-2, axis2=-1)[..., None, None] for leaf in (cov, statistics.second))
-    least = LEAST_VARIANCE * variance / cov.shape[-1] + ROUNDING * energy + 1e-6
-    return cov + least * jnp.broadcast_to(jnp.eye(cov.shape[-1]), cov.shape)
+    added = least * variance / cov.shape[-1] + ROUNDING * energy + 1e-6
+    return cov + added * jnp.broadcast_to(jnp.eye(cov.shape[-1]), cov.shape)

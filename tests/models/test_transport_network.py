@@ -8,7 +8,7 @@ import pytest
 from style_reference import convolved, enlarged, transported
 
 from jaxstyle.models.adain import Styles
-from jaxstyle.models.transport_network import TransportNetwork
+from jaxstyle.models.transport_network import COLOR_VARIANCE, TransportNetwork
 
 WIDTHS = ((4, 3), (5, 4), (6,))
 
@@ -75,7 +75,7 @@ def test_the_whole_network_by_hand():
     x = convolved(x, params["expand3"]["kernel"]) + convolved(shallow, params["join1"]["kernel"])
     made = apply(photo[None], np.ones((1, 16, 12, 1), np.float32), painting[None, None], np.ones(1, np.float32))
     # Directions of little variance are amplified, and their rounding with them.
-    np.testing.assert_allclose(made[0], transported(x, painting), atol=5e-3)
+    np.testing.assert_allclose(made[0], transported(x, painting, COLOR_VARIANCE), atol=5e-3)
 
 
 def test_strength_and_shares_blend_in_the_photo():
