@@ -2,10 +2,10 @@
 
 import sys
 
-from jaxstyle.runtime import allocator
+from jaxstyle.runtime import huge_pages
 
 if __name__ == "__main__":
-    allocator.restart()  # before JAX is imported, which would be done twice
+    huge_pages.restart()  # before JAX is imported, which would be done twice
 
     from jaxstyle.cli.train import run_flags
 

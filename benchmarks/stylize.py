@@ -175,7 +175,7 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    from jaxstyle.runtime import allocator
+    from jaxstyle.runtime import huge_pages
 
-    allocator.restart()  # as the command line does; both sides are in this process
+    huge_pages.restart()  # as the command line does; both sides are in this process
     main()

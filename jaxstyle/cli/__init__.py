@@ -16,7 +16,7 @@ from typing import Any, NoReturn
 
 from jaxstyle._version import __version__
 from jaxstyle.errors import JaxstyleError, did_you_mean
-from jaxstyle.runtime import allocator
+from jaxstyle.runtime import huge_pages
 from jaxstyle.runtime.output import lasting_output
 from jaxstyle.runtime.settings import OPTION, spelled
 
@@ -75,7 +75,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Runs one command.
 
     Args:
-      argv: Arguments; None takes the process's, which may then be started anew, see `allocator`.
+      argv: Arguments; None takes the process's, which may then be started anew, see `huge_pages`.
 
     Returns:
       The exit status: 0 done, 2 bad input, 130 interrupted.
@@ -91,7 +91,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     elif unknown:
         commands[args.command].reject(unknown[0])
     if argv is None:
-        allocator.restart()
+        huge_pages.restart()
     from jaxstyle.runtime.platforms import existing_platform  # late, as it imports JAX
 
     try:

@@ -15,7 +15,7 @@ import jax
 
 from jaxstyle._version import __version__
 from jaxstyle.features.weights import registry
-from jaxstyle.runtime import allocator, memory
+from jaxstyle.runtime import huge_pages, memory
 from jaxstyle.runtime.caching import cache_folder
 
 PACKAGES = ("jax", "jaxlib", "flax", "optax", "orbax-checkpoint", "numpy", "pillow", "scipy")
@@ -64,9 +64,8 @@ def devices() -> Iterator[tuple[str, str]]:
     free, whole = memory.available(), memory.capacity()
     if free is not None and whole is not None:
         yield "memory", f"{free / 2**30:.1f} of {whole / 2**30:.1f} GiB free"
-    if allocator.glibc():  # the command line has told it, by the time this runs
-        wanted = ":".join(f"{name}={value}" for name, value in allocator.WANTED.items())
-        yield "allocator", f"told; in scripts and notebooks {allocator.TUNABLES}={wanted} does so"
+    if huge_pages.on_request():  # the command line has asked, by the time this runs
+        yield "huge pages", f"asked for; in scripts and notebooks {huge_pages.TUNABLES}={huge_pages.ASK}=1 does so"
     if found[0].platform == "cpu" and shutil.which("nvidia-smi"):
         yield "gpu", "not used; pip install 'jaxstyle[cuda]' adds it"
 

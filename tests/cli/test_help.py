@@ -12,7 +12,7 @@ from jaxstyle.cli import completion, main
 from jaxstyle.jobs import callbacks
 from jaxstyle.jobs.registry import JOBS
 from jaxstyle.pixels.schedule import Stage
-from jaxstyle.runtime import allocator
+from jaxstyle.runtime import huge_pages
 
 AT_ONCE = """
 import sys
@@ -101,7 +101,7 @@ def test_every_shell_knows_every_command(shell, capsys):
 def test_the_doctor_names_what_is_missing_and_what_adds_it(capsys, monkeypatch):
     monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
     monkeypatch.setattr("shutil.which", lambda name: None)
-    monkeypatch.setattr(allocator, "glibc", lambda: True)
+    monkeypatch.setattr(huge_pages, "on_request", lambda: True)
     assert main(["doctor"]) == 0
     text = capsys.readouterr().out
     assert "in scripts and notebooks GLIBC_TUNABLES=glibc.malloc.hugetlb=1" in text
