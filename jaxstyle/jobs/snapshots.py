@@ -14,7 +14,7 @@ from jaxstyle.errors import JaxstyleError
 from jaxstyle.pixels.job import Inputs
 from jaxstyle.pixels.loop import Problem, Snapshot
 from jaxstyle.pixels.method import Method, start
-from jaxstyle.runtime import atomic
+from jaxstyle.runtime import atomic, onednn
 from jaxstyle.runtime.regular import check_archive, check_regular
 
 
@@ -33,6 +33,11 @@ def digest_inputs(inputs: Inputs) -> str:
     return digest([inputs[name] for name in sorted(inputs)])
 
 
+def numerics() -> dict[str, str]:
+    """The part of a run's identity that the environment decides: by which convolutions it computes."""
+    return {onednn.VARIABLE: "1"} if onednn.used() else {}
+
+
 def save_snapshot(path: pathlib.Path, snapshot: Snapshot, identity: dict[str, Any]) -> None:
     """Writes a snapshot (npz) under a temporary name, then renames it.
 
@@ -40,7 +45,7 @@ def save_snapshot(path: pathlib.Path, snapshot: Snapshot, identity: dict[str, An
     where the file cannot be written; an older one stays.
     """
     leaves = {f"leaf{i}": leaf for i, leaf in enumerate(jax.tree.leaves(snapshot.state))}
-    about = {"stage": snapshot.stage, "iteration": snapshot.iteration, "identity": identity}
+    about = {"stage": snapshot.stage, "iteration": snapshot.iteration, "identity": identity | numerics()}
     try:
         with atomic.replacing(path) as temporary, temporary.open("wb") as file:
             np.savez(file, about=np.array(json.dumps(about)), **leaves)
@@ -54,7 +59,7 @@ def load_snapshot(path: pathlib.Path, problem: Problem, identity: dict[str, Any]
     Raises `JaxstyleError` where the file is no snapshot or damaged, or belongs to another run: the settings that differ
     are named.
     """
-    stages = problem.stages
+    stages, identity = problem.stages, identity | numerics()
     try:
         check_regular(path)
         check_archive(path)

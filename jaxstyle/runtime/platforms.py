@@ -9,6 +9,7 @@ from collections.abc import Iterator
 import jax
 
 from jaxstyle.errors import JaxstyleError
+from jaxstyle.runtime import onednn
 
 VARIABLE = "JAX_PLATFORMS"
 
@@ -18,8 +19,9 @@ def existing_platform() -> Iterator[None]:
     """Turns the error of JAX, where it finds none of the platforms that the environment names, into a sentence.
 
     Raises:
-      JaxstyleError: There is no such platform.
+      JaxstyleError: There is no such platform, or the environment asks for oneDNN by a value that it has not.
     """
+    onednn.wanted()
     try:
         yield
     except (RuntimeError, AssertionError) as error:

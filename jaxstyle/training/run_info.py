@@ -14,7 +14,7 @@ from etils import epath
 
 from jaxstyle.data.fingerprints import Fingerprint
 from jaxstyle.errors import JaxstyleError
-from jaxstyle.runtime import atomic
+from jaxstyle.runtime import atomic, onednn
 from jaxstyle.runtime.regular import read_json
 from jaxstyle.training.durations import Extent
 
@@ -34,6 +34,7 @@ class RunInfo:
       class_counts: Examples of each class in the evaluation split, by which labels of samples are drawn; empty where
         the task draws none.
       training_counts: Examples of each class in the training split; empty where the task does not ask for them.
+      by_onednn: Whether it computes by oneDNN's convolutions; by default whether this process does.
     """
 
     extent: Extent
@@ -43,6 +44,7 @@ class RunInfo:
     data: Mapping[str, Fingerprint] = dataclasses.field(default_factory=dict)
     class_counts: tuple[int, ...] = ()
     training_counts: tuple[int, ...] = ()
+    by_onednn: bool = dataclasses.field(default_factory=onednn.used)
 
 
 def save(folder: epath.Path, info: RunInfo) -> None:
@@ -67,7 +69,8 @@ def read(folder: epath.Path) -> RunInfo:
         counts = [tuple(map(operator.index, fields.get(f"{which}_counts", ()))) for which in ("class", "training")]
         if any(each and (len(each) != len(classes) or min(each) < 0) for each in counts):
             raise ValueError("the counts are not those of the classes")
-        return RunInfo(extent, operator.index(fields["steps"]), spec, classes, data, *counts)
+        steps, by_onednn = operator.index(fields["steps"]), bool(fields.get("by_onednn"))
+        return RunInfo(extent, steps, spec, classes, data, counts[0], counts[1], by_onednn)
     except FileNotFoundError:
         raise JaxstyleError(f"{os.fspath(folder)!r} has no {FILE}; the training command writes it anew") from None
     except (OSError, ValueError, KeyError, TypeError, AttributeError):

@@ -15,6 +15,7 @@ from jax.experimental import multihost_utils
 
 from jaxstyle.data.fingerprints import Fingerprint, differences
 from jaxstyle.errors import JaxstyleError
+from jaxstyle.runtime import onednn
 from jaxstyle.runtime.settings import named
 from jaxstyle.training import config_file, run_info
 from jaxstyle.training.config import TrainingConfig
@@ -44,6 +45,10 @@ def check_going_on(workdir: epath.Path, config: TrainingConfig, info: RunInfo) -
             f"{os.fspath(workdir)!r} tells whether the pictures are the same; give it again, or another workdir"
         )
     check(workdir, before, info.data, bool(moved))
+    if before.by_onednn != info.by_onednn and jax.process_index() == 0:
+        last, now = (f"{onednn.VARIABLE}={used:d}" for used in (before.by_onednn, info.by_onednn))
+        text = f"the run in {os.fspath(workdir)!r} computed with {last}, and goes on with {now}, which rounds otherwise"
+        print(f"jaxstyle: {text}", file=sys.stderr)
 
 
 def check_processes(data: Mapping[str, Fingerprint]) -> None:

@@ -108,6 +108,14 @@ def test_of_another_run(path, changes, named):
         load(path, identity=IDENTITY | changes)
 
 
+def test_of_a_run_by_other_convolutions(path, monkeypatch):
+    monkeypatch.setattr(snapshots.onednn, "used", lambda: True)
+    with pytest.raises(JaxstyleError, match="of a run with another JAXSTYLE_ONEDNN;"):
+        load(path)
+    snapshots.save_snapshot(path, snapshot(), IDENTITY)
+    load(path)
+
+
 @pytest.mark.parametrize(
     "changes",
     [

@@ -1,10 +1,14 @@
 """A run whose folder of pictures changes after it has begun: what is refused, what is told, by which commands."""
 
+import dataclasses
 import json
 import shutil
+from types import SimpleNamespace
 
+import jax
 import numpy as np
 import pytest
+from etils import epath
 from PIL import Image
 from tiny_task import tiny_config
 
@@ -12,8 +16,9 @@ import jaxstyle
 from jaxstyle import cli
 from jaxstyle.data.config import DataConfig
 from jaxstyle.errors import JaxstyleError
-from jaxstyle.training import loop
+from jaxstyle.training import loop, run_info, same_data
 from jaxstyle.training.config_file import moved_data
+from jaxstyle.training.durations import Extent
 
 
 def paint(folder, count, first=0):
@@ -98,6 +103,18 @@ def test_other_pictures_in_the_same_classes_are_told(pets, workdir, capsys):
     assert f"'dogs' has 1 picture more ({known[split] + 1}, it had {known[split]})" in told
     loop.run(pets_config(pets, train_steps=4), workdir)  # it is known now
     assert "has changed" not in capsys.readouterr().err
+
+
+def test_other_convolutions_are_told(tmp_path, capsys):
+    (tmp_path / "config.json").write_text('{"data": {}}')
+    spec = {"image": jax.ShapeDtypeStruct((8, 8, 3), np.uint8)}
+    run = run_info.RunInfo(Extent(8, 4), 10, spec, by_onednn=True)
+    run_info.save(epath.Path(tmp_path), run)
+    config = SimpleNamespace(data=DataConfig())
+    same_data.check_going_on(epath.Path(tmp_path), config, run)
+    assert not capsys.readouterr().err
+    same_data.check_going_on(epath.Path(tmp_path), config, dataclasses.replace(run, by_onednn=False))
+    assert "computed with JAXSTYLE_ONEDNN=1, and goes on with JAXSTYLE_ONEDNN=0" in capsys.readouterr().err
 
 
 def without_fingerprints(workdir):
