@@ -123,7 +123,7 @@ def settings(how: Any) -> str:
 
 def used() -> bool:
     """Whether this process, on a CPU, computes by oneDNN what it can."""
-    return jax.default_backend() == "cpu" and available()
+    return available() and jax.default_backend() == "cpu"
 
 
 @cache
