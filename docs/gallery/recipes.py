@@ -55,6 +55,7 @@ RECIPES = {
     "texture": Shown(("--config.size=384x192",)),
     "deep_dream": Shown(("--config.size=256",)),
     "feature_visualization": Shown(("--config.channels=0:6", "--config.size=96"), "atlas.png"),
+    "gan_mnist": training(43_125, "samples"),
     "r3gan_mnist": training(11_000, "samples", "--config.data.name=stacked_mnist"),
     "dcgan_eurosat": training(2400, "samples", LAND),
     "vae_mnist": training(5000, "traversals"),
