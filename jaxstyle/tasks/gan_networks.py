@@ -205,22 +205,23 @@ class Networks:
     def joint_scores(
         self, params: Any, vectors: Any, batch: Minibatch, fake: jax.Array
     ) -> tuple[jax.Array, jax.Array, Any, Metrics, Metrics]:
-        """One pass over real and generated pictures together, for R1 and R2 at each of them.
+        """Scores of real and generated pictures with R1 and R2 at each of them, by one pullback.
+
+        Real pictures and generated ones are two batches, for networks that look at a whole one, such as StyleGAN 2's.
 
         Returns:
           Logits `[N]` of real pictures and of generated ones, the collections of the former, the information of the
           latter, and the penalties that have a weight.
         """
-        count, labels = len(fake), None if batch.labels is None else jnp.tile(batch.labels, 2)
+        count = len(fake)
 
         def discriminate(images: jax.Array) -> tuple[jax.Array, Any]:
-            seen = self.augmented(images[:count], batch, REAL), self.augmented(images[count:], batch, FAKE)
-            return self.discriminate(params, vectors, jnp.concatenate(seen), labels)
+            halves = zip((images[:count], images[count:]), (REAL, FAKE), strict=True)
+            seen = (self.augmented(half, batch, use) for half, use in halves)
+            logits, found = zip(*(self.discriminate(params, vectors, x, batch.labels) for x in seen), strict=True)
+            return jnp.concatenate(logits), found
 
-        logits, halves, both = logits_and_penalties(discriminate, jnp.concatenate([batch.images, fake]))
-        real, generated = (
-            jax.tree.map(lambda leaf, at=at: leaf[at], both) for at in (slice(count), slice(count, None))
-        )
+        logits, halves, (real, generated) = logits_and_penalties(discriminate, jnp.concatenate([batch.images, fake]))
         terms = {"r1": jnp.mean(halves[:count]), "r2": jnp.mean(halves[count:])}
         terms = {name: term for name, term in terms.items() if getattr(self, name)}
         terms |= self.penalties(params, vectors, batch, lax.stop_gradient(fake))

@@ -70,6 +70,24 @@ def test_r1_and_r2_are_at_every_picture_and_their_weight_falls_on_a_cosine(confi
     np.testing.assert_allclose(metrics["loss"], adversarial + 0.6 * (0.5 * r1 + 0.25 * r2), rtol=1e-4)
 
 
+@pytest.mark.slow
+@pytest.mark.parametrize("architecture", ["stylegan2", "progressive"])
+def test_with_r2_real_pictures_are_a_batch_of_their_own(config, architecture):
+    """The deviation over a minibatch, which these discriminators are told of, is that of real pictures alone."""
+    config = changed(config, architecture=architecture, objective="relativistic", r1=0.5, r2=0.25)
+    task, first, state, metrics = stepped(config)
+    real, discriminator = IMAGES / np.float32(127.5) - 1, task.networks.discriminator
+    params, old = first.params["discriminator"], first.collections["discriminator"]["deviation"]
+
+    def scored(images):
+        return discriminator.apply({"params": params}, images, None, True, mutable=["batch_stats"])
+
+    logits, seen = jax.jit(lambda images: alone(scored, images))(real)
+    np.testing.assert_allclose(metrics["real_logit"], np.mean(logits), rtol=1e-4)
+    moved, target = (now["deviation"] - old for now in (state.collections["discriminator"], seen["batch_stats"]))
+    assert 0 < moved / target <= 1  # towards it
+
+
 @pytest.mark.parametrize("updates", ["alternating", pytest.param("simultaneous", marks=pytest.mark.slow)])
 def test_information_is_infogans_bound_and_lowers_both_losses(config, updates):
     def opinionated(state):
