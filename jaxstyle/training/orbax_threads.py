@@ -28,9 +28,11 @@ REPEATED = (
 def run_to_the_end(coro: Coroutine[Any, Any, T]) -> T:
     """Runs a coroutine in a loop of its own, which is closed only when nothing is under way in it any more.
 
-    Of many reads or writes one may fail; orbax then closes the loop, into which tensorstore reports all others.
+    Of many reads or writes one may fail; orbax then closes the loop, into which tensorstore reports all others. What
+    fails after the first is of the same cause; asyncio would log it, whenever it is freed.
     """
     loop = asyncio.new_event_loop()
+    loop.set_exception_handler(lambda loop, context: None)
     try:
         asyncio.set_event_loop(loop)
         try:

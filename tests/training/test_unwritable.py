@@ -1,6 +1,8 @@
 """Workdirs that cannot be written, or no more: one sentence, nothing half-written, and the run goes on afterwards."""
 
+import asyncio
 import errno
+import gc
 import os
 import shutil
 import subprocess
@@ -14,6 +16,7 @@ import jaxstyle
 from jaxstyle.errors import JaxstyleError
 from jaxstyle.training import loop
 from jaxstyle.training.checkpoints import Checkpoints
+from jaxstyle.training.orbax_threads import run_to_the_end
 from jaxstyle.training.writers import Writers
 
 
@@ -50,6 +53,20 @@ def test_a_full_disk_is_one_sentence_and_the_run_goes_on_later(shapes_dir, disk,
     resumed = loop.run(config(shapes_dir, train_steps=40), place / "run")
     whole = loop.run(config(shapes_dir, train_steps=40), place / "whole")
     jax.tree.map(np.testing.assert_array_equal, jax.device_get(resumed), jax.device_get(whole))
+
+
+def test_of_many_writes_that_fail_the_first_is_raised_and_none_is_logged(caplog):
+    async def fail(number):
+        raise ValueError(number)
+
+    async def write():
+        for task in [asyncio.create_task(fail(number)) for number in range(3)]:
+            await task
+
+    with pytest.raises(ValueError, match="0"):
+        run_to_the_end(write())
+    gc.collect()
+    assert not caplog.records
 
 
 def test_a_workdir_that_is_only_read_serves_every_command_but_training(shapes_dir, disk):
