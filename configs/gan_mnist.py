@@ -2,7 +2,8 @@
 
     python train.py --config configs/gan_mnist.py --workdir runs/gan
 
-Nineteen minutes on two cores by the step's 0.0264 s, or 31 of one core. Of 10,000 samples, by the shipped classifier:
+Some nineteen minutes on two cores, by the step's 0.0264 s, or half an hour of one core. Of 10,000 samples, by the
+shipped classifier:
 
                                       Fréchet distance  confidence  labels from uniform  precision  recall
     this recipe, 43,125 steps               1.5            0.99            0.04            0.87      0.78

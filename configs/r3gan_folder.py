@@ -1,4 +1,4 @@
-"""Paint pictures of 64 px like those of a folder, faces for example, by R3GAN at its published size.
+"""Paint pictures of 64 px like those of a folder, faces for example, by R3GAN on accelerators.
 
     python train.py --config configs/r3gan_folder.py --workdir runs/faces --config.data.folder=FFHQ_64
     python train.py --config configs/r3gan_folder.py:cifar10 --workdir runs/cifar
@@ -6,7 +6,7 @@
 A recipe for accelerators, which has not been run to its end: 20 million examples, of 70,000 or 50,000. Batch size,
 rates, penalties, b2 and their schedules are those of the authors' code, with a fixed decay of the moving average for
 its growing one, and adaptive augmentation for its growing one. Widths double where pictures halve, from 96 to 1,536;
-theirs are 384 at 64 px, then 768. Published: FID 1.95 on FFHQ at 64 px, 1.96 on CIFAR-10 with labels.
+theirs are 384 at 64 px, then 768. Published: FID 1.95 on FFHQ at 64 px, 1.96 on CIFAR-10.
 
 `--config configs/r3gan_folder.py:test` paints drawn shapes in seconds. Run again with the same workdir, it goes on
 where it was stopped.

@@ -8,7 +8,7 @@ from jax import lax
 
 from jaxstyle.ops.moments import Moments, covariance
 
-LEAST_VARIANCE = 2e-3
+LEAST_VARIANCE = 2e-3  # of features; less would make noise of directions that hardly vary
 ROUNDING = 3e-5  # relative error of a mean of squares in float32
 
 

@@ -63,19 +63,24 @@ def wanted() -> bool:
 
 
 def use_on_request() -> None:
-    """Has JAX lower convolutions for CPUs by oneDNN, if the environment says anything but 0; for `jaxstyle.ops`."""
+    """Has JAX lower convolutions for CPUs by oneDNN, if the environment says anything but 0; for `jaxstyle.ops`.
+
+    A version of JAX that keeps its rules elsewhere goes on by them: there the trial fails, which is told.
+    """
     if os.environ.get(VARIABLE, "") not in ("", "0"):
-        register(lambda kernel, y, how: pays(kernel, y, how) and available())
+        with contextlib.suppress(AttributeError, KeyError):
+            register(lambda kernel, y, how: pays(kernel, y, how) and available())
 
 
 def register(chosen: Callable[[Any, Any, Any], bool]) -> None:
     """Registers the rule by which JAX lowers convolutions for CPUs: to the call, where one `fits` and is chosen."""
+    by_xla = mlir._lowerings[conv_general_dilated_p].rule
 
     def lower(ctx: mlir.LoweringRuleContext, x: Any, kernel: Any, **geometry: Any) -> Any:
         (before, weights), (after,), how = ctx.avals_in, ctx.avals_out, SimpleNamespace(**geometry)
         if may_call(ctx.module_context) and fits(before, weights, after, how) and chosen(weights, after, how):
             return jax.ffi.ffi_lowering(TARGET, api_version=2, backend_config=settings(how))(ctx, x, kernel)
-        return mlir._lowerings[conv_general_dilated_p].rule(ctx, x, kernel, **geometry)
+        return by_xla(ctx, x, kernel, **geometry)
 
     mlir.register_lowering(conv_general_dilated_p, lower, platform="cpu")
 

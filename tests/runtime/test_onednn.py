@@ -148,6 +148,15 @@ def test_trial_without_an_end_is_repeated(trial):
     assert onednn.why_not() == ""
 
 
+def test_jax_that_keeps_its_rules_elsewhere_keeps_them(monkeypatch):
+    monkeypatch.setenv(onednn.VARIABLE, "1")
+    monkeypatch.delattr(mlir, "_lowerings")
+    with pytest.raises(AttributeError):  # so that the trial fails
+        onednn.register(onednn.pays)
+    onednn.use_on_request()
+    assert conv_general_dilated_p not in mlir._platform_specific_lowerings["cpu"]
+
+
 def test_failure_is_told_once_and_xla_computes(trial, monkeypatch, capsys):
     monkeypatch.setenv(onednn.VARIABLE, "1")
     onednn.available.cache_clear()
