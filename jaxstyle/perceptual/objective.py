@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import functools
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
 import jax
@@ -118,6 +118,12 @@ class Objective:
         pairs = zip(self.parts, self.numbers, strict=True)
         numbers = [numbers._replace(nearest=next(found)) if part.match else numbers for part, numbers in pairs]
         return dataclasses.replace(self, numbers=tuple(numbers))
+
+    def weighted(self, kinds: Sequence[str], factor: float) -> Objective:
+        """The objective whose parts of some kinds, such as `"content"` of `"content/relu4_1"`, count `factor` times."""
+        pairs = zip(self.parts, self.weights, strict=True)
+        weights = [factor * weight if part.name.partition("/")[0] in kinds else weight for part, weight in pairs]
+        return dataclasses.replace(self, weights=tuple(weights))
 
     def __add__(self, other: Objective) -> Objective:
         if not isinstance(other, Objective):

@@ -16,7 +16,7 @@ from jaxstyle.media.image_decoding import Picture
 from jaxstyle.media.optical_flow import FlowSource, resize_motion
 from jaxstyle.ops.warping import warp_to_next
 from jaxstyle.perceptual.objective import Activations, Objective, term
-from jaxstyle.pixels import stylize
+from jaxstyle.pixels import schedule, stylize
 from jaxstyle.pixels.job import Inputs, PixelJob, Point
 from jaxstyle.pixels.loop import Problem
 from jaxstyle.pixels.objectives import StageObjective
@@ -79,7 +79,7 @@ def prepare(
     problem = stylize.prepare(config, features, inputs, points, **ingredients)
     expected, weight = inputs.first("expected"), np.full(1, config.temporal_weight, np.float32)
     if expected is not None:
-        stage = problem.stages[-1]._replace(iterations=config.frame_iterations)
+        stage = schedule.lasting(problem.stages[-1], config.release, config.frame_iterations)
         problem = problem._replace(stages=[stage], start=np.asarray(expected.picture)[None])
 
     def data(stage: Stage) -> StageObjective:

@@ -50,6 +50,7 @@ class Problem(NamedTuple):
       hyper: Hyper-parameters, each leaf `[N]`.
       data: `stage -> pytree of arrays [N, …]`, the data of each picture's loss at that stage.
       shared: Pytree of arrays that all pictures share (network parameters).
+      release: `data -> data`, what becomes of a stage's data for its `released` steps.
       detail: `(stage, next stage) -> [N, H, W, 3]`, added to the pictures once they are enlarged; None adds nothing.
     """
 
@@ -59,6 +60,7 @@ class Problem(NamedTuple):
     hyper: HyperParameters
     data: Callable[[Stage], Any]
     shared: Any
+    release: Callable[[Any], Any] = lambda data: data
     detail: Callable[[Stage, Stage], np.ndarray] | None = None
 
 
@@ -249,8 +251,16 @@ class Run:
 
     def take_steps(self, data: Any) -> None:
         """Takes the steps left in this stage."""
+        place = self.place
+        self.take_steps_to(place.iterations - place.released, data)
+        if place.released:
+            self.take_steps_to(place.iterations, self.problem.release(data))
+        self.report(self.pending)
+
+    def take_steps_to(self, end: int, data: Any) -> None:
+        """Takes the steps left before the end-th of this stage."""
         step, every = self.step, self.problem.method.match_every
-        while self.iteration < self.place.iterations and not self.stop():
+        while self.iteration < end and not self.stop():
             if every and self.iteration % every == 0:
                 self.state = self.match(self.state._replace(matches=()), data, self.shared)
             self.state, terms = step(self.state, self.hyper, data, self.shared)
@@ -261,7 +271,6 @@ class Run:
                 self.report(self.pending)
             elif len(self.pending) > 1 and (len(self.pending) > REPORT_EVERY or waited > REPORT_SECONDS):
                 self.report(self.pending[:-1])
-        self.report(self.pending)
 
     def report(self, steps: list[Terms]) -> None:
         """Fetches the terms of some steps, checks them, and tells the callbacks."""

@@ -45,6 +45,9 @@ class OptimizationConfig(Settings):
         (), "layers whose places are matched (default: the style layers but the first and the last)"
     )
     match_every: int = setting(50, "optimiser steps between two matchings", least=1)
+    release: float = setting(
+        0.25, "share of the last scale's steps, the last ones, in which statistics count for more", least=0, most=1
+    )
     optimizer: str = setting("adam", "how the picture is updated", LEARNING_RATES)
     parametrization: str = setting("pixels", "which numbers the optimiser moves to make the picture", STEP_SIZES)
     learning_rate: float | None = setting(

@@ -24,12 +24,14 @@ class Stage(NamedTuple):
       height: In pixels.
       width: In pixels.
       iterations: Optimiser steps at this scale.
+      released: How many of them, the last ones, are of the released objectives.
     """
 
     scale: int
     height: int
     width: int
     iterations: int
+    released: int = 0
 
 
 def scales(first: int, last: int, least: int = 1) -> list[int]:
@@ -66,7 +68,7 @@ def stages(config: Any, size: int, least_side: int, height: int, width: int, mul
     """The stages of one picture, smallest first.
 
     Args:
-      config: With `min_size`, `initial_iterations` and `iterations`.
+      config: With `min_size`, `initial_iterations`, `iterations` and `release`.
       size: Longer side of the last stage, pixels.
       least_side: Pixels that the shorter side must have for the deepest layer; the first stage is made large enough.
       height: Of the picture, pixels; with `width` it gives the proportions.
@@ -81,4 +83,9 @@ def stages(config: Any, size: int, least_side: int, height: int, width: int, mul
     for i, scale in enumerate(scales(config.min_size, size, least)):
         high, wide = (max(1, round(side / multiple)) * multiple for side in fit_size(height, width, scale))
         found.append(Stage(scale, high, wide, config.initial_iterations if i == 0 else config.iterations))
-    return found
+    return [*found[:-1], lasting(found[-1], config.release, found[-1].iterations)]
+
+
+def lasting(stage: Stage, release: float, iterations: int) -> Stage:
+    """A last stage of so many optimiser steps, of which the last ones, a share, are of the released objectives."""
+    return stage._replace(iterations=iterations, released=round(release * iterations))

@@ -19,7 +19,7 @@ from jaxstyle.perceptual.loss import PerceptualLoss
 from jaxstyle.pixels import footprint, schedule
 from jaxstyle.pixels.job import Inputs, PixelJob, Point, Reads
 from jaxstyle.pixels.loop import Problem
-from jaxstyle.pixels.objectives import Objective, ObjectiveLoss
+from jaxstyle.pixels.objectives import Objective, ObjectiveLoss, StageObjective
 from jaxstyle.pixels.optimization import (
     STEP_SIZES,
     OptimizationConfig,
@@ -111,6 +111,8 @@ def prepare(
     """
     config = with_step_of(config, optimizer)
     config.check()
+    if objective is not None:
+        config = dataclasses.replace(config, release=0.0)  # the caller's own weights hold to the end
     check_inputs(inputs)
     style_weights(config, len(inputs["styles"]))
     # Once: the targets of every picture at every scale read the network, which as host arrays would be sent each time.
@@ -128,7 +130,7 @@ def prepare(
     objectives = StageObjectives(config, loss, features, inputs, points, objective, stages[:-1][:1])
     start = np.repeat(starting_images(config, inputs, stages[0]), len(points), axis=0)
     hyper = hyper_parameters(config, len(contents), points)
-    return Problem(method, stages, start, hyper, objectives, features.params)
+    return Problem(method, stages, start, hyper, objectives, features.params, StageObjective.released)
 
 
 def perceptual_loss(config: StyleTransferConfig, network: Any, points: Sequence[Point] = ({},)) -> PerceptualLoss:

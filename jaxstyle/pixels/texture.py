@@ -131,7 +131,8 @@ def prepare(
     method = choose_method(config, ObjectiveLoss(network, dtype=config.dtype, descends=True), optimizer, periodic=True)
     method = method._replace(match_every=config.match_every if loss.matching_layers else 0)
     start = noise(config, stages[0], inputs.rgb("styles"))[None]
-    return Problem(method, stages, start, hyper_parameters(config, 1, points), objectives, features.params)
+    hyper = hyper_parameters(config, 1, points)
+    return Problem(method, stages, start, hyper, objectives, features.params, StageObjective.released)
 
 
 def plan(config: TextureConfig, features: Features, layers: tuple[str, ...]) -> list[Stage]:

@@ -85,6 +85,30 @@ def test_adam_reaches_the_target():
     np.testing.assert_allclose(outcome.pictures, posed.data(plan[0])["target"], atol=0.005)
 
 
+def test_the_last_steps_of_a_stage_are_of_the_released_data(hurried):
+    plan = [Stage(8, 6, 8, 3), Stage(12, 9, 12, 7, released=4)]
+
+    def distances(release):
+        posed, found = problem(plan=plan, noise=0.0)._replace(release=release), []
+        optimize(posed, jax.devices()[:1], callbacks=[lambda report: found.extend(report.terms)])
+        return np.array([terms["distance"].item() for terms in found])
+
+    held, moved = distances(lambda data: data), distances(lambda data: {**data, "target": data["target"] + 1})
+    np.testing.assert_array_equal(moved[:6], held[:6])
+    assert np.all(moved[6:] > held[6:] + 0.1)
+
+
+def test_a_run_stopped_among_its_released_steps_resumes_bit_for_bit():
+    posed = problem(plan=[Stage(8, 6, 8, 7, released=4)])._replace(
+        release=lambda data: {**data, "target": data["target"] + 1}
+    )
+    whole = optimize(posed, jax.devices()[:1])
+    for steps in (2, 5):
+        part = optimize(posed, jax.devices()[:1], stop=after(steps))
+        rest = optimize(posed, jax.devices()[:1], resume=part.unfinished)
+        np.testing.assert_array_equal(rest.pictures, whole.pictures)
+
+
 @pytest.mark.parametrize("every", [3, 1000])
 def test_every_step_is_reported_once_and_in_order(monkeypatch, every):
     monkeypatch.setattr(loop, "REPORT_EVERY", every)

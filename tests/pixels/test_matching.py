@@ -9,6 +9,7 @@ import tiny
 
 from jaxstyle.errors import JaxstyleError
 from jaxstyle.jobs.snapshots import load_snapshot, save_snapshot
+from jaxstyle.perceptual.terms import content
 from jaxstyle.pixels.loop import optimize
 from jaxstyle.pixels.stylize import StyleTransferConfig, prepare
 
@@ -16,6 +17,7 @@ FEATURES = tiny.features()
 PHOTOS = [tiny.picture(0, 40, 48), tiny.picture(4, 40, 48)]
 LAYERS = ("relu2_1", "relu3_1")
 STYLE = tiny.picture(1, 48, 40)
+OWN = -content("relu2_1")
 
 
 def problem(photos=PHOTOS[:1], points=({},), **changes):
@@ -83,3 +85,31 @@ def test_one_device_gives_what_eight_do():
     eight = optimize(problem(PHOTOS), jax.devices()).pictures
     np.testing.assert_allclose(one, eight, atol=2e-2)
     assert np.abs(one - eight).mean() < 1e-3
+
+
+def test_released_terms_count_a_quarter_and_statistics_as_before():
+    posed = problem()
+    held = posed.data(posed.stages[-1])
+    freed = posed.release(held)
+    kinds = [part.name.partition("/")[0] for part in held.objective.parts]
+    pairs = zip(freed.objective.weights, held.objective.weights, strict=True)
+    shares = [after[0] / before[0] for after, before in pairs]
+    assert shares == [0.25 if kind in ("content", "structure", "matching") else 1 for kind in kinds]
+    assert set(kinds) == {"content", "structure", "matching", "style", "total_variation"}
+
+
+def test_a_release_brings_the_statistics_nearer():
+    def style(release):
+        rows = []
+        optimize(problem(release=release), jax.devices()[:1], callbacks=[lambda report: rows.extend(report.terms)])
+        assert len(rows) == 10
+        return [sum(value.item() for name, value in row.items() if name.startswith("style")) for row in rows]
+
+    held, freed = style(0.0), style(0.6)
+    assert held[:6] == freed[:6]  # of the last seven steps three are held
+    assert freed[-1] < held[-1]
+
+
+def test_an_objective_of_the_callers_own_is_held_to_the_end():
+    posed = prepare(tiny.config(size=48), FEATURES, tiny.inputs(contents=PHOTOS[:1], styles=[STYLE]), objective=OWN)
+    assert [stage.released for stage in posed.stages] == [0] * len(posed.stages)

@@ -1,5 +1,6 @@
 """The scale schedule: steps of two, downwards from the last."""
 
+import dataclasses
 import itertools
 
 import pytest
@@ -7,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from jaxstyle.errors import JaxstyleError
-from jaxstyle.pixels.schedule import Stage, scales
+from jaxstyle.pixels.schedule import Stage, lasting, scales
 from jaxstyle.pixels.stylize import StyleTransferConfig, stages_of
 
 few = settings(derandomize=True, deadline=None, max_examples=50)
@@ -47,7 +48,13 @@ def config(smallest, largest, first=2, iterations=1):
 
 def test_stages_keep_the_proportions_and_the_first_has_its_own_iterations():
     found = stages_of(config(128, 256, 70, 30), 16, [(600, 800), (300, 400)])
-    assert found == [Stage(128, 96, 128, 70), Stage(256, 192, 256, 30)]
+    assert found == [Stage(128, 96, 128, 70), Stage(256, 192, 256, 30, 8)]  # a quarter of 30, rounded
+
+
+def test_the_last_stage_is_released_for_its_share_of_steps():
+    released = dataclasses.replace(config(128, 256, 70, 30), release=0.4)
+    assert [stage.released for stage in stages_of(released, 16, [(600, 800)])] == [0, 12]
+    assert lasting(Stage(8, 6, 8, 5, 1), 1.0, 9) == Stage(8, 6, 8, 9, 9)
 
 
 def test_a_picture_smaller_than_its_stages_is_enlarged():
