@@ -2,7 +2,7 @@
 
 Each is what a recipe itself shows: a pixel job at a small size, a training after so few steps that one core takes
 minutes, or an hour; docs/recipes.md says how many. Runs lie in `runs/gallery`, and go on where they stopped; EuroSAT's
-pictures are looked for in `runs/gallery/EuroSAT_RGB`.
+pictures are looked for in `runs/gallery/EuroSAT_RGB`, photos in `runs/gallery/photos`: those in its `test` are shown.
 """
 
 from __future__ import annotations
@@ -49,22 +49,37 @@ def training(
 
 
 NUCLEI = (f"--config.data.folder={DATA}/dsb2018_nuclei/images", f"--config.data.masks={DATA}/dsb2018_nuclei/instances")
+PHOTOS = "--config.data.folder=runs/gallery/photos"
 LAND = "--config.data.folder=runs/gallery/EuroSAT_RGB"
+STARRY = str(HERE / "paintings" / "starry_night.jpg")
 RECIPES = {
     "style_transfer": Shown(("--config.size=256",)),
     "texture": Shown(("--config.size=384x192",)),
     "deep_dream": Shown(("--config.size=256",)),
     "feature_visualization": Shown(("--config.channels=0:6", "--config.size=96"), "atlas.png"),
+    "fast_style": training(700, "stylised", PHOTOS, f"--config.styles=('{STARRY}',)", evaluated="test[:8]"),
+    "multi_style": training(700, "stylised", PHOTOS, evaluated="test[:8]"),
+    "adain": training(400, "stylised", PHOTOS, evaluated="test[:8]"),
     "gan_mnist": training(43_125, "samples"),
+    "cgan_mnist": training(5000, "samples"),
     "r3gan_mnist": training(11_000, "samples", "--config.data.name=stacked_mnist"),
+    "stylegan2_mnist": training(3000, "samples"),
+    "wgan_gp_mnist": training(1500, "samples"),
     "dcgan_eurosat": training(2400, "samples", LAND),
     "vae_mnist": training(5000, "traversals"),
+    "vae_mnist_iwae": training(3000, "samples"),
+    "cvae_mnist": training(5000, "samples"),
+    "vqvae_mnist": training(3000, "samples"),
     "classify_shapes": training(500, "confusion", evaluated="test"),
     "classify_mnist": training(4688, "confusion", evaluated="test"),
+    "classify_mnist_augmented": training(4688, "confusion", evaluated="test"),
+    "classify_eurosat": training(600, "confusion", LAND, evaluated="test"),
     "segment_shapes": training(1000, "overlays"),
     "segment_nuclei": training(1972, "overlays", *NUCLEI, crop=(260, 0), evaluated="test"),
     "translate_digits": training(22_500, "to_a", crop=(137, 0), evaluated="test"),
     "translate_shapes": training(9000, "to_b", crop=(137, 0), evaluated="test"),
+    "moving_mnist": training(600, "strips", crop=(192, 0), evaluated="test[:64]"),
+    "classify_clips": training(1000, "confusion"),
 }
 """By name, the recipes that have a picture."""
 

@@ -50,8 +50,8 @@ class Problem(NamedTuple):
       hyper: Hyper-parameters, each leaf `[N]`.
       data: `stage -> pytree of arrays [N, …]`, the data of each picture's loss at that stage.
       shared: Pytree of arrays that all pictures share (network parameters).
-      release: `data -> data`, what becomes of a stage's data for its `released` steps.
       detail: `(stage, next stage) -> [N, H, W, 3]`, added to the pictures once they are enlarged; None adds nothing.
+      release: `data -> data`, what becomes of a stage's data for its `released` steps.
     """
 
     method: Method
@@ -60,8 +60,8 @@ class Problem(NamedTuple):
     hyper: HyperParameters
     data: Callable[[Stage], Any]
     shared: Any
-    release: Callable[[Any], Any] = lambda data: data
     detail: Callable[[Stage, Stage], np.ndarray] | None = None
+    release: Callable[[Any], Any] = lambda data: data
 
 
 class Report(NamedTuple):

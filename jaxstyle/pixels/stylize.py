@@ -55,7 +55,7 @@ class StyleTransferConfig(PerceptualConfig, OptimizationConfig):
     strength: float = setting(
         0.5, "how much painting: 0 keeps the photo, at 1 the painting goes its own way", least=0, most=1
     )
-    content_weight: float = setting(0.025, "weight of the distance to the photo", least=0)
+    content_weight: float = setting(0.028, "weight of the distance to the photo", least=0)
     size: int = setting(512, "longer side of the result, pixels", least=16)
     init: str = setting("content", f"what to start from: {', '.join(INITS)}, or the path of a picture", path=True)
     style_scale: float = setting(
@@ -66,7 +66,7 @@ class StyleTransferConfig(PerceptualConfig, OptimizationConfig):
     )
     padding: str = setting("replicate", "what the network's first layer sees beyond the frame", ("replicate", "zeros"))
     structure_weight: float = setting(
-        0.022, "weight of the photo's composition: which of its places resemble each other", least=0
+        0.035, "weight of the photo's composition: which of its places resemble each other", least=0
     )
     preserve_color: str = setting("none", "keep the photo's colours", PRESERVE_COLOR)
 
@@ -130,7 +130,7 @@ def prepare(
     objectives = StageObjectives(config, loss, features, inputs, points, objective, stages[:-1][:1])
     start = np.repeat(starting_images(config, inputs, stages[0]), len(points), axis=0)
     hyper = hyper_parameters(config, len(contents), points)
-    return Problem(method, stages, start, hyper, objectives, features.params, StageObjective.released)
+    return Problem(method, stages, start, hyper, objectives, features.params, release=StageObjective.released)
 
 
 def perceptual_loss(config: StyleTransferConfig, network: Any, points: Sequence[Point] = ({},)) -> PerceptualLoss:

@@ -132,7 +132,7 @@ def prepare(
     method = method._replace(match_every=config.match_every if loss.matching_layers else 0)
     start = noise(config, stages[0], inputs.rgb("styles"))[None]
     hyper = hyper_parameters(config, 1, points)
-    return Problem(method, stages, start, hyper, objectives, features.params, StageObjective.released)
+    return Problem(method, stages, start, hyper, objectives, features.params, release=StageObjective.released)
 
 
 def plan(config: TextureConfig, features: Features, layers: tuple[str, ...]) -> list[Stage]:
