@@ -79,7 +79,7 @@ def prepare(
     problem = stylize.prepare(config, features, inputs, points, **ingredients)
     expected, weight = inputs.first("expected"), np.full(1, config.temporal_weight, np.float32)
     if expected is not None:
-        stage = schedule.lasting(problem.stages[-1], config.release, config.frame_iterations)
+        stage = schedule.with_release(problem.stages[-1], config.release, config.frame_iterations)
         problem = problem._replace(stages=[stage], start=np.asarray(expected.picture)[None])
 
     def data(stage: Stage) -> StageObjective:

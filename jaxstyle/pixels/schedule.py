@@ -83,9 +83,9 @@ def stages(config: Any, size: int, least_side: int, height: int, width: int, mul
     for i, scale in enumerate(scales(config.min_size, size, least)):
         high, wide = (max(1, round(side / multiple)) * multiple for side in fit_size(height, width, scale))
         found.append(Stage(scale, high, wide, config.initial_iterations if i == 0 else config.iterations))
-    return [*found[:-1], lasting(found[-1], config.release, found[-1].iterations)]
+    return [*found[:-1], with_release(found[-1], config.release, found[-1].iterations)]
 
 
-def lasting(stage: Stage, release: float, iterations: int) -> Stage:
-    """A last stage of so many optimiser steps, of which the last ones, a share, are of the released objectives."""
+def with_release(stage: Stage, release: float, iterations: int) -> Stage:
+    """A last stage of so many optimiser steps, whose last ones, a share, are of the released objectives."""
     return stage._replace(iterations=iterations, released=round(release * iterations))

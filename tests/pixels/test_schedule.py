@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from jaxstyle.errors import JaxstyleError
-from jaxstyle.pixels.schedule import Stage, lasting, scales
+from jaxstyle.pixels.schedule import Stage, scales, with_release
 from jaxstyle.pixels.stylize import StyleTransferConfig, stages_of
 
 few = settings(derandomize=True, deadline=None, max_examples=50)
@@ -54,7 +54,7 @@ def test_stages_keep_the_proportions_and_the_first_has_its_own_iterations():
 def test_the_last_stage_is_released_for_its_share_of_steps():
     released = dataclasses.replace(config(128, 256, 70, 30), release=0.4)
     assert [stage.released for stage in stages_of(released, 16, [(600, 800)])] == [0, 12]
-    assert lasting(Stage(8, 6, 8, 5, 1), 1.0, 9) == Stage(8, 6, 8, 9, 9)
+    assert with_release(Stage(8, 6, 8, 5, 1), 1.0, 9) == Stage(8, 6, 8, 9, 9)
 
 
 def test_a_picture_smaller_than_its_stages_is_enlarged():
