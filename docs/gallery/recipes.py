@@ -59,7 +59,6 @@ RECIPES = {
     "feature_visualization": Shown(("--config.channels=0:6", "--config.size=96"), "atlas.png"),
     "fast_style": training(700, "stylised", PHOTOS, f"--config.styles=('{STARRY}',)", evaluated="test[:8]"),
     "multi_style": training(700, "stylised", PHOTOS, evaluated="test[:8]"),
-    "adain": training(400, "stylised", PHOTOS, evaluated="test[:8]"),
     "gan_mnist": training(43_125, "samples"),
     "cgan_mnist": training(5000, "samples"),
     "r3gan_mnist": training(11_000, "samples", "--config.data.name=stacked_mnist"),
