@@ -62,7 +62,7 @@ RECIPES = {
     "gan_mnist": training(43_125, "samples"),
     "cgan_mnist": training(5000, "samples"),
     "r3gan_mnist": training(11_000, "samples", "--config.data.name=stacked_mnist"),
-    "stylegan2_mnist": training(3000, "samples"),
+    "stylegan2_mnist": training(10_312, "samples"),
     "wgan_gp_mnist": training(1500, "samples"),
     "dcgan_eurosat": training(2400, "samples", LAND),
     "vae_mnist": training(5000, "traversals"),
