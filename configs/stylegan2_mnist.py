@@ -4,7 +4,7 @@
     jaxstyle sample runs/stylegan2 --truncation 0.7 -o grid.png
 
 Thirty-three minutes on one core, by the step's 0.19 s. Of 5,000 samples, by the shipped classifier: Fréchet distance
-143, confidence 0.95, precision 0.77, recall 0.48; every tenth is no digit that one can read. On a CPU `gan_mnist`
+143, confidence 0.95, precision 0.77, recall 0.48; some are no digit that one can read. On a CPU `gan_mnist`
 paints better digits sooner; this is the architecture for accelerators, at a size to try it at.
 
 MNIST (12 MB) is downloaded and prepared at its first use. `--config configs/stylegan2_mnist.py:test` paints shapes in
