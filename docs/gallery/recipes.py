@@ -65,6 +65,7 @@ RECIPES = {
     "stylegan2_mnist": training(10_312, "samples"),
     "wgan_gp_mnist": training(1500, "samples"),
     "dcgan_eurosat": training(2400, "samples", LAND),
+    "cgan_eurosat": training(2400, "samples", LAND),
     "vae_mnist": training(5000, "traversals"),
     "vae_mnist_iwae": training(3000, "samples"),
     "cvae_mnist": training(5000, "samples"),
