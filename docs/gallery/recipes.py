@@ -78,7 +78,7 @@ RECIPES = {
     "segment_nuclei": training(1972, "overlays", *NUCLEI, crop=(260, 0), evaluated="test"),
     "translate_digits": training(22_500, "to_a", crop=(137, 0), evaluated="test"),
     "translate_shapes": training(9000, "to_b", crop=(137, 0), evaluated="test"),
-    "moving_mnist": training(600, "strips", crop=(192, 0), evaluated="test[:64]"),
+    "moving_mnist": training(1800, "strips", crop=(192, 0), evaluated="test[:64]"),
     "classify_clips": training(1000, "confusion"),
 }
 """By name, the recipes that have a picture."""
