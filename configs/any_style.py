@@ -24,7 +24,7 @@ frames stylised singly by `jaxstyle stylize` (128 px, four frames each):
     with `temporal_weight`      0.182      0.380     0.672     0.973   0.48, 0.53, 0.48
     with all of the hues        0.165      0.415     0.675     0.991   0.51, 0.56, 0.52
 
-On 16 of these pairs `jaxstyle stylize` has 0.052, 0.469, 0.751 and 1.255, of which the network has 3.1, 0.87, 0.89 and
+On 17 of these pairs `jaxstyle stylize` has 0.052, 0.469, 0.751 and 1.255, of which the network has 3.1, 0.87, 0.89 and
 0.95 times as much. Flat places keep a faint weave.
 
 `--config configs/any_style.py:test` learns two example paintings from drawn shapes in seconds. Run again with the same

@@ -111,8 +111,6 @@ def prepare(
     """
     config = with_step_of(config, optimizer)
     config.check()
-    if objective is not None:
-        config = dataclasses.replace(config, release=0.0)  # the caller's own weights hold to the end
     check_inputs(inputs)
     style_weights(config, len(inputs["styles"]))
     # Once: the targets of every picture at every scale read the network, which as host arrays would be sent each time.
@@ -130,7 +128,9 @@ def prepare(
     objectives = StageObjectives(config, loss, features, inputs, points, objective, stages[:-1][:1])
     start = np.repeat(starting_images(config, inputs, stages[0]), len(points), axis=0)
     hyper = hyper_parameters(config, len(contents), points)
-    return Problem(method, stages, start, hyper, objectives, features.params, release=StageObjective.released)
+    problem = Problem(method, stages, start, hyper, objectives, features.params)
+    # The weights of a caller's own objective hold to the end.
+    return problem if objective is not None else problem._replace(release=StageObjective.released)
 
 
 def perceptual_loss(config: StyleTransferConfig, network: Any, points: Sequence[Point] = ({},)) -> PerceptualLoss:

@@ -10,6 +10,7 @@ import tiny
 from jaxstyle.errors import JaxstyleError
 from jaxstyle.jobs.snapshots import load_snapshot, save_snapshot
 from jaxstyle.perceptual.terms import content
+from jaxstyle.pixels import film
 from jaxstyle.pixels.loop import optimize
 from jaxstyle.pixels.stylize import StyleTransferConfig, prepare
 
@@ -111,5 +112,10 @@ def test_a_release_brings_the_statistics_nearer():
 
 
 def test_an_objective_of_the_callers_own_is_held_to_the_end():
-    posed = prepare(tiny.config(size=48), FEATURES, tiny.inputs(contents=PHOTOS[:1], styles=[STYLE]), objective=OWN)
-    assert [stage.released for stage in posed.stages] == [0] * len(posed.stages)
+    inputs = tiny.inputs(contents=PHOTOS[:1], styles=[STYLE])
+    frame = film.Expected(np.full((40, 48, 3), 0.5, np.float32), np.ones((40, 48), np.float32))
+    settings = film.FilmConfig(**vars(tiny.config(size=48, min_size=48)))
+    for given in (inputs, inputs.having("expected", [frame])):
+        posed = film.prepare(settings, FEATURES, given, objective=OWN)
+        held = posed.data(posed.stages[-1])
+        np.testing.assert_array_equal(posed.release(held).objective.weights, held.objective.weights)
