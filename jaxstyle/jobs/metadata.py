@@ -55,8 +55,6 @@ def load_features(config: Any) -> Features:
 
 def named_files(files: Files, config: Any) -> list[str]:
     """Everything that words, options and settings name as a file to read."""
-    fields = type(config).__dataclass_fields__
-    settings = [
-        str(getattr(config, name)) for name in fields if fields[name].metadata["path"] and getattr(config, name)
-    ]
+    paths = [field.name for field in dataclasses.fields(config) if field.metadata["path"]]
+    settings = [str(getattr(config, name)) for name in paths if getattr(config, name)]
     return [*itertools.chain(*files.sources.values()), *settings]

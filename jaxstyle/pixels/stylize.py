@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Hashable, Sequence
-from typing import Any
+from collections.abc import Hashable, Mapping, Sequence
+from typing import Any, ClassVar
 
 import jax
 import numpy as np
@@ -14,7 +14,7 @@ from jaxstyle.errors import JaxstyleError
 from jaxstyle.features import Features
 from jaxstyle.media import colors
 from jaxstyle.media.image_resizing import check_mask, resize
-from jaxstyle.perceptual.config import PerceptualConfig
+from jaxstyle.perceptual.config import PerceptualConfig, layer_weights_setting
 from jaxstyle.perceptual.loss import PerceptualLoss
 from jaxstyle.pixels import footprint, schedule
 from jaxstyle.pixels.job import Inputs, PixelJob, Point, Reads
@@ -34,6 +34,9 @@ from jaxstyle.pixels.schedule import Stage
 from jaxstyle.pixels.style_objectives import StageObjectives
 from jaxstyle.runtime.settings import named, setting
 
+LAYERS = {"relu1_1": 8.0, "relu2_1": 6.0, "relu3_1": 8.0, "relu4_1": 2.0, "relu5_1": 0.5}
+"""The usual style layers, with their weights. The statistics of the deepest dissolve the photo's forms before they make
+the picture like the painting, so they count less than in textures, and those of relu3_1 more."""
 INITS = ("content", "noise", "style-stats")
 PRESERVE_COLOR = ("none", "luminance", "histogram")
 SWEEPABLE = (
@@ -52,10 +55,16 @@ SWEEPABLE = (
 class StyleTransferConfig(PerceptualConfig, OptimizationConfig):
     """Settings of style transfer; every field is also a command-line option, where lists are written `a,b,c`."""
 
+    usual_layers: ClassVar[Mapping[str, float]] = LAYERS
+
     strength: float = setting(
         0.5, "how much painting: 0 keeps the photo, at 1 the painting goes its own way", least=0, most=1
     )
-    content_weight: float = setting(0.028, "weight of the distance to the photo", least=0)
+    content_weight: float = setting(0.033, "weight of the distance to the photo", least=0)
+    layer_weights: tuple[float, ...] = layer_weights_setting(LAYERS)
+    matching_weight: float = setting(
+        0.35, "weight of being like the style place by place, beside its statistics; 0 takes those alone", least=0
+    )
     size: int = setting(512, "longer side of the result, pixels", least=16)
     init: str = setting("content", f"what to start from: {', '.join(INITS)}, or the path of a picture", path=True)
     style_scale: float = setting(
@@ -66,7 +75,7 @@ class StyleTransferConfig(PerceptualConfig, OptimizationConfig):
     )
     padding: str = setting("replicate", "what the network's first layer sees beyond the frame", ("replicate", "zeros"))
     structure_weight: float = setting(
-        0.035, "weight of the photo's composition: which of its places resemble each other", least=0
+        0.05, "weight of the photo's composition: which of its places resemble each other", least=0
     )
     preserve_color: str = setting("none", "keep the photo's colours", PRESERVE_COLOR)
 
