@@ -7,6 +7,7 @@ import functools
 import math
 import os
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import jax
@@ -17,7 +18,15 @@ from jaxstyle.errors import JaxstyleError, did_you_mean
 from jaxstyle.inference import strips
 from jaxstyle.inference.size_buckets import bucket, in_bucket
 from jaxstyle.inference.style_model import StyleModel, check_no_model, load_model, takes_paintings
-from jaxstyle.inference.styles import MOST, blend_of, encode_styles, known_weights, read_paintings, usual_size
+from jaxstyle.inference.styles import (
+    MOST,
+    blend_of,
+    encode_styles,
+    known_weights,
+    read_paintings,
+    shape_of_styles,
+    usual_size,
+)
 from jaxstyle.media import colors
 from jaxstyle.media.contact_sheet import contact_sheet
 from jaxstyle.media.image_reading import PictureLike, read_mask, read_visible
@@ -32,6 +41,7 @@ AT_ONCE = 2**20  # pixels that a device is given at once, where pictures are sma
 ROOM = 0.8  # of the free memory that a pass may take before it goes in strips
 SHARE = 0.25  # of the free memory that a strip may take
 LEAST_ROWS = 64
+FEW = 16  # pictures, for which it does not pay to compile long
 PREVIEW = 160  # pixels, of a style on a preview
 
 
@@ -100,6 +110,7 @@ class Stylizer:
         blend = blend_of(options.style)
         self.shares = np.array([weight for _, weight in blend], np.float32)
         self.encoded: dict[int, Any] = {}  # by the size at which paintings are seen
+        self.made = 0  # pictures so far
         if model.any_style:
             self.paintings = read_paintings([style for style, _ in blend])
             if size := options.style_size:
@@ -115,6 +126,21 @@ class Stylizer:
         if size not in self.encoded:
             self.encoded[size] = encode_styles(self.model, self.paintings, size, self.options.strength)
         return self.encoded[size]
+
+    def style_and_program(self, carries: Sequence[tuple[np.ndarray, ...]], height: int, width: int) -> Any:
+        """`style_for`; the first time the network is compiled meanwhile, in another thread."""
+        if self.encoded or not self.model.any_style or self.options.rows:
+            return self.style_for(height, width)
+        with ThreadPoolExecutor(1) as pool:
+            compiled = pool.submit(self.prepare, carries)
+            style = self.style_for(height, width)
+            compiled.result()
+        return style
+
+    def prepare(self, carries: Sequence[tuple[np.ndarray, ...]]) -> None:
+        """Compiles the network for a batch."""
+        spread, (batch, params) = self.placed(carries)
+        self.program(spread).prepare(batch, params, shape_of_styles(self.model, len(self.shares)))
 
     def batch(self, height: int, width: int) -> int:
         """The number of pictures of a size that are best stylised at once, over all devices."""
@@ -138,9 +164,11 @@ class Stylizer:
         Returns:
           Float32 `[H, W, 3]` in [0, 1] each.
         """
-        carries, style = [self.begin(photo) for photo in photos], self.style_for(*photos[0].shape[:2])
+        carries = [self.begin(photo) for photo in photos]
+        style = self.style_and_program(carries, *photos[0].shape[:2])
         rows = self.options.rows or self.short_of_memory(carries, style)
         made = [self.in_strips(carry, style, rows) for carry in carries] if rows else self.whole(carries, style)
+        self.made += len(made)
         alphas = alphas or [None] * len(photos)
         return [self.finish(*each) for each in zip(made, photos, alphas, strict=True)]
 
@@ -155,18 +183,23 @@ class Stylizer:
 
     def whole(self, carries: Sequence[tuple[np.ndarray, ...]], style: Any) -> list[np.ndarray]:
         """All at once, spread over the devices."""
-        spread, arguments = self.placed(carries, style)
-        made = spread.gather(program(self.model.network, tuple(spread.devices))(*arguments))
+        spread, (batch, params) = self.placed(carries)
+        arguments = batch, params, spread.replicate(style)
+        made = spread.gather(self.program(spread)(*arguments))
         sizes = [carry[0].shape[:2] for carry in carries]
         return [picture[:height, :width] for picture, (height, width) in zip(made, sizes, strict=True)]
 
-    def placed(self, carries: Sequence[tuple[np.ndarray, ...]], style: Any) -> tuple[BatchSharding, Any]:
-        """The sharding of a batch, and the arguments of its program."""
+    def program(self, spread: BatchSharding) -> Any:
+        """The compiled network: first what is compiled soon, and after some pictures what runs fast."""
+        return program(self.model.network, tuple(spread.devices), self.made < FEW)
+
+    def placed(self, carries: Sequence[tuple[np.ndarray, ...]]) -> tuple[BatchSharding, Any]:
+        """The sharding of a batch, and the first arguments of its program, the batch and the parameters."""
         spread = BatchSharding(len(carries), self.devices)
         if self.model.any_style:
             carries = [in_bucket(carry, self.model.network.multiple) for carry in carries]
         batch = spread.scatter(tuple(np.stack(leaves) for leaves in zip(*carries, strict=True)))
-        return spread, (batch, *spread.replicate((self.model.params, style)))
+        return spread, (batch, spread.replicate(self.model.params))
 
     def in_strips(self, carry: tuple[np.ndarray, ...], style: Any, rows: int) -> np.ndarray:
         """One at a time, a strip at a time."""
@@ -183,8 +216,8 @@ class Stylizer:
         height, width = carries[0][0].shape[:2]
         if room is None or not isinstance(self.model.network, Segmented) or height * width <= AT_ONCE:
             return None
-        spread, arguments = self.placed(carries, style)
-        analysis = program(self.model.network, tuple(spread.devices)).compile(*arguments).memory_analysis()
+        spread, (batch, params) = self.placed(carries)
+        analysis = self.program(spread).compile(batch, params, spread.replicate(style)).memory_analysis()
         if analysis is None or analysis.temp_size_in_bytes <= ROOM * room:
             return None
         each = analysis.temp_size_in_bytes / (spread.per_device * height)
@@ -201,7 +234,7 @@ class Stylizer:
 
 
 @functools.lru_cache(maxsize=8)
-def program(network: Any, devices: tuple[jax.Device, ...]) -> Any:
+def program(network: Any, devices: tuple[jax.Device, ...], quick: bool = False) -> Any:
     """`(carry [devices, per_device, H, W, …], params, style) -> [devices, per_device, H, W, 3]`.
 
     Of a network of any style the carry ends in the sides of the pictures, see `in_bucket`.
@@ -214,7 +247,7 @@ def program(network: Any, devices: tuple[jax.Device, ...]) -> Any:
         with reflected.inside(sides, photo.shape[:2]):
             return network.apply({"params": params}, photo[None], shares[None], style)[0]
 
-    return sharded_map(stylise, devices, in_axes=(0, None, None))
+    return sharded_map(stylise, devices, in_axes=(0, None, None), quick=quick)
 
 
 def apply_style(

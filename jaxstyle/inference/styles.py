@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import jax
@@ -17,6 +17,7 @@ from jaxstyle.media.image_reading import PictureLike, read_visible
 from jaxstyle.media.image_resizing import MIN_SIDE, check_size, fit_size, resize
 from jaxstyle.models.adain import Styles
 from jaxstyle.perceptual.sizes import least_longer_side
+from jaxstyle.runtime import compiling
 
 MOST = 512  # pixels of a painting's longer side: networks learn from smaller ones, and larger ones take memory
 
@@ -133,11 +134,24 @@ def usual_size(paintings: Sequence[Painting], longer: int = MOST) -> int:
 
 
 def encode_styles(model: StyleModel, paintings: Sequence[Painting], size: int, strength: float) -> Styles:
-    """The moments `[1, S, …]` of paintings seen at a longer side of `size` pixels, for a network of any style.
+    """The encoding `[1, S, …]` of paintings seen at a longer side of `size` pixels, for a network of any style.
 
     Raises:
       JaxstyleError: At that size one has too few pixels.
     """
-    encode = jax.jit(lambda params, x: model.network.apply({"params": params}, x, method="style_of"))
+    encode = compiling.jit(encoder(model), quick=True)
     found = [jax.device_get(encode(model.params, painting.fitted(size)[None])) for painting in paintings]
     return Styles(jax.tree.map(lambda *leaves: np.stack(leaves, 1), *found), jnp.full(1, strength))
+
+
+def shape_of_styles(model: StyleModel, count: int) -> Any:
+    """The shapes of what `encode_styles` returns for so many paintings, whatever they are."""
+    found = jax.eval_shape(encoder(model), model.params, jax.ShapeDtypeStruct((1, 64, 64, 3), np.float32))
+    stacked = jax.tree.map(lambda leaf: jax.ShapeDtypeStruct((1, count, *leaf.shape[1:]), leaf.dtype), found)
+    strength: Any = jax.ShapeDtypeStruct((1,), np.float32)
+    return Styles(stacked, strength)
+
+
+def encoder(model: StyleModel) -> Callable[[Any, jax.Array], Any]:
+    """`(params, [N, H, W, 3]) -> encoding [N, …]`."""
+    return lambda params, pictures: model.network.apply({"params": params}, pictures, method="style_of")

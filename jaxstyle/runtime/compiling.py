@@ -23,13 +23,20 @@ CPU = {
 
 Fused with what is around it, a product by a constant matrix whose values are all equal, such as zeros, is garbage."""
 
+QUICK = {"xla_backend_optimization_level": "0"}
+"""Compiler options for CPUs, of programs that run a few times: machine code as LLVM first makes it.
+
+Measured, `jaxstyle apply` at 512 px: processor time of compiling 5.7 -> 3.0 s, of a run 0.4 -> 0.7 s."""
+
 
 @functools.cache
-def options(platform: str) -> dict[str, str]:
+def options(platform: str, quick: bool = False) -> dict[str, str]:
     """Compiler options for a platform, `cpu`, `gpu` or `tpu`: those of them that this version of XLA has."""
-    return {name: value for name, value in CPU.items() if known(name, value)} if platform == "cpu" else {}
+    wanted = CPU | (QUICK if quick else {})
+    return {name: value for name, value in wanted.items() if known(name, value)} if platform == "cpu" else {}
 
 
+@functools.cache
 def known(name: str, value: str) -> bool:
     """Whether this version of XLA takes a compiler option."""
     try:
@@ -39,15 +46,17 @@ def known(name: str, value: str) -> bool:
     return True
 
 
-def jit(function: Callable[..., Any], **settings: Any) -> Any:
+def jit(function: Callable[..., Any], *, quick: bool = False, **settings: Any) -> Any:
     """`jax.jit`, compiled with the options of the default backend."""
-    return jax.jit(function, compiler_options=options(jax.default_backend()), **settings)
+    return jax.jit(function, compiler_options=options(jax.default_backend(), quick), **settings)
 
 
-def pmap(function: Callable[..., Any], *, devices: Sequence[jax.Device] | None = None, **settings: Any) -> Program:
+def pmap(
+    function: Callable[..., Any], *, devices: Sequence[jax.Device] | None = None, quick: bool = False, **settings: Any
+) -> Program:
     """`jax.pmap`, compiled with the options of its devices, or of the default backend."""
     platform = devices[0].platform if devices else jax.default_backend()
-    return Program(jax.pmap(function, devices=devices, **settings), platform)
+    return Program(jax.pmap(function, devices=devices, **settings), options(platform, quick))
 
 
 class Program:
@@ -55,11 +64,11 @@ class Program:
 
     Args:
       mapped: What `jax.pmap` returns.
-      platform: On which it runs.
+      compiler_options: See `options`.
     """
 
-    def __init__(self, mapped: Any, platform: str):
-        self.mapped, self.platform = mapped, platform
+    def __init__(self, mapped: Any, compiler_options: dict[str, str]):
+        self.mapped, self.compiler_options = mapped, compiler_options
         self.lower = mapped.lower
         self.compiled: dict[Any, Any] = {}
 
@@ -69,7 +78,7 @@ class Program:
         key = (structure, *((leaf.shape, leaf.dtype) for leaf in leaves))
         if key not in self.compiled:
             lowered = self.lower(*arguments)
-            self.compiled[key] = lowered.compile(compiler_options=options(self.platform)), lowered.out_info
+            self.compiled[key] = lowered.compile(compiler_options=self.compiler_options), lowered.out_info
         return self.compiled[key]
 
     def compile(self, *arguments: Any) -> Any:

@@ -72,6 +72,7 @@ def sharded_map(
     devices: Sequence[jax.Device],
     in_axes: tuple[int | None, ...],
     donate: tuple[int, ...] = (),
+    quick: bool = False,
 ) -> compiling.Program:
     """`function` of one picture, `vmap`ped over the pictures of a device and `pmap`ped over the devices.
 
@@ -80,6 +81,7 @@ def sharded_map(
       devices: The devices of the `BatchSharding` that scattered the arguments.
       in_axes: One entry an argument: 0 for scattered ones, None for those that all pictures share.
       donate: Positions of arguments whose memory the result may reuse.
+      quick: Whether it is compiled for a few runs, see `compiling.QUICK`.
     """
     batched = jax.vmap(function, in_axes=in_axes)
-    return compiling.pmap(batched, axis_name=AXIS, in_axes=in_axes, donate_argnums=donate, devices=devices)
+    return compiling.pmap(batched, axis_name=AXIS, in_axes=in_axes, donate_argnums=donate, devices=devices, quick=quick)

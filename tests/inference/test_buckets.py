@@ -25,12 +25,15 @@ def test_what_lies_beyond_a_photo_has_no_effect(make):
     photos = [tiny.picture(i, *shape) for i, shape in enumerate(((24, 32), (19, 29), (17, 30)))]
     stylizer = apply.Stylizer(model, apply.StyleOptions(painting, style_size=32, devices=1))
     assert len({stylizer.together(*photo.shape[:2]) for photo in photos}) == 1
-    programs = apply.program(model.network, tuple(jax.devices()[:1]))
-    before = len(programs.compiled)
+    programs = [apply.program(model.network, tuple(jax.devices()[:1]), quick) for quick in (True, False)]
+    before = [len(each.compiled) for each in programs]
     for made, photo in zip(stylizer(photos), photos, strict=True):
         # Directions of little variance are amplified by transport, and their rounding with them.
         np.testing.assert_allclose(made, alone(model, photo, painting), atol=2e-3 if make is transport_model else 1e-4)
-    assert len(programs.compiled) == before + 1
+    assert [len(each.compiled) for each in programs] == [before[0] + 1, before[1]]
+    stylizer.made = apply.FEW  # as after so many pictures: now it pays to compile for speed
+    np.testing.assert_allclose(stylizer(photos[:3])[2], made, atol=1e-3)
+    assert [len(each.compiled) for each in programs] == [before[0] + 1, before[1] + 1]
 
 
 def test_which_photos_go_together():
