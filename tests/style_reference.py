@@ -64,8 +64,8 @@ def sigmoid(x):
     return 1 / (1 + np.exp(-x))
 
 
-def transported(features, painting, least_variance=LEAST_VARIANCE):
-    """Optimal transport of features `[h, w, C]` to the Gaussian of a painting's, in float64."""
+def transported(features, painting, least_variance=LEAST_VARIANCE, moving=None):
+    """Optimal transport of features `[h, w, C]`, or others, to the Gaussian of a painting's, in float64."""
 
     def gaussian(x):
         x = np.float64(x).reshape(-1, x.shape[-1])
@@ -77,4 +77,24 @@ def transported(features, painting, least_variance=LEAST_VARIANCE):
     root = scipy.linalg.sqrtm(cov)
     inverse = np.linalg.inv(root)
     matrix = inverse @ scipy.linalg.sqrtm(root @ style_cov @ root) @ inverse
-    return style_mean + (features - mean) @ matrix
+    return style_mean + ((features if moving is None else moving) - mean) @ matrix
+
+
+def windows_transported(picture, painting, size, least_variance):
+    """Optimal transport of all windows of a picture `[H, W, 3]`, and the mean of what becomes of each pixel."""
+
+    def windows(x, margin):
+        padded = np.pad(np.float64(x), ((margin, margin), (margin, margin), (0, 0)), mode="reflect")
+        cut = np.lib.stride_tricks.sliding_window_view(padded, (size, size), (0, 1))
+        return np.moveaxis(cut, 2, -1).reshape(*cut.shape[:2], -1)
+
+    reach = size // 2
+    seen = [windows(x, reach)[::2, ::2] for x in (picture, painting)]
+    moved = transported(seen[0], seen[1], least_variance, windows(picture, size - 1))
+    height, width = picture.shape[:2]
+    moved = moved.reshape(height + size - 1, width + size - 1, size, size, -1)
+    parts = [
+        moved[size - 1 - i : size - 1 - i + height, size - 1 - j : size - 1 - j + width, i, j]
+        for i, j in np.ndindex(size, size)
+    ]
+    return np.mean(parts, 0)

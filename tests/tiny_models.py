@@ -26,7 +26,7 @@ def known_model():
 
 def transport_model():
     """Of any style, by optimal transport."""
-    network = TransportNetwork(((4,), (5,), (6,)), 2, 1)
+    network = TransportNetwork(((4,), (5,), (6,)), 2, 1, window=3)
     init = functools.partial(network.init, method="reconstruct")
     params = jax.jit(init)(jax.random.key(0), np.zeros((1, 16, 16, 3), np.float32))["params"]
     return StyleModel(network, jax.device_get(params))

@@ -80,7 +80,7 @@ def signature(
         return Signature(of_paintings, ("pictures", "paintings"), (pictures, ("n", "a", "b", 3)))
     if model.any_style:
         paintings = read_paintings([each for each, _ in blend])
-        encoded = encode_styles(model, paintings, style_size or usual_size(paintings), strength).moments
+        encoded = encode_styles(model, paintings, style_size or usual_size(paintings), strength).encoding
         parts = [share for _, share in blend]
         return Signature(lambda x: apply(x, *anywhere(x, encoded, strength, parts)), ("pictures",), (pictures,))
     if not blend and len(model.styles) > 1:
@@ -98,7 +98,7 @@ def anywhere(
 
     Args:
       pictures: `[n, h, w, 3]`.
-      encoded: Moments `[n or 1, S, …]` of the paintings.
+      encoded: The paintings, `[n or 1, S, …]`.
       strength: From 0 to 1.
       parts: `[S]`, the blend; None is one style.
     """

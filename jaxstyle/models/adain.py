@@ -61,11 +61,11 @@ class Styles(NamedTuple):
     """The styles of a batch of pictures, for a network of arbitrary styles.
 
     Attributes:
-      moments: Moments `[N, S, …]` of the styles' features; a tuple of them where the network uses several layers.
+      encoding: What the network's `style_of` makes of paintings, `[N, S, …]`.
       strength: `[N]` float32, 0 to 1.
     """
 
-    moments: Any
+    encoding: Any
     strength: jax.Array
 
 
@@ -171,7 +171,7 @@ class AdaIN(nn.Module):
         x, shares = carry
         if statistics is None:
             return self.encode(x), average_pool(shares, self.multiple)
-        return (self.decode(adain(x, shares, statistics, styles.moments, styles.strength)),)
+        return (self.decode(adain(x, shares, statistics, styles.encoding, styles.strength)),)
 
     def encode(self, pictures: jax.Array) -> jax.Array:
         """Pictures `[N, H, W, 3]` -> features `[N, H / multiple, W / multiple, C]`."""

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from fractions import Fraction
-from typing import Any
+from typing import Any, NamedTuple
 
 import flax.linen as nn
 import jax
@@ -22,7 +22,15 @@ from jaxstyle.ops import normalization
 from jaxstyle.ops.functional import average_pool
 from jaxstyle.ops.moments import Moments, combine, moments
 from jaxstyle.ops.normalization import InstanceStatistics
-from jaxstyle.ops.transport import transport
+from jaxstyle.ops.transport import (
+    STRIDE,
+    WINDOW_VARIANCE,
+    Gaussian,
+    gaussian,
+    transport,
+    transport_windows,
+    window_vectors,
+)
 
 LAYERS = ("relu1_1", "relu2_1", "relu3_1")
 SKIP_LAYERS = ("expand1", "expand3")  # decoder layers to whose outputs skip connections are added
@@ -32,20 +40,37 @@ COLOR_VARIANCE = 1e-4  # `least` of the transport of colours; with more the deco
 Carry = tuple[jax.Array, ...]
 
 
+class StyleEncoding(NamedTuple):
+    """A painting, or several of them with leading axes, to be transported to.
+
+    Attributes:
+      levels: Of its features, the deepest first.
+      colors: Of its colours.
+      windows: Of its windows.
+      code: `[..., E]`, the means and standard deviations of all channels of features and colours.
+    """
+
+    levels: tuple[Gaussian, ...]
+    colors: Gaussian
+    windows: Gaussian
+    code: jax.Array
+
+
 class TransportNetwork(nn.Module):
     """A VGG encoder, optimal transport at three depths, and `StyleNetwork`'s residual decoder with skip connections.
 
     The encoder's features at three depths are transported to the statistics of the painting's features, which keeps
     the layout and brings colours and strokes; the decoder joins the three. The scale and shift of every instance
     normalisation are linear functions of the painting's statistics, in place of numbers learnt for each style as in
-    Dumoulin's network. Finally the colours of the picture are transported to the painting's. So the network paints in
-    styles that it was not trained on. Where the shares of the styles, times the strength, are less than one, the photo
-    is blended in.
+    Dumoulin's network. Finally the picture is transported to the painting's colours, and windows of it to the
+    painting's windows. So the network paints in styles that it was not trained on. Where the shares of the styles,
+    times the strength, are less than one, the photo is blended in.
 
     Attributes:
       widths: Channels of VGG's convolutions as far as relu3_1, block by block; see `VGG`.
       width: Channels at full size; twice as many at half and four times as many at a quarter of it.
       blocks: Residual blocks.
+      window: Side in pixels of the windows that are transported, odd.
       dtype: Dtype of the convolutions; parameters, statistics and the result are float32.
 
     References:
@@ -56,6 +81,7 @@ class TransportNetwork(nn.Module):
     widths: tuple[tuple[int, ...], ...]
     width: int = 16
     blocks: int = 3
+    window: int = 7
     dtype: Any = jnp.float32
 
     multiple = 4  # divisor of the sides that it runs on; others are padded by reflection, and the result is cropped
@@ -65,6 +91,8 @@ class TransportNetwork(nn.Module):
         """Merges the statistics of strips into those of the whole picture."""
         if isinstance(strips[0], InstanceStatistics):
             return normalization.merge_statistics(strips)
+        if isinstance(strips[0], Moments):
+            return combine(strips)
         return tuple(combine(each) for each in zip(*strips, strict=True))
 
     @property
@@ -80,7 +108,7 @@ class TransportNetwork(nn.Module):
 
     @property
     def segments(self) -> tuple[Segment, ...]:
-        """The encoder, one segment for each layer of the decoder, and the transport of colours."""
+        """The encoder, one segment for each layer of the decoder, and two for the transport of the picture."""
         # A convolution's receptive field is one of its pixels larger on each side, a pooling's one to one side.
         halo = sum(2**i * (len(widths) + 1) for i, widths in enumerate(self.widths))
         encoded = sum(widths[0] * 4 ** (2 - i) for i, widths in enumerate(self.widths))
@@ -92,7 +120,9 @@ class TransportNetwork(nn.Module):
             floats = waiting / scale**2 + (skips[1] / (2 * scale) ** 2 if scale < Fraction(1, 2) else 0)
             twice = 2 if layer.opens or layer.closes else 1
             made.append(Segment(layer.size // 2, layer.scale, int(floats) + twice * layer.features))
-        return (Segment(halo, Fraction(1, 4), encoded + 16 * photo), *made, Segment(0, 1, 3))
+        seen = Segment(self.window // 2, Fraction(1, STRIDE), photo * STRIDE**2 + 3 * (STRIDE**2 + self.window**2))
+        last = Segment(-(-(self.window - 1) // STRIDE), STRIDE, 3)
+        return (Segment(halo, Fraction(1, 4), encoded + 16 * photo), *made, seen, last)
 
     def setup(self) -> None:
         self.encoder = VGG(self.widths, padding="reflect")
@@ -128,8 +158,8 @@ class TransportNetwork(nn.Module):
             *levels, shares, _ = unfold_rows(carry)
             return tuple(in_float32(regional_moments, level, pooled_shares(shares, level)) for level in levels)
         x, shares, *_ = unfold_rows(carry)
-        if index == len(self.plan) + 1:
-            return (in_float32(regional_moments, x, pooled_shares(shares, x)),)
+        if index > len(self.plan):
+            return in_float32(regional_moments, x, pooled_shares(shares, x))
         return normalization.regional_statistics(x, pooled_shares(shares, x))
 
     def segment(self, index: int, carry: Carry, statistics: Any, styles: Styles) -> Carry:
@@ -137,13 +167,14 @@ class TransportNetwork(nn.Module):
 
         Segment 0 encodes. Segment 1 transports the features and applies the decoder's first convolution and those of
         the skip connections. Every other segment normalises the output of a layer of the decoder and applies the next
-        layer's convolution, but the last one, which transports colours and blends in the photo.
+        layer's convolution, but the last two: one transports colours, the other windows, and blends in the photo.
 
         Args:
           index: Of the segment.
           carry: Pictures and shares for segment 0. For the others arrays folded by `fold_rows`: for segment 1 the
             features, deepest first, then shares and pictures; later the output of the last convolution, shares,
-            pictures, and the skip connections not yet added, the next one last.
+            pictures, and the skip connections not yet added, the next one last; for the last segment windows, shares,
+            pictures, and the picture that the windows are of.
           statistics: `statistics` of the whole carry.
           styles: The styles of every picture.
 
@@ -157,20 +188,25 @@ class TransportNetwork(nn.Module):
             *levels, shares, pictures = unfold_rows(carry)
             moved = [
                 transport(level, normalized_shares(shares, level), of_level, of_style)
-                for level, of_level, of_style in zip(levels, statistics, styles.moments, strict=False)
+                for level, of_level, of_style in zip(levels, statistics, styles.encoding.levels, strict=True)
             ]
             layers = (self.enter, self.join2, self.join1)
             x, half, full = (layer.convolve(level) for layer, level in zip(layers, moved, strict=True))
             return fold_rows((x, shares, pictures, full, half))
         x, shares, pictures, *skips = unfold_rows(carry)
+        painting: StyleEncoding = styles.encoding
         if index == len(self.plan) + 1:
             parts = normalized_shares(shares, x)
-            painted = transport(x.astype(jnp.float32), parts, statistics[0], styles.moments[-1], COLOR_VARIANCE)
+            colored = transport(x.astype(jnp.float32), parts, statistics, painting.colors, COLOR_VARIANCE)
+            return fold_rows((window_vectors(colored, self.window), shares, pictures, colored))
+        if index == len(self.plan) + 2:
+            (colored,) = skips
+            painted = transport_windows(colored, normalized_shares(shares, colored), statistics, painting.windows)
             amount = styles.strength.reshape(-1, 1, 1, 1) * jnp.minimum(jnp.sum(shares, -1, keepdims=True), 1)
             return (pictures + amount * (painted - pictures),)
         before, layer = self.plan[index - 2 : index]
         parts = normalized_shares(shares, x)
-        x = getattr(self, before.name).finish(x, parts, statistics, style_codes(styles.moments))
+        x = getattr(self, before.name).finish(x, parts, statistics, painting.code)
         x = x + skips.pop() if before.closes else nn.relu(x)
         made = getattr(self, layer.name).convolve(x)
         if layer.opens:
@@ -184,14 +220,23 @@ class TransportNetwork(nn.Module):
         features = self.encoder(pictures, LAYERS)[1]
         return tuple(features[layer] for layer in reversed(LAYERS))
 
-    def style_of(self, pictures: jax.Array) -> tuple[Moments, ...]:
-        """Moments `[N, …]` of the features of paintings `[N, H, W, 3]`, the deepest first, then of their colours.
+    def style_of(self, pictures: jax.Array) -> StyleEncoding:
+        """Encodes paintings `[N, H, W, 3]`.
 
-        Paintings are cropped below and at the right to sides that are multiples of `multiple`.
+        They are cropped below and at the right to sides that are multiples of `multiple`.
         """
         height, width = (side - side % self.multiple for side in pictures.shape[1:3])
         pictures = pictures[:, :height, :width]
-        return tuple(in_float32(moments, level) for level in (*self.encode(pictures), pictures))
+        *levels, colors, windows = (
+            in_float32(moments, x) for x in (*self.encode(pictures), pictures, window_vectors(pictures, self.window))
+        )
+        code = [leaf for each in (*levels, colors) for leaf in (each.mean, standard_deviation(each))]
+        return StyleEncoding(
+            tuple(map(gaussian, levels)),
+            gaussian(colors, COLOR_VARIANCE),
+            gaussian(windows, WINDOW_VARIANCE),
+            jnp.concatenate(code, -1),
+        )
 
     def reconstruct(self, pictures: jax.Array) -> jax.Array:
         """Stylises pictures `[N, H, W, 3]`, each in its own style."""
@@ -237,7 +282,7 @@ class ConditionalConvolution(nn.Module):
           x: `[N, h, w, features]`.
           shares: `[N, h, w, S]` of sum 1.
           statistics: Those `[N, S, …]` of the whole x, weighted by the shares.
-          codes: `[N, S, E]`, see `style_codes`.
+          codes: `[N, S, E]`, see `StyleEncoding`.
 
         Returns:
           `[N, h, w, features]`.
@@ -247,11 +292,6 @@ class ConditionalConvolution(nn.Module):
         offset = sum(shift, -statistics.mean * factor)
         slope, offset = (jnp.einsum("nhws,nsc->nhwc", shares, leaf).astype(x.dtype) for leaf in (factor, offset))
         return x * slope + offset
-
-
-def style_codes(styles: Sequence[Moments]) -> jax.Array:
-    """Codes `[N, S, E]` of styles: the means and standard deviations of all channels of all layers."""
-    return jnp.concatenate([leaf for each in styles for leaf in (each.mean, standard_deviation(each))], -1)
 
 
 def in_float32(function: Callable[..., Moments], *arguments: jax.Array) -> Moments:

@@ -139,6 +139,27 @@ def block_kernel(kernel: jax.Array, block: int) -> jax.Array:
     return taps.transpose(0, 2, 1, 3, 4, 5).reshape(count, count, block**2 * inputs, block**2 * outputs)
 
 
+def convolve_each(x: jax.Array, kernels: jax.Array) -> jax.Array:
+    """Convolves each picture with a kernel of its own, with reflection, as products of matrices.
+
+    XLA's CPU compiler has no fast convolution of that kind. Measured on two cores, four pictures of 128 px, 13×13 from
+    3 to 3 channels: 3.3 ms, and 28.5 ms by `vmap`.
+
+    Args:
+      x: `[N, H, W, C]`.
+      kernels: `[N, k, k, C, D]`, k odd.
+
+    Returns:
+      `[N, H, W, D]`.
+    """
+    (_, height, width, _), (count, size, _, _, outputs) = x.shape, kernels.shape
+    padded = mirror_pad(x, size // 2)
+    columns = jnp.concatenate([padded[:, :, j : j + width] for j in range(size)], -1)
+    taps = kernels.reshape(count, size, -1, outputs).transpose(0, 2, 1, 3).reshape(count, -1, size * outputs)
+    rows = jnp.einsum("nhwc,ncd->nhwd", columns, taps, precision="highest")
+    return sum(rows[:, i : i + height, :, i * outputs : (i + 1) * outputs] for i in range(size))  # type: ignore[return-value]
+
+
 def convolve_half(x: jax.Array, kernel: jax.Array) -> jax.Array:
     """Convolution with reflection padding and stride 2.
 

@@ -19,6 +19,7 @@ from jaxstyle.features.vgg import VGG
 from jaxstyle.media.paths import list_pictures
 from jaxstyle.models.adain import AdaIN, Styles
 from jaxstyle.models.transport_network import LAYERS, TransportNetwork
+from jaxstyle.runtime.settings import named
 from jaxstyle.tasks.common import beside, descend, scaled
 from jaxstyle.tasks.stylization import StyleConfig, StylizationLoss, check_style, make_loss, side_of
 from jaxstyle.training import step
@@ -38,6 +39,7 @@ class ModelConfig:
     layer: str = "relu4_1"  # of the features, a VGG: where the encoder of "adain" ends
     width: int = 16  # of "transport"
     blocks: int = 3  # of "transport"
+    window: int = 7  # of "transport": side in pixels of the windows of its pictures that it transports, odd
 
 
 @dataclasses.dataclass(frozen=True)
@@ -67,7 +69,9 @@ def check(config: Config) -> None:
             f"data.resident_megabytes={most:g}: name fewer, see them smaller by style_size, or raise that bound"
         )
     one_of(config, {"model.network": NETWORKS})
-    at_least(config, {"model.width": 1, "model.blocks": 0})
+    at_least(config, {"model.width": 1, "model.blocks": 0, "model.window": 1})
+    if config.model.window % 2 == 0:
+        raise JaxstyleError(f"{named('model.window')} is {config.model.window}; a window has a middle: make it odd")
     check_style(config, paintings)
 
 
@@ -100,7 +104,7 @@ def network_of(config: Config, features: Features) -> AdaIN | TransportNetwork:
     model, dtype = config.model, jnp.dtype(config.dtype)
     if model.network == "adain":
         return AdaIN(encoder_widths(features, model.layer), dtype)
-    return TransportNetwork(encoder_widths(features, LAYERS[-1]), model.width, model.blocks, dtype)
+    return TransportNetwork(encoder_widths(features, LAYERS[-1]), model.width, model.blocks, model.window, dtype)
 
 
 def encoder_widths(features: Features, layer: str) -> tuple[tuple[int, ...], ...]:
@@ -197,9 +201,9 @@ class AnyStyle:
         return self.loss.terms(fixed.features, lambda x: self.stylize(params, fixed, x, encoded), photos, styles, keys)
 
     def encode_styles(self, params: Any, fixed: Fixed, paintings: jax.Array) -> Styles:
-        """The encoded moments of paintings `[N, H, W, 3]`, one a photo."""
-        moments: Any = self.network.apply(self.variables(params, fixed.features), paintings, method="style_of")
-        return Styles(jax.tree.map(lambda leaf: leaf[:, None], moments), jnp.ones(len(paintings)))
+        """The encoding of paintings `[N, H, W, 3]`, one a photo."""
+        encoding: Any = self.network.apply(self.variables(params, fixed.features), paintings, method="style_of")
+        return Styles(jax.tree.map(lambda leaf: leaf[:, None], encoding), jnp.ones(len(paintings)))
 
     def stylize(self, params: Any, fixed: Fixed, photos: jax.Array, styles: Styles) -> Any:
         """Pictures `[N, H, W, 3]` of photos likewise."""

@@ -47,7 +47,7 @@ def any_style_without_a_share():
 
 def transported(share=1.0):
     shares = random(1, 64, 16, 2) / 2 * np.array([1, share], np.float32)
-    network, carry = TransportNetwork(((4,), (5,), (6,)), 2, 1), (random(1, 64, 16, 3), shares)
+    network, carry = TransportNetwork(((4,), (5,), (6,)), 2, 1, window=5), (random(1, 64, 16, 3), shares)
     init = functools.partial(network.init, method="reconstruct")
     params = jax.jit(init)(jax.random.key(0), carry[0][:, :16])["params"]
     look = functools.partial(network.apply, {"params": params}, method="style_of")

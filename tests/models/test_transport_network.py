@@ -5,10 +5,11 @@ import functools
 import jax
 import numpy as np
 import pytest
-from style_reference import convolved, enlarged, transported
+from style_reference import convolved, enlarged, transported, windows_transported
 
 from jaxstyle.models.adain import Styles
 from jaxstyle.models.transport_network import COLOR_VARIANCE, TransportNetwork
+from jaxstyle.ops.transport import WINDOW_VARIANCE
 
 WIDTHS = ((4, 3), (5, 4), (6,))
 
@@ -19,7 +20,7 @@ def normal(seed, *shape):
 
 @functools.cache
 def network():
-    module = TransportNetwork(WIDTHS, 2, 1)
+    module = TransportNetwork(WIDTHS, 2, 1, window=3)
     init = functools.partial(module.init, method="reconstruct")
     with jax.ensure_compile_time_eval():  # whichever test comes first may call this inside of `apply`
         params = jax.jit(init)(jax.random.key(0), np.zeros((1, 16, 16, 3), np.float32))["params"]
@@ -75,7 +76,8 @@ def test_the_whole_network_by_hand():
     x = convolved(x, params["expand3"]["kernel"]) + convolved(shallow, params["join1"]["kernel"])
     made = apply(photo[None], np.ones((1, 16, 12, 1), np.float32), painting[None, None], np.ones(1, np.float32))
     # Directions of little variance are amplified, and their rounding with them.
-    np.testing.assert_allclose(made[0], transported(x, painting, COLOR_VARIANCE), atol=5e-3)
+    colored = transported(x, painting, COLOR_VARIANCE)
+    np.testing.assert_allclose(made[0], windows_transported(colored, painting, 3, WINDOW_VARIANCE), atol=5e-3)
 
 
 def test_strength_and_shares_blend_in_the_photo():

@@ -84,6 +84,7 @@ def test_pictures_show_photos_beside_paintings_styles(config, tmp_path):
         ),
         ({"model.network": "adian"}, "unknown model.network 'adian'; did you mean 'adain'"),
         ({"model.width": 0}, "model.width is 0; it must be at least 1"),
+        ({"model.window": 4}, "model.window is 4; a window has a middle: make it odd"),
         (
             {"model.network": "adain", "model.layer": "conv2_1"},
             "model.layer is 'conv2_1'; the encoder must end at a ReLU, such as 'relu4_1'",
