@@ -205,7 +205,7 @@ def bundled_model() -> StyleModel:
 def model_file(path: pathlib.Path, checked: bool = False) -> StyleModel:
     """Reads a model in one file; raises `JaxstyleError` where it is damaged, or weights of something else.
 
-    To check it takes a third of a second, in which the network is traced; the package's own is `checked` by its tests.
+    To check it takes half a second, in which the network is traced; the package's own is `checked` by its tests.
     """
     tensors, metadata = read_tensors(path)
     try:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import functools
 import math
 import os
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 import jax
@@ -12,6 +13,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from jaxstyle.errors import JaxstyleError, did_you_mean
+from jaxstyle.inference.model_config import Network
 from jaxstyle.inference.style_model import StyleModel
 from jaxstyle.media.image_reading import PictureLike, read_visible
 from jaxstyle.media.image_resizing import MIN_SIDE, check_size, fit_size, resize
@@ -139,19 +141,23 @@ def encode_styles(model: StyleModel, paintings: Sequence[Painting], size: int, s
     Raises:
       JaxstyleError: At that size one has too few pixels.
     """
-    encode = compiling.jit(encoder(model), quick=True)
+    encode = encoder(model.network)
     found = [jax.device_get(encode(model.params, painting.fitted(size)[None])) for painting in paintings]
     return Styles(jax.tree.map(lambda *leaves: np.stack(leaves, 1), *found), jnp.full(1, strength))
 
 
 def shape_of_styles(model: StyleModel, count: int) -> Any:
     """The shapes of what `encode_styles` returns for so many paintings, whatever they are."""
-    found = jax.eval_shape(encoder(model), model.params, jax.ShapeDtypeStruct((1, 64, 64, 3), np.float32))
+    picture: Any = jax.ShapeDtypeStruct((1, 64, 64, 3), np.float32)
+    found: Any = jax.eval_shape(encoder(model.network), model.params, picture)
     stacked = jax.tree.map(lambda leaf: jax.ShapeDtypeStruct((1, count, *leaf.shape[1:]), leaf.dtype), found)
     strength: Any = jax.ShapeDtypeStruct((1,), np.float32)
     return Styles(stacked, strength)
 
 
-def encoder(model: StyleModel) -> Callable[[Any, jax.Array], Any]:
-    """`(params, [N, H, W, 3]) -> encoding [N, …]`."""
-    return lambda params, pictures: model.network.apply({"params": params}, pictures, method="style_of")
+@functools.lru_cache(maxsize=8)
+def encoder(network: Network) -> Any:
+    """`(params, [N, H, W, 3]) -> encoding [N, …]`, compiled once for each size of paintings."""
+    return compiling.jit(
+        lambda params, pictures: network.apply({"params": params}, pictures, method="style_of"), quick=True
+    )

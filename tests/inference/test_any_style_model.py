@@ -17,6 +17,7 @@ def test_it_is_small_half_precision_and_says_where_it_is_from():
     assert BUNDLED.stat().st_size < 4 * 2**20
     tensors, metadata = read_tensors(BUNDLED)
     assert {tensor.dtype for tensor in tensors.values()} == {np.dtype(np.float16)} and set(metadata) == {"config"}
+    load_model().check()  # which no user's start waits for
     notes = load_model().notes
     assert {"command", "data", "features", "licence", "seed", "steps"} <= set(notes) and notes["licence"] == "MIT"
 

@@ -8,6 +8,7 @@ from tiny_models import any_model, known_model, transport_model
 
 from jaxstyle.inference import apply
 from jaxstyle.inference.size_buckets import bucket
+from jaxstyle.inference.styles import encoder
 from jaxstyle.models.adain import Styles
 
 
@@ -31,6 +32,9 @@ def test_what_lies_beyond_a_photo_has_no_effect(make):
         # Directions of little variance are amplified by transport, and their rounding with them.
         np.testing.assert_allclose(made, alone(model, photo, painting), atol=2e-3 if make is transport_model else 1e-4)
     assert [len(each.compiled) for each in programs] == [before[0] + 1, before[1]]
+    encodings = encoder(model.network)._cache_size()
+    apply.Stylizer(model, stylizer.options).style_for(24, 32)
+    assert encodings and encoder(model.network)._cache_size() == encodings  # compiled once, not for each stylizer
     stylizer.made = apply.FEW  # as after so many pictures: now it pays to compile for speed
     np.testing.assert_allclose(stylizer(photos[:3])[2], made, atol=1e-3)
     assert [len(each.compiled) for each in programs] == [before[0] + 1, before[1] + 1]
